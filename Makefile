@@ -1,0 +1,65 @@
+# Ares' commands. `make help` prints this file's targets with what they are for.
+# Nothing but Python >= 3.11, git and make is expected on the machine; everything else is set up by `setup`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+DURATION ?=
+REPORT ?=
+SEEDS ?= 200
+ONLY ?=
+OUT ?= bench.json
+
+export UV_NO_PROGRESS := 1
+
+.PHONY: help setup demo test lint format generate coverage fuzz bench clean
+
+help: ## print this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## create .venv with the locked dependencies
+
+.venv/ready: pyproject.toml uv.lock
+	@echo "setting up .venv with the locked dependencies"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Ares needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Call make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+	@$(BIN)/uv sync --frozen --quiet
+	@touch $@
+
+demo: .venv/ready ## run everything live against the simulated exchange; DURATION=90 REPORT=out.json ends by itself
+	@$(BIN)/ares demo $(if $(DURATION),--duration "$(DURATION)") $(if $(REPORT),--report "$(REPORT)")
+
+test: .venv/ready ## run all tests; bounded counts, real QuestDB
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready ## style, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: .venv/ready ## put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+generate: .venv/ready ## write again what is generated: the schema, config and error references
+	$(BIN)/python docs/generate.py
+
+coverage: .venv/ready ## run all tests and report branch coverage
+	$(BIN)/coverage erase
+	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover
+
+fuzz: .venv/ready ## the property tests with SEEDS examples each
+	ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/property $(ARGS)
+
+bench: .venv/ready ## ratios against a peer in one run; ONLY=name OUT=file.json
+	$(BIN)/python bench/run.py $(if $(ONLY),--only "$(ONLY)") --out "$(OUT)"
+
+clean: ## remove the virtual environment and the caches; leaves var/ (your data) alone
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

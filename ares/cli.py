@@ -1,0 +1,106 @@
+"""The one command line: `ares <noun> <verb>`; each package brings its own nouns (entry-point group `ares.commands`)."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module, metadata
+
+import typer
+from typer._click.core import Command, Context
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
+from typer.core import TyperGroup
+
+from ares import __version__
+from ares.commands.output import console, fail
+from ares.errors import AresError, UsageError
+
+COMMANDS_GROUP = "ares.commands"
+
+KERNEL_COMMANDS = {
+    "config": "ares.commands.config:app",
+    "db": "ares.commands.db:app",
+    "demo": "ares.commands.demo:app",
+    "job": "ares.commands.jobs:app",
+    "service": "ares.commands.services:app",
+    "status": "ares.commands.services:status_app",
+    "up": "ares.commands.services:up_app",
+}
+INTERRUPTED_EXIT_CODE = 130
+
+
+class LazyGroup(TyperGroup):
+    """Imports a command only when it is asked for: `ares config` must not wait for ccxt."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *command_paths()})
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        path = command_paths().get(cmd_name)
+        if path is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = path.partition(":")
+        command = typer.main.get_command(getattr(import_module(module), name))
+        command.name = cmd_name
+        return command
+
+
+def command_paths() -> dict[str, str]:
+    """Every command's name with the module and attribute that hold it."""
+    return KERNEL_COMMANDS | {point.name: point.value for point in metadata.entry_points(group=COMMANDS_GROUP)}
+
+
+app = typer.Typer(
+    name="ares",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Ares: everything that happens is a row, everything derived is a view, everything operated is code.",
+)
+
+
+@app.callback()
+def root() -> None:
+    """Ares: everything that happens is a row, everything derived is a view, everything operated is code."""
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version. Example: ares version"""
+    console.print(__version__)
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes one line and its exit code, never a traceback."""
+    try:
+        code = typer.main.get_command(app).main(prog_name="ares", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except AresError as error:
+        fail(error)
+    except NoArgsIsHelpError as help_wanted:
+        help_wanted.show()
+        sys.exit(UsageError.exit_code)
+    except ClickException as error:
+        fail(UsageError(f"{error.format_message()} See `{_help_of(error)}`"))
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    except ExceptionGroup as group:
+        ours, rest = group.split(AresError)
+        if rest is not None or ours is None:
+            raise
+        fail(first_leaf(ours))
+
+
+def _help_of(error: ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if isinstance(context, Context) else 'ares'} --help"
+
+
+def first_leaf(group: ExceptionGroup[AresError]) -> AresError:
+    """The first error of a group of them, however deep."""
+    first = group.exceptions[0]
+    return first_leaf(first) if isinstance(first, ExceptionGroup) else first
+
+
+if __name__ == "__main__":
+    main()

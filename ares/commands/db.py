@@ -1,0 +1,105 @@
+"""`ares db`: the database, from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from ares.clock import SystemClock
+from ares.commands.output import console, print_rows
+from ares.config import AresConfig, load_config
+from ares.errors import UsageError
+from ares.store import Database, Record, RowWriter
+from ares.store.health import storage_health
+from ares.store.migrate import Applied, migrate
+from ares.store.server import EmbeddedQuestDB
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Start, stop, migrate and query QuestDB.")
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+def _server(config: AresConfig) -> EmbeddedQuestDB:
+    if config.database.mode != "embedded":
+        raise UsageError(
+            f"database.mode = {config.database.mode!r}: this QuestDB is not ours to start or stop. "
+            "Use its own tools, or set database.mode = 'embedded'"
+        )
+    return EmbeddedQuestDB(config.database, config.environment.state_dir.resolve())
+
+
+@app.command()
+def start() -> None:
+    """Start QuestDB in the background, or adopt the one that runs. Example: ares db start"""
+    _server(load_config()).start(console.print)
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded QuestDB cleanly. Example: ares db stop"""
+    console.print("stopped" if _server(load_config()).stop() else "was not running")
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Create what is missing: tables, migrations, views. Example: ares db migrate"""
+    applied = asyncio.run(migrate_now(load_config()))
+    console.print(
+        f"{applied.tables} tables in place, {len(applied.migrations)} migrations run, "
+        f"{len(applied.views)} views deployed"
+    )
+
+
+async def migrate_now(config: AresConfig) -> Applied:
+    """Migrate the configured QuestDB."""
+    writer = RowWriter(config.database)
+    try:
+        async with await Database.connect(config.database) as database:
+            return await migrate(database, writer, SystemClock())
+    finally:
+        await writer.close()
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Tables with their WAL lag, and views with their state. Example: ares db status --json"""
+
+    async def read(config: AresConfig) -> list[Record]:
+        async with await Database.connect(config.database, readonly=True) as database:
+            return await storage_health(database)
+
+    print_rows(asyncio.run(read(load_config())), json=json)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One statement; the read-only user runs it.")], json: Json = False
+) -> None:
+    """Run a query as the read-only user. Example: ares db sql "SELECT * FROM bars_1m LIMIT -5" """
+
+    async def read(config: AresConfig) -> list[Record]:
+        async with await Database.connect(config.database, readonly=True) as database:
+            return await database.fetch(query)
+
+    print_rows(asyncio.run(read(load_config())), json=json)
+
+
+@app.command("console")
+def console_command() -> None:
+    """Print the address of QuestDB's web console. Example: ares db console"""
+    config = load_config()
+    console.print(console_address(config))
+    console.print(psql_command(config), soft_wrap=True)
+
+
+def console_address(config: AresConfig) -> str:
+    """Where a browser finds QuestDB."""
+    return f"http://{config.database.host}:{config.database.http_port}"
+
+
+def psql_command(config: AresConfig) -> str:
+    """How psql gets in, as the read-only user."""
+    database = config.database
+    return f"psql -h {database.host} -p {database.pg_port} -U {database.readonly_user} qdb"

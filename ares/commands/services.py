@@ -1,0 +1,73 @@
+"""`ares up`, `ares status`, `ares service`: processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from typing import Annotated
+
+import typer
+
+from ares.clock import SystemClock
+from ares.commands.output import console, print_rows
+from ares.config import AresConfig, load_config
+from ares.service import ServiceContext
+from ares.service.installation import Installation, service_states
+from ares.service.registry import service, service_names
+from ares.service.runner import run_service
+from ares.telemetry import configure_logging
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run single services.")
+up_app = typer.Typer(add_completion=False)
+status_app = typer.Typer(add_completion=False)
+
+PRODUCTION = ("mirror", "ingest", "analytics", "trader")
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="A service; see `ares service list`.")],
+    port: Annotated[int, typer.Option(help="Where to serve /livez, /readyz and /metrics; 0 takes any.")] = 0,
+) -> None:
+    """Run one service in the foreground, as a container does. Example: ares service run ingest --port 9101"""
+    config = load_config()
+    configure_logging(name, config.environment.log_level, json=config.monitoring.json_logs)
+    context = ServiceContext(config, SystemClock(), f"{name}@{socket.gethostname()}:{os.getpid()}")
+    asyncio.run(run_service(service(name), context, port))
+
+
+@app.command("list")
+def list_services(json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False) -> None:
+    """Services that the installed packages offer. Example: ares service list"""
+    specs = [service(name) for name in service_names()]
+    print_rows([{"service": s.name, "depends_on": ", ".join(s.depends_on)} for s in specs], json=json)
+
+
+@up_app.command()
+def up(
+    with_exchange: Annotated[
+        bool, typer.Option("--with-exchange", help="Also run the simulated exchange (paper trading on one machine).")
+    ] = False,
+) -> None:
+    """Run everything on this machine, one process per service, until Ctrl-C. Example: ares up --with-exchange"""
+    config = load_config()
+    configure_logging("supervisor", config.environment.log_level, json=config.monitoring.json_logs)
+    names = ["exchange", *PRODUCTION] if with_exchange else list(PRODUCTION)
+    asyncio.run(_up(config, names))
+
+
+async def _up(config: AresConfig, names: list[str]) -> None:
+    installation = Installation(config, names, console.print)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with installation.running():
+        await stopping.wait()
+
+
+@status_app.command()
+def status(json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False) -> None:
+    """What runs here now, by its own probes. Example: ares status --json"""
+    print_rows(service_states(load_config()), json=json)

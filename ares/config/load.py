@@ -1,0 +1,160 @@
+"""Layers of settings, weakest first: default.toml, <profile>.toml, your own file, ARES_* variables."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+
+from ares.config.settings import DEFAULT_PASSWORD, AresConfig
+from ares.errors import ConfigError
+
+PREFIX = "ARES_"
+PROFILES = ("dev", "staging", "prod")
+CONTROL_VARIABLES = frozenset({"ARES_PROFILE", "ARES_CONFIG"})
+"""Variables that steer the loading itself and name no setting; ARES_CI and ARES_TEST_* belong to the tests."""
+
+SECRET_WORDS = ("secret", "password", "api_key", "url")
+HIDDEN = "(hidden)"
+
+Tree = dict[str, object]
+
+
+class _Environment(BaseSettings):
+    """Only here to let pydantic-settings read ARES_* variables as it documents it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
+
+
+def load_config(
+    profile: str | None = None,
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> AresConfig:
+    """Read all layers and validate them whole.
+
+    `profile` defaults to ARES_PROFILE, then dev; `file` to ARES_CONFIG. Raises `ConfigError` naming field, value and
+    way out for the first thing that is wrong.
+    """
+    env = os.environ if environ is None else environ
+    chosen = profile or env.get("ARES_PROFILE") or "dev"
+    if chosen not in PROFILES:
+        raise ConfigError("ARES_PROFILE", chosen, "no such profile", f"Choose one of {', '.join(PROFILES)}")
+    folder = directory or config_dir()
+    tree: Tree = {}
+    for layer in (folder / "default.toml", folder / f"{chosen}.toml"):
+        tree = merge(tree, read_toml(layer))
+    own = file or (Path(env["ARES_CONFIG"]) if env.get("ARES_CONFIG") else None)
+    if own is not None:
+        tree = merge(tree, read_toml(own))
+    tree = merge(tree, {"environment": {"profile": chosen}})
+    tree = merge(tree, environment_tree(env))
+    try:
+        config = AresConfig.model_validate(tree)
+    except ValidationError as error:
+        raise explain(error.errors()[0]) from None
+    refuse_default_passwords(config)
+    return config
+
+
+def refuse_default_passwords(config: AresConfig) -> None:
+    """QuestDB's well-known passwords are for a laptop. Raises `ConfigError` outside dev."""
+    if config.environment.profile == "dev":
+        return
+    for field in ("password", "readonly_password"):
+        secret: SecretStr = getattr(config.database, field)
+        if secret.get_secret_value() == DEFAULT_PASSWORD:
+            way_out = f"Set {PREFIX}DATABASE__{field.upper()}"
+            raise ConfigError(f"database.{field}", HIDDEN, "the default password is for dev only", way_out)
+
+
+def config_dir() -> Path:
+    """The folder with default.toml: `config/` of the working directory, else of the checkout."""
+    here = Path.cwd() / "config"
+    return here if (here / "default.toml").is_file() else Path(__file__).resolve().parents[2] / "config"
+
+
+def read_toml(path: Path) -> Tree:
+    """One file as a tree. Raises `ConfigError` if it is missing or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("config file", str(path), "no such file", "Check the path or ARES_CONFIG") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError("config file", str(path), f"cannot be read ({error})", "Mend the file") from None
+
+
+def merge(base: Tree, over: Tree) -> Tree:
+    """`over` wins; tables are merged key by key, everything else is replaced whole."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def environment_tree(environ: Mapping[str, str]) -> Tree:
+    """ARES_<SECTION>__<FIELD> variables as a tree. Raises `ConfigError` for one that names no section."""
+    settings = {k: v for k, v in environ.items() if k.upper().startswith(PREFIX) and not _is_control(k)}
+    sections = AresConfig.model_fields
+    for name, value in settings.items():
+        section = name[len(PREFIX) :].split("__")[0].lower()
+        if section not in sections:
+            near = get_close_matches(section, sections, n=1) or sorted(sections)
+            raise ConfigError(name, value, "no such section", f"Did you mean {PREFIX}{near[0].upper()}__…?")
+    try:
+        return _MappingSource(AresConfig, settings)()
+    except SettingsError as error:
+        field = str(error).split('"')[1]
+        raise ConfigError(
+            f"{PREFIX}{field.upper()}__…", "see below", f"not JSON ({error.__cause__})", 'Lists look like ["a", "b"]'
+        ) from None
+
+
+class _MappingSource(EnvSettingsSource):
+    """pydantic-settings' own reading of nested variables, from a mapping instead of the process."""
+
+    def __init__(self, model: type[BaseModel], variables: Mapping[str, str]) -> None:
+        self._variables = {k.lower(): v for k, v in variables.items()}
+        fields = {"__annotations__": {}, "model_config": _Environment.model_config}
+        settings_cls = type("_Settings", (model, BaseSettings), fields)
+        super().__init__(settings_cls, env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._variables
+
+
+def _is_control(name: str) -> bool:
+    upper = name.upper()
+    return upper in CONTROL_VARIABLES or upper == "ARES_CI" or upper.startswith("ARES_TEST_")
+
+
+def explain(error: ErrorDetails) -> ConfigError:
+    """A pydantic error in our words: field path, value, way out."""
+    path = [str(part) for part in error["loc"]]
+    field = ".".join(path)
+    value = HIDDEN if any(word in field.lower() for word in SECRET_WORDS) else error["input"]
+    if error["type"] == "extra_forbidden":
+        known = _known_fields(path[:-1])
+        near = get_close_matches(path[-1], known, n=1)
+        way_out = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(sorted(known))}"
+        return ConfigError(field, value, "no such setting", way_out)
+    variable = PREFIX + "__".join(path).upper()
+    return ConfigError(field, value, error["msg"].lower(), f"Change it in config/*.toml or set {variable}")
+
+
+def _known_fields(path: list[str]) -> list[str]:
+    model: type[BaseModel] = AresConfig
+    for part in path:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

@@ -1,0 +1,203 @@
+"""What can be set, of what kind, within which bounds. One frozen class per component; units are in the names.
+
+The files `config/default.toml` and `config/<profile>.toml` hold the values, `ARES_<SECTION>__<FIELD>` variables
+override them, and a field that is required has no default here.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+DEFAULT_PASSWORD = "quest"  # noqa: S105 - QuestDB's own, refused outside dev
+Quote = Annotated[Decimal, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Frozen; a key nobody declared is an error, not a silent no-op."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EnvironmentConfig(Section):
+    """Where this Ares runs and where it keeps its state."""
+
+    profile: Literal["dev", "staging", "prod"] = "dev"
+    state_dir: Path = Path("var")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    stop_s_max: Seconds = Field(20.0, description="deadline for draining on SIGTERM, seconds")
+    restart_backoff_s_min: Seconds = 0.5
+    restart_backoff_s_max: Seconds = 30.0
+    restarts_per_hour_max: Count = Field(60, description="after that many restarts a service is given up")
+
+
+class DatabaseConfig(Section):
+    """The QuestDB that everything meets in. `embedded` starts one from its Maven artifact, `remote` uses yours."""
+
+    mode: Literal["embedded", "remote"] = "embedded"
+    host: str = "127.0.0.1"
+    http_port: Port = 9000
+    pg_port: Port = 8812
+    health_port: Port = 9003
+    user: str = "admin"
+    password: SecretStr = SecretStr(DEFAULT_PASSWORD)
+    readonly_user: str = "user"
+    readonly_password: SecretStr = SecretStr(DEFAULT_PASSWORD)
+    questdb_version: str = "9.3.4"
+    heap_mb: Count = 768
+    commit_mode: Literal["sync", "nosync"] = Field("sync", description="sync survives a power cut")
+    pool_size_max: Count = 4
+    statement_s_max: Seconds = 60.0
+    ready_s_max: Seconds = 90.0
+    write_timeout_s: Seconds = 15.0
+
+
+class ControlConfig(Section):
+    """The transactional store that decides (order journal, leases, sequences, outbox)."""
+
+    url: SecretStr | None = Field(None, description="SQLAlchemy URL; unset: SQLite in the state directory")
+    mirror_batch_rows_max: Count = 2_000
+    mirror_poll_s: Seconds = 0.1
+
+
+class VenueConfig(Section):
+    """A venue we talk to. `protocol` names the ccxt class; URLs unset: the venue's own."""
+
+    protocol: Literal["binance"] = "binance"
+    rest_url: str | None = None
+    ws_url: str | None = None
+    api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
+    request_timeout_s: Seconds = 5.0
+    ping_s: Seconds = 10.0
+
+
+class IngestConfig(Section):
+    """What is collected and how much is held while it cannot be written."""
+
+    venue: str = "sim"
+    symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT")
+    book_levels: Count = 20
+    book_s_min: Seconds = Field(0.25, description="a book of one symbol is written at most this often")
+    queue_rows_max: Count = 200_000
+    batch_rows_max: Count = 10_000
+    batch_s_max: Seconds = 0.1
+    silence_s_max: Seconds = Field(30.0, description="a stream without a frame for longer is reconnected")
+    backoff_s_min: Seconds = 0.5
+    backoff_s_max: Seconds = 30.0
+    backfill_trades_hours: Annotated[float, Field(ge=0)] = 6.0
+    backfill_bars_hours: Annotated[float, Field(ge=0)] = 72.0
+    watermark_s: Seconds = 0.5
+    price_jump_max: Annotated[float, Field(gt=1)] = Field(10.0, description="ratio to the last price that is refused")
+    event_ahead_s_max: Seconds = Field(60.0, description="an event later than our clock by more is refused")
+
+
+class AnalyticsConfig(Section):
+    """How bars freeze and signals come about."""
+
+    lateness_s_max: Annotated[float, Field(ge=0)] = Field(1.0, description="how long after its close a bar may change")
+    poll_s: Seconds = 0.2
+    catch_up_bars_max: Count = Field(4_320, description="bars of history frozen per pass and symbol")
+
+
+class TrainingConfig(Section):
+    """The scheduled training of `signal_direction_v1`."""
+
+    model: str = "direction"
+    cron: str = "*/30 * * * *"
+    misfire_grace_s: Seconds = 300.0
+    rows_min: Count = 500
+    window_hours: Seconds = 72.0
+    horizon_bars: Count = 5
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    embargo_bars: Annotated[int, Field(ge=0)] = 10
+    seed: int = 7
+
+
+class StrategyConfig(Section):
+    """A strategy that may trade: `max_position_quote` is its position at target 1, per symbol."""
+
+    name: str
+    version: Count = 1
+    max_position_quote: Quote
+    symbols: tuple[str, ...] = ()
+
+
+class RiskConfig(Section):
+    """Limits every order is checked against; quote currency where not said otherwise."""
+
+    order_notional_quote_max: Quote = Decimal("5000")
+    position_quote_max: Quote = Decimal("10000")
+    gross_exposure_quote_max: Quote = Decimal("20000")
+    daily_loss_quote_max: Quote = Decimal("500")
+    price_collar: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.01")
+    signal_age_s_max: Seconds = 180.0
+    quote_age_s_max: Seconds = 10.0
+
+
+class TradingConfig(Section):
+    """The trading cycle."""
+
+    account: str = "paper"
+    venue: str = "sim"
+    quote_currency: str = "USDT"
+    cycle_s: Seconds = 5.0
+    strategies: tuple[StrategyConfig, ...] = ()
+    risk: RiskConfig = RiskConfig()
+    order_type: Literal["limit_ioc", "market"] = "limit_ioc"
+    slippage_max: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal("0.001")
+    rebalance_share_min: Share = Field(0.1, description="of the maximum position; smaller moves are not traded")
+    adopt_balances_to: str | None = Field(None, description="strategy that takes over coins held at first start")
+    lease_s: Seconds = 15.0
+    unknown_poll_s: Seconds = 0.5
+    unknown_visibility_s: Seconds = Field(5.0, description="absence counts as evidence only after this long")
+    sweep_s: Seconds = 2.0
+    control_host: str = "127.0.0.1"
+    control_port: Port = 8820
+
+
+class SimulatorConfig(Section):
+    """The exchange that replays recordings."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8900
+    recordings: tuple[Path, ...] = ()
+    seed: int = 1
+    maker_fee: Decimal = Decimal("0.001")
+    taker_fee: Decimal = Decimal("0.001")
+    balances: dict[str, Decimal] = Field(
+        default_factory=lambda: {"USDT": Decimal("20000"), "BTC": Decimal("0.05"), "ETH": Decimal("0.5")}
+    )
+    api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
+
+
+class MonitoringConfig(Section):
+    """Health, metrics and logs of every service. Ports count up from `port_base` in the order of start."""
+
+    host: str = "127.0.0.1"
+    port_base: Port = 9100
+    heartbeat_s: Seconds = 5.0
+    json_logs: bool = True
+
+
+class AresConfig(Section):
+    """All settings of Ares."""
+
+    environment: EnvironmentConfig = EnvironmentConfig()
+    database: DatabaseConfig = DatabaseConfig()
+    control: ControlConfig = ControlConfig()
+    venues: dict[str, VenueConfig] = Field(default_factory=dict)
+    ingest: IngestConfig = IngestConfig()
+    analytics: AnalyticsConfig = AnalyticsConfig()
+    training: TrainingConfig = TrainingConfig()
+    trading: TradingConfig = TradingConfig()
+    simulator: SimulatorConfig = SimulatorConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()

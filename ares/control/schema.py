@@ -1,0 +1,57 @@
+"""The control store's tables, for SQLite and Postgres alike."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+METADATA = MetaData()
+
+_SERIAL = BigInteger().with_variant(Integer, "sqlite")
+
+EVENTS = Table(
+    "stream_events",
+    METADATA,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("stream", String(200), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("type", String(100), nullable=False),
+    Column("ts_ns", BigInteger, nullable=False),
+    Column("payload", Text, nullable=False),
+    UniqueConstraint("stream", "seq", name="stream_events_seq_once"),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("seq", _SERIAL, primary_key=True, autoincrement=True),
+    Column("row", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""AUTOINCREMENT, so that SQLite never hands out the seq of a deleted row again: subscribers' cursors rest on it."""
+
+CURSORS = Table(
+    "cursors",
+    METADATA,
+    Column("name", String(100), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", String(100), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_at_ns", BigInteger, nullable=False),
+)
+
+JOB_SLOTS = Table(
+    "job_slots",
+    METADATA,
+    Column("job", String(100), primary_key=True),
+    Column("slot_ns", BigInteger, primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("claimed_at_ns", BigInteger, nullable=False),
+)
+
+Index("stream_events_by_type", EVENTS.c.type)

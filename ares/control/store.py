@@ -1,0 +1,226 @@
+"""The control store: decides what needs uniqueness or a transaction, and hands every row on to QuestDB by its outbox.
+
+SQLite in WAL mode with `synchronous=FULL` on one machine (a commit returns after fsync), Postgres by URL in a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, select, text, update
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ares.clock import NANOS_PER_SECOND
+from ares.control.codec import dump_row, load_row
+from ares.control.schema import CURSORS, EVENTS, JOB_SLOTS, LEASES, METADATA, OUTBOX
+from ares.control.types import Lease, NewEvent, OutboxRow, StoredEvent
+from ares.errors import ConfigError, ControlUnavailable, LeaseLost, SequenceConflict
+from ares.model.row import Row
+
+BUSY_MS_MAX = 10_000
+OUTBOX_LOCK = 4_177
+
+
+class ControlStore:
+    """Journal streams, leases, job slots and the outbox; every call is one committed transaction.
+
+    Methods block for the length of a commit (milliseconds); call them through `asyncio.to_thread` where that matters.
+    All raise `ControlUnavailable` when the store cannot be reached or written.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Connect and create missing tables. Raises `ConfigError` for a URL that names no database."""
+        try:
+            engine = create_engine(url, pool_pre_ping=True)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            raise ConfigError(
+                "control.url", "(hidden)", f"not a database URL ({type(error).__name__})", _URLS
+            ) from None
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _sqlite_durable)
+            event.listen(engine, "begin", _sqlite_begin)
+        store = cls(engine)
+        with store._transaction() as connection:
+            METADATA.create_all(connection)
+        return store
+
+    def append(self, stream: str, events: Sequence[NewEvent], *, expected_seq: int, mirror: Sequence[Row] = ()) -> int:
+        """Append events after `expected_seq` and mirror rows, all or nothing; returns the stream's last seq.
+
+        Raises `SequenceConflict` if the stream is not at `expected_seq` (0: it must be new).
+        """
+        with self._transaction() as connection:
+            last = _last_seq(connection, stream)
+            if last != expected_seq:
+                raise SequenceConflict(f"stream {stream} is at {last}, not at {expected_seq}; read it again")
+            rows = [
+                {"stream": stream, "seq": seq, "type": e.type, "ts_ns": e.ts_ns, "payload": _dump(e)}
+                for seq, e in enumerate(events, start=expected_seq + 1)
+            ]
+            try:
+                if rows:
+                    connection.execute(insert(EVENTS), rows)
+            except IntegrityError:
+                raise SequenceConflict(f"stream {stream} moved on from {expected_seq}; read it again") from None
+            _put_outbox(connection, mirror)
+        return expected_seq + len(events)
+
+    def read(self, stream: str, after_seq: int = 0) -> list[StoredEvent]:
+        """The events of one stream in order."""
+        query = select(EVENTS).where(EVENTS.c.stream == stream, EVENTS.c.seq > after_seq).order_by(EVENTS.c.seq)
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        return [StoredEvent(r.stream, r.seq, r.type, r.ts_ns, orjson.loads(r.payload)) for r in rows]
+
+    def streams(self, prefix: str) -> list[str]:
+        """The names of all streams that start with `prefix`, in order of their first event."""
+        query = (
+            select(EVENTS.c.stream)
+            .where(EVENTS.c.stream.startswith(prefix, autoescape=True), EVENTS.c.seq == 1)
+            .order_by(EVENTS.c.id)
+        )
+        with self._transaction() as connection:
+            return [row.stream for row in connection.execute(query)]
+
+    def mirror(self, rows: Sequence[Row]) -> None:
+        """Hand rows to QuestDB through the outbox: in order, at least once, however long QuestDB is away."""
+        if rows:
+            with self._transaction() as connection:
+                _put_outbox(connection, rows)
+
+    def outbox(self, after_seq: int, rows_max: int) -> list[OutboxRow]:
+        """The next rows of the outbox."""
+        query = select(OUTBOX).where(OUTBOX.c.seq > after_seq).order_by(OUTBOX.c.seq).limit(rows_max)
+        with self._transaction() as connection:
+            return [OutboxRow(r.seq, load_row(r.row)) for r in connection.execute(query)]
+
+    def cursor(self, name: str) -> int:
+        """How far a subscriber of the outbox has come; 0 for a new one."""
+        with self._transaction() as connection:
+            return connection.execute(select(CURSORS.c.seq).where(CURSORS.c.name == name)).scalar() or 0
+
+    def advance(self, name: str, seq: int) -> None:
+        """Move a subscriber's cursor; never backwards."""
+        with self._transaction() as connection:
+            moved = connection.execute(
+                update(CURSORS).where(CURSORS.c.name == name).values(seq=func.max(CURSORS.c.seq, seq))
+                if connection.dialect.name == "sqlite"
+                else update(CURSORS).where(CURSORS.c.name == name).values(seq=func.greatest(CURSORS.c.seq, seq))
+            )
+            if moved.rowcount == 0:
+                connection.execute(insert(CURSORS), {"name": name, "seq": seq})
+
+    def prune_outbox(self, up_to_seq: int) -> int:
+        """Delete rows that every subscriber has passed; returns how many."""
+        with self._transaction() as connection:
+            return connection.execute(delete(OUTBOX).where(OUTBOX.c.seq <= up_to_seq)).rowcount
+
+    def acquire_lease(self, name: str, holder: str, now_ns: int, ttl_s: float) -> Lease | None:
+        """Take a lease that is free, expired, or ours already; None while somebody else holds it."""
+        expires_at_ns = now_ns + round(ttl_s * NANOS_PER_SECOND)
+        with self._transaction() as connection:
+            held = connection.execute(select(LEASES).where(LEASES.c.name == name).with_for_update()).one_or_none()
+            if held is None:
+                lease = Lease(name, holder, 1, expires_at_ns)
+                try:
+                    connection.execute(insert(LEASES), _as_dict(lease))
+                except IntegrityError:
+                    return None
+                return lease
+            if held.expires_at_ns > now_ns and held.holder != holder:
+                return None
+            lease = Lease(name, holder, held.token + 1, expires_at_ns)
+            connection.execute(update(LEASES).where(LEASES.c.name == name).values(_as_dict(lease)))
+            return lease
+
+    def renew_lease(self, lease: Lease, now_ns: int, ttl_s: float) -> Lease:
+        """Extend a lease we hold. Raises `LeaseLost` if it was taken over or has run out."""
+        expires_at_ns = now_ns + round(ttl_s * NANOS_PER_SECOND)
+        ours = (LEASES.c.name == lease.name) & (LEASES.c.holder == lease.holder) & (LEASES.c.token == lease.token)
+        with self._transaction() as connection:
+            renewed = connection.execute(
+                update(LEASES).where(ours, LEASES.c.expires_at_ns > now_ns).values(expires_at_ns=expires_at_ns)
+            )
+        if renewed.rowcount == 0:
+            raise LeaseLost(f"lease {lease.name} is no longer held by {lease.holder}")
+        return Lease(lease.name, lease.holder, lease.token, expires_at_ns)
+
+    def release_lease(self, lease: Lease) -> None:
+        """Let the next holder in at once; a lease that was lost already is none of our business."""
+        ours = (LEASES.c.name == lease.name) & (LEASES.c.holder == lease.holder) & (LEASES.c.token == lease.token)
+        with self._transaction() as connection:
+            connection.execute(update(LEASES).where(ours).values(expires_at_ns=0))
+
+    def claim_slot(self, job: str, slot_ns: int, holder: str, now_ns: int) -> bool:
+        """Claim a job's slot; True for exactly one claimant."""
+        row = {"job": job, "slot_ns": slot_ns, "holder": holder, "claimed_at_ns": now_ns}
+        try:
+            with self._transaction() as connection:
+                connection.execute(insert(JOB_SLOTS), row)
+        except IntegrityError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise ControlUnavailable(f"control store {self._engine.url!r}: {cause}") from None
+
+
+_URLS = "Use sqlite:///path/control.db or postgresql+psycopg://user@host/database"
+
+
+def _sqlite_durable(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    setattr(connection, "isolation_level", None)  # noqa: B010 - sqlite3's own attribute, so that BEGIN is ours
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS_MAX}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that read first could not upgrade while another writes."""
+    connection.execute(text("BEGIN IMMEDIATE"))
+
+
+def _last_seq(connection: Connection, stream: str) -> int:
+    return connection.execute(select(func.max(EVENTS.c.seq)).where(EVENTS.c.stream == stream)).scalar() or 0
+
+
+def _put_outbox(connection: Connection, rows: Sequence[Row]) -> None:
+    if rows:
+        if connection.dialect.name == "postgresql":
+            # Serials are handed out before commits: without one writer at a time a cursor could pass a row unseen.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": OUTBOX_LOCK})
+        connection.execute(insert(OUTBOX), [{"row": dump_row(row)} for row in rows])
+
+
+def _dump(new: NewEvent) -> str:
+    return orjson.dumps(dict(new.payload)).decode()
+
+
+def _as_dict(lease: Lease) -> dict[str, str | int]:
+    return {
+        "name": lease.name,
+        "holder": lease.holder,
+        "token": lease.token,
+        "expires_at_ns": lease.expires_at_ns,
+    }

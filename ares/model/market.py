@@ -1,0 +1,176 @@
+"""Market data: what a venue says about an instrument and its market.
+
+Times are UTC nanoseconds. `ts_ns` is the venue's event time, `received_at_ns` our receipt. Prices and amounts of
+market data are floats, as they are stored (DOUBLE); limits that orders must obey are Decimal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from ares.model.row import Row, UtcNs
+
+Side = Literal["buy", "sell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A tradable pair at a venue; `symbol` is ccxt's ("BTC/USDT"), `venue_symbol` the venue's ("BTCUSDT")."""
+
+    venue: str
+    symbol: str
+    venue_symbol: str
+    base: str
+    quote: str
+    price_tick: Decimal
+    amount_step: Decimal
+    cost_min: Decimal
+    maker_fee: Decimal
+    taker_fee: Decimal
+    active: bool = True
+
+    def to_row(self, ts_ns: int) -> Row:
+        return Row(
+            "instruments",
+            ts_ns,
+            {"venue": self.venue, "symbol": self.symbol, "base": self.base, "quote": self.quote},
+            {
+                "venue_symbol": self.venue_symbol,
+                "price_tick": self.price_tick,
+                "amount_step": self.amount_step,
+                "cost_min": self.cost_min,
+                "maker_fee": self.maker_fee,
+                "taker_fee": self.taker_fee,
+                "active": self.active,
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A public trade; `side` is the taker's. `seq` orders trades that share a timestamp (the numeric id)."""
+
+    venue: str
+    symbol: str
+    trade_id: str
+    seq: int
+    side: Side
+    price: float
+    amount: float
+    ts_ns: int
+    received_at_ns: int
+    source: Literal["stream", "rest", "replay"]
+
+    def to_row(self) -> Row:
+        return Row(
+            "trades",
+            self.ts_ns,
+            {"venue": self.venue, "symbol": self.symbol, "side": self.side, "source": self.source},
+            {
+                "trade_id": self.trade_id,
+                "seq": self.seq,
+                "price": self.price,
+                "amount": self.amount,
+                "received_at": UtcNs(self.received_at_ns),
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Best bid and ask after a change; `ts_source` says whose clock `ts_ns` is (some frames carry no time)."""
+
+    venue: str
+    symbol: str
+    update_id: int
+    bid: float
+    bid_amount: float
+    ask: float
+    ask_amount: float
+    ts_ns: int
+    received_at_ns: int
+    ts_source: Literal["venue", "receipt"]
+
+    def to_row(self) -> Row:
+        return Row(
+            "quotes",
+            self.ts_ns,
+            {"venue": self.venue, "symbol": self.symbol, "ts_source": self.ts_source},
+            {
+                "update_id": self.update_id,
+                "bid": self.bid,
+                "bid_amount": self.bid_amount,
+                "ask": self.ask,
+                "ask_amount": self.ask_amount,
+                "received_at": UtcNs(self.received_at_ns),
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Top of an order book: `bids` and `asks` are (price, amount), best first."""
+
+    venue: str
+    symbol: str
+    update_id: int
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+    ts_ns: int
+    received_at_ns: int
+    ts_source: Literal["venue", "receipt"]
+
+    def to_row(self) -> Row:
+        return Row(
+            "books",
+            self.ts_ns,
+            {"venue": self.venue, "symbol": self.symbol, "ts_source": self.ts_source},
+            {
+                "update_id": self.update_id,
+                "bids": _columns(self.bids),
+                "asks": _columns(self.asks),
+                "received_at": UtcNs(self.received_at_ns),
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The venue's own candle for the minute that starts at `ts_ns`; `cost` and `volume` in quote and base."""
+
+    venue: str
+    symbol: str
+    ts_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    cost: float
+    trades: int
+    buy_volume: float
+    received_at_ns: int
+
+    def to_row(self) -> Row:
+        return Row(
+            "venue_bars_1m",
+            self.ts_ns,
+            {"venue": self.venue, "symbol": self.symbol},
+            {
+                "open": self.open,
+                "high": self.high,
+                "low": self.low,
+                "close": self.close,
+                "volume": self.volume,
+                "cost": self.cost,
+                "trades": self.trades,
+                "buy_volume": self.buy_volume,
+                "received_at": UtcNs(self.received_at_ns),
+            },
+        )
+
+
+def _columns(levels: tuple[tuple[float, float], ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return tuple(price for price, _ in levels), tuple(amount for _, amount in levels)

@@ -1,0 +1,55 @@
+"""Each process' own door for probes: /livez, /readyz, /metrics on loopback."""
+
+from __future__ import annotations
+
+import errno
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+from ares.errors import PortInUse
+from ares.service.types import Service
+
+
+class ProbeServer:
+    """Serves the probes of one service until it is stopped."""
+
+    def __init__(self, service: Service, host: str, port: int) -> None:
+        self._service = service
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port (port 0 asks for any). Raises `PortInUse`."""
+        app = web.Application()
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse("monitoring.port_base", self._host, self._port) from None
+            raise
+        self._runner = runner
+        bound: int = runner.addresses[0][1]
+        return bound
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return web.json_response({"live": True})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        health = self._service.health()
+        body = {"ready": health.ready, "detail": health.detail}
+        return web.json_response(body, status=200 if health.ready else 503)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

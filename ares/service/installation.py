@@ -1,0 +1,153 @@
+"""All services of one machine under one supervisor: checked before anything starts, stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from ares.clock import SystemClock
+from ares.config.settings import AresConfig
+from ares.control import ControlStore
+from ares.errors import PortInUse, ServerFailed, UsageError
+from ares.service.processes import QUESTDB, ServiceProcess, answers_ok, build_processes
+from ares.service.registry import service
+from ares.service.supervisor import Supervisor
+from ares.service.types import ServiceContext
+from ares.store import Database, RowWriter
+from ares.store.migrate import migrate
+from ares.store.server import EmbeddedQuestDB, healthy, make_dir, port_is_free, resolve_jar, resolve_java
+
+Report = Callable[[str], None]
+
+
+class Installation:
+    """The processes named, plus QuestDB when it is embedded.
+
+    >>> async with Installation(config, ["mirror", "ingest"], print).running() as supervisor:
+    ...     ...
+    """
+
+    def __init__(self, config: AresConfig, names: list[str], report: Report) -> None:
+        self.config = config
+        self.state_dir = config.environment.state_dir.resolve()
+        self._report = report
+        self._names = names
+        services = [(name, service(name).depends_on) for name in names]
+        self.processes = build_processes(config, services, report)
+        self.supervisor = Supervisor(self.processes, config.environment, SystemClock(), report)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Supervisor]:
+        """Check, start, watch; whatever ends the block, everything is stopped in order.
+
+        Raises before anything is started: `PortInUse`, `StateDirUnusable`, `ServerFailed` (no Java, no artifact),
+        `UsageError` when this state directory is in use already.
+        """
+        await asyncio.to_thread(self.preflight)
+        card = self._take_card()
+        watching: asyncio.Task[None] | None = None
+        try:
+            await self.supervisor.start({QUESTDB: self._migrate})
+            if self.config.database.mode == "remote":
+                await self._migrate()
+            watching = asyncio.create_task(self.supervisor.run(), name="supervisor")
+            yield self.supervisor
+        finally:
+            if watching is not None:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
+            await self.supervisor.stop()
+            card.unlink(missing_ok=True)
+
+    def preflight(self) -> None:
+        """Find out now what would fail in a minute."""
+        for folder in ("run", "logs"):
+            make_dir(self.state_dir / folder)
+        self._require_no_other_supervisor()
+        self._require_free_ports()
+        ControlStore.open(ServiceContext(self.config, SystemClock(), "preflight").control_url).close()
+        if self.config.database.mode == "embedded":
+            self._preflight_questdb()
+        elif not healthy(self.config.database):
+            host, port = self.config.database.host, self.config.database.health_port
+            raise ServerFailed(
+                f"database.host = {host!r}: no QuestDB answers at {host}:{port}. Start it or set its ports"
+            )
+
+    def _preflight_questdb(self) -> None:
+        resolve_java()
+        self._report(f"QuestDB {self.config.database.questdb_version}: looking for its artifact")
+        resolve_jar(self.config.database.questdb_version)
+        server = EmbeddedQuestDB(self.config.database, self.state_dir)
+        if server.running() is None:
+            server.prepare()
+
+    def _require_free_ports(self) -> None:
+        config = self.config
+        wanted = [("trading.control_port", config.trading.control_host, config.trading.control_port)]
+        if "exchange" in self._names:
+            wanted.append(("simulator.port", config.simulator.host, config.simulator.port))
+        if config.monitoring.port_base:
+            count = sum(isinstance(process, ServiceProcess) for process in self.processes)
+            base = config.monitoring.port_base
+            wanted += [("monitoring.port_base", config.monitoring.host, base + index) for index in range(count)]
+        for field, host, port in wanted:
+            if port and not port_is_free(host, port):
+                raise PortInUse(field, host, port)
+
+    def _require_no_other_supervisor(self) -> None:
+        pid = _supervisor_pid(self.state_dir)
+        if pid is not None:
+            raise UsageError(
+                f"environment.state_dir = {str(self.state_dir)!r}: pid {pid} supervises it already. "
+                "Stop that one, or choose another directory"
+            )
+
+    def _take_card(self) -> Path:
+        card = self.state_dir / "run" / "supervisor.json"
+        own = psutil.Process()
+        card.write_text(json.dumps({"pid": own.pid, "started_at_s": own.create_time()}), encoding="utf-8")
+        return card
+
+    async def _migrate(self) -> None:
+        writer = RowWriter(self.config.database)
+        try:
+            async with await Database.connect(self.config.database) as database:
+                applied = await migrate(database, writer, SystemClock())
+            self._report(f"schema: {applied.tables} tables, {len(applied.views)} views deployed")
+        finally:
+            await writer.close()
+
+
+def _supervisor_pid(state_dir: Path) -> int | None:
+    """Who supervises this directory now; a card left by a killed one counts for nothing."""
+    try:
+        card = json.loads((state_dir / "run" / "supervisor.json").read_text(encoding="utf-8"))
+        same = abs(psutil.Process(card["pid"]).create_time() - card["started_at_s"]) < 1
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return None
+    return int(card["pid"]) if same else None
+
+
+def service_states(config: AresConfig) -> list[dict[str, object]]:
+    """What the cards in the state directory and the probes behind them say."""
+    state_dir = config.environment.state_dir.resolve()
+    states: list[dict[str, object]] = []
+    server = EmbeddedQuestDB(config.database, state_dir).running()
+    if server is not None:
+        state = "ready" if healthy(config.database) else "not_ready"
+        states.append({"service": QUESTDB, "state": state, "pid": server.pid, "port": server.health_port})
+    for card in sorted((state_dir / "run").glob("*.json")):
+        body = json.loads(card.read_text(encoding="utf-8"))
+        if card.stem in (QUESTDB, "supervisor") or not psutil.pid_exists(body["pid"]):
+            continue
+        ready = answers_ok(f"http://127.0.0.1:{body['port']}/readyz")
+        state = "ready" if ready else "not_ready"
+        states.append({"service": card.stem, "state": state, "pid": body["pid"], "port": body["port"]})
+    return states

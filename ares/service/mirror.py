@@ -1,0 +1,47 @@
+"""The service that carries the control store's outbox to QuestDB."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from ares.control import ControlStore
+from ares.control.mirror import Mirror
+from ares.resilience import Backoff
+from ares.service.types import Health, ServiceContext, ServiceSpec
+from ares.store import RowWriter
+
+
+class MirrorService:
+    """One per installation; two would only repeat each other's writes."""
+
+    def __init__(self, context: ServiceContext) -> None:
+        self._context = context
+        self._writer = RowWriter(context.config.database)
+        self._control: ControlStore | None = None
+        self._mirror: Mirror | None = None
+
+    async def start(self) -> None:
+        self._control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
+        backoff = Backoff(0.1, 5.0, random.Random())  # noqa: S311 - jitter, not a secret
+        rows_max = self._context.config.control.mirror_batch_rows_max
+        self._mirror = Mirror(self._control, self._writer, self._context.clock, backoff, rows_max=rows_max)
+
+    async def run(self) -> None:
+        assert self._mirror is not None, "start() comes first"
+        await self._mirror.run(self._context.config.control.mirror_poll_s)
+
+    async def stop(self) -> None:
+        if self._mirror is not None:
+            await self._mirror.drain()
+        await self._writer.close()
+        if self._control is not None:
+            self._control.close()
+
+    def health(self) -> Health:
+        if self._mirror is None:
+            return Health(ready=False, detail="starting")
+        return Health(ready=self._mirror.error is None, detail=self._mirror.error or "")
+
+
+MIRROR = ServiceSpec("mirror", MirrorService, depends_on=("questdb",))

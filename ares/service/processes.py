@@ -1,0 +1,185 @@
+"""The processes that a supervisor looks after: how each is started, asked for readiness, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+from ares.config.settings import AresConfig
+from ares.service.runner import end_with_parent
+from ares.store.server import EmbeddedQuestDB, RunningServer, healthy, make_dir
+
+QUESTDB = "questdb"
+
+
+class ManagedProcess(Protocol):
+    """One process of an installation."""
+
+    name: str
+    depends_on: tuple[str, ...]
+    adopted: bool
+    """Whether it ran before we came: then we leave it running."""
+
+    def spawn(self) -> None:
+        """Start it; returns at once."""
+        ...
+
+    def exit_code(self) -> int | None:
+        """How it ended, None while it runs."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether it can do its work; may block for a second."""
+        ...
+
+    def end(self, sign: signal.Signals) -> None:
+        """Send a signal; harmless when it is gone."""
+        ...
+
+    def pid(self) -> int | None: ...
+
+
+class ServiceProcess:
+    """`ares service run NAME` as a child, its output in <state_dir>/logs/NAME.log."""
+
+    adopted = False
+
+    def __init__(self, name: str, depends_on: tuple[str, ...], state_dir: Path, port: int) -> None:
+        self.name = name
+        self.depends_on = depends_on
+        self._state_dir = state_dir
+        self._port = port
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def card(self) -> Path:
+        """Where the child says which port it serves its probes on."""
+        return self._state_dir / "run" / f"{self.name}.json"
+
+    @property
+    def log(self) -> Path:
+        return self._state_dir / "logs" / f"{self.name}.log"
+
+    def spawn(self) -> None:
+        make_dir(self.log.parent)
+        self.card.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(  # noqa: S603 - our own command line, no shell
+                [sys.executable, "-m", "ares.cli", "service", "run", self.name, "--port", str(self._port)],
+                env={**os.environ, "ARES_ENVIRONMENT__STATE_DIR": str(self._state_dir)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one prctl call, before any thread of the child exists
+            )
+
+    def exit_code(self) -> int | None:
+        return None if self._child is None else self._child.poll()
+
+    def ready(self) -> bool:
+        port = self.port()
+        return port is not None and answers_ok(f"http://127.0.0.1:{port}/readyz")
+
+    def port(self) -> int | None:
+        """Where the child serves its probes, once it does."""
+        try:
+            card = json.loads(self.card.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return int(card["port"]) if card["pid"] == self.pid() else None
+
+    def end(self, sign: signal.Signals) -> None:
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(sign)
+
+    def pid(self) -> int | None:
+        return None if self._child is None else self._child.pid
+
+
+class QuestDBProcess:
+    """The embedded QuestDB as a managed process; a server that already runs is adopted and left running."""
+
+    name = QUESTDB
+    depends_on: tuple[str, ...] = ()
+
+    def __init__(self, server: EmbeddedQuestDB) -> None:
+        self._server = server
+        self._running: RunningServer | None = None
+        self.adopted = False
+
+    def spawn(self) -> None:
+        existing = self._server.running()
+        self.adopted = existing is not None
+        if existing is None:
+            self._server.prepare()
+            existing = self._server.spawn(before_exec=end_with_parent)
+        self._running = existing
+
+    def exit_code(self) -> int | None:
+        """A process that we did not start tells nobody how it ended: any end counts as a failure."""
+        return None if self._running is None or self._running.process() is not None else 1
+
+    def ready(self) -> bool:
+        return healthy(self._server.config)
+
+    def end(self, sign: signal.Signals) -> None:
+        process = self._running.process() if self._running else None
+        if process is not None and not self.adopted:
+            process.send_signal(sign)
+
+    def pid(self) -> int | None:
+        return self._running.pid if self._running else None
+
+
+def answers_ok(url: str, timeout_s: float = 1.0) -> bool:
+    """Whether a GET answers 200."""
+    try:
+        with urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own loopback probes
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+async def wait_gone(process: ManagedProcess, seconds: float) -> bool:
+    """Wait for a process to end; False if it did not in time."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while process.exit_code() is None:
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+def build_processes(
+    config: AresConfig, services: list[tuple[str, tuple[str, ...]]], report: Callable[[str], None]
+) -> list[ManagedProcess]:
+    """The processes of an installation, QuestDB first when it is embedded."""
+    state_dir = config.environment.state_dir.resolve()
+    processes: list[ManagedProcess] = []
+    if config.database.mode == "embedded":
+        processes.append(QuestDBProcess(EmbeddedQuestDB(config.database, state_dir)))
+    else:
+        report(f"using QuestDB at {config.database.host}:{config.database.http_port}")
+    known = {name for name, _ in services} | {process.name for process in processes}
+    base = config.monitoring.port_base
+    for index, (name, needs) in enumerate(services):
+        depends_on = tuple(need for need in needs if need in known)
+        processes.append(ServiceProcess(name, depends_on, state_dir, base + index if base else 0))
+    return processes
+
+
+def descendants_alive() -> list[int]:
+    """Pids of our own children that still run; what a clean stop leaves empty."""
+    return [child.pid for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]

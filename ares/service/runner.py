@@ -1,0 +1,118 @@
+"""Runs one service in this process: probes, heartbeats, signals, an orderly stop."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from ares import __version__
+from ares.control import ControlStore
+from ares.errors import AresError
+from ares.model.row import Row
+from ares.service.http import ProbeServer
+from ares.service.types import Service, ServiceContext, ServiceSpec
+from ares.store.server import make_dir
+from ares.telemetry import get_logger
+
+PR_SET_PDEATHSIG = 1
+
+log = get_logger(__name__)
+
+
+async def run_service(spec: ServiceSpec, context: ServiceContext, port: int) -> None:
+    """Run until SIGTERM or SIGINT, then drain within `environment.stop_s_max`.
+
+    Raises what `start` or `run` raised; the caller turns it into an exit code.
+    """
+    make_dir(context.state_dir / "run")
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    service = spec.create(context)
+    probes = ProbeServer(service, context.config.monitoring.host, port)
+    bound_port = await probes.start()
+    card = announce(context, spec.name, bound_port)
+    try:
+        await _run_until(stopping, spec, service, context, bound_port)
+    finally:
+        await _stop(spec, service, context)
+        await probes.stop()
+        card.unlink(missing_ok=True)
+
+
+async def _run_until(
+    stopping: asyncio.Event, spec: ServiceSpec, service: Service, context: ServiceContext, port: int
+) -> None:
+    log.info("service_starting", name=spec.name, pid=os.getpid(), port=port)
+    work = asyncio.create_task(_start_and_run(service), name=spec.name)
+    beats = asyncio.create_task(_heartbeat(spec, service, context, port), name="heartbeat")
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    try:
+        done, _ = await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if work in done:
+            work.result()
+            raise AssertionError(f"{spec.name}.run() returned; it must last until it is cancelled")
+    finally:
+        for task in (work, beats, stop):
+            task.cancel()
+        await asyncio.gather(work, beats, stop, return_exceptions=True)
+
+
+async def _start_and_run(service: Service) -> None:
+    await service.start()
+    log.info("service_started")
+    await service.run()
+
+
+async def _stop(spec: ServiceSpec, service: Service, context: ServiceContext) -> None:
+    try:
+        async with asyncio.timeout(context.config.environment.stop_s_max):
+            await service.stop()
+        log.info("service_stopped", name=spec.name)
+    except TimeoutError:
+        log.error("service_stop_timed_out", name=spec.name, seconds=context.config.environment.stop_s_max)
+
+
+async def _heartbeat(spec: ServiceSpec, service: Service, context: ServiceContext, port: int) -> None:
+    """A row every few seconds through the outbox: who runs where, and how it is."""
+    control = await asyncio.to_thread(ControlStore.open, context.control_url)
+    try:
+        while True:
+            health = service.health()
+            row = Row(
+                "services",
+                context.clock.now_ns(),
+                {
+                    "service": spec.name,
+                    "instance": context.instance,
+                    "state": "ready" if health.ready else "not_ready",
+                    "version": __version__,
+                },
+                {"pid": os.getpid(), "port": port, "detail": health.detail},
+            )
+            try:
+                await asyncio.to_thread(control.mirror, [row])
+            except AresError as error:
+                log.warning("heartbeat_missed", cause=error.code)
+            await context.clock.sleep(context.config.monitoring.heartbeat_s)
+    finally:
+        control.close()
+
+
+def announce(context: ServiceContext, name: str, port: int) -> Path:
+    """Leave a card in the state directory that says where this process serves its probes."""
+    card = context.state_dir / "run" / f"{name}.json"
+    card.write_text(json.dumps({"pid": os.getpid(), "port": port, "instance": context.instance}), encoding="utf-8")
+    return card
+
+
+def end_with_parent() -> None:
+    """Ask Linux to send SIGTERM when the supervisor dies, so that kill -9 of it leaves no orphans."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

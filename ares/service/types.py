@@ -1,0 +1,68 @@
+"""What a service is to the rest of Ares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ares.clock import Clock
+from ares.config.settings import AresConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a service can do its work now, and why not."""
+
+    ready: bool
+    detail: str = ""
+
+
+class Service(Protocol):
+    """One process' work. `run` lasts until it is cancelled; an exception ends the process, which is started again."""
+
+    async def start(self) -> None:
+        """Connect and recover; returns when `run` may begin."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish what was begun and let go; called once, also after a failed start."""
+        ...
+
+    def health(self) -> Health:
+        """Readiness, cheaply: it is asked every second."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceContext:
+    """What a service is given: settings, time, and its own name in rows."""
+
+    config: AresConfig
+    clock: Clock
+    instance: str
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder that holds everything that must outlive the process."""
+        return self.config.environment.state_dir.resolve()
+
+    @property
+    def control_url(self) -> str:
+        """Where the control store is; SQLite in the state directory unless configured."""
+        configured = self.config.control.url
+        return configured.get_secret_value() if configured else f"sqlite:///{self.state_dir / 'control.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """How a package offers a service (entry-point group `ares.services`)."""
+
+    name: str
+    create: Callable[[ServiceContext], Service]
+    depends_on: tuple[str, ...] = ()

@@ -1,0 +1,169 @@
+"""Reads over QuestDB's PostgreSQL wire: an async pool, records as dicts, errors as ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Self, cast
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from ares.config.settings import DatabaseConfig
+from ares.errors import StoreRejected, StoreUnavailable
+
+Value = str | int | float | bool | Decimal | datetime | list["Value"] | None
+Param = str | int | float | bool | Decimal | datetime | None
+Record = dict[str, Value]
+
+Connection = psycopg.AsyncConnection[DictRow]
+APPLIED_POLL_S = 0.01
+
+
+class Database:
+    """A pool of connections, autocommit, parameters bound on the client so that they may stand in DECLARE too.
+
+    >>> async with await Database.connect(config.database) as database:
+    ...     rows = await database.fetch("SELECT * FROM trades WHERE symbol = %(symbol)s", {"symbol": "BTC/USDT"})
+
+    TIMESTAMP columns arrive as naive UTC datetimes of microseconds: select `ts::long` where nanoseconds matter.
+    Raises `StoreUnavailable` when QuestDB cannot be reached, `StoreRejected` when it refuses a statement.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[Connection], statement_s_max: float) -> None:
+        self._pool = pool
+        self._statement_s_max = statement_s_max
+
+    @classmethod
+    async def connect(cls, config: DatabaseConfig, *, readonly: bool = False) -> Self:
+        """Open a pool; returns once one connection works."""
+        user = config.readonly_user if readonly else config.user
+        secret = config.readonly_password if readonly else config.password
+        pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            kwargs={
+                "host": config.host,
+                "port": config.pg_port,
+                "user": user,
+                "password": secret.get_secret_value(),
+                "dbname": "qdb",
+                "autocommit": True,
+                "connect_timeout": 5,
+                "cursor_factory": psycopg.AsyncClientCursor,
+                "row_factory": dict_row,
+            },
+            min_size=1,
+            max_size=config.pool_size_max,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            reconnect_timeout=5,
+        )
+        try:
+            await pool.open(wait=True, timeout=10)
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            await pool.close()
+            raise StoreUnavailable(f"QuestDB at {config.host}:{config.pg_port} cannot be reached: {error}") from None
+        return cls(pool, config.statement_s_max)
+
+    async def fetch(self, sql: str, params: Mapping[str, Param] | None = None) -> list[Record]:
+        """All rows of a query."""
+        async with self._cursor(sql, params) as cursor:
+            return cast("list[Record]", await cursor.fetchall())
+
+    async def fetch_one(self, sql: str, params: Mapping[str, Param] | None = None) -> Record | None:
+        """The first row of a query, or None."""
+        rows = await self.fetch(sql, params)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: str, params: Mapping[str, Param] | None = None) -> None:
+        """A statement without rows."""
+        async with self._cursor(sql, params):
+            pass
+
+    async def wait_applied(self, tables: Iterable[str], timeout_s: float = 10.0) -> None:
+        """Return once all that was committed to these WAL tables before the call can be read."""
+        wanted = set(tables)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            rows = await self.fetch("SELECT name, suspended, writerTxn, sequencerTxn FROM wal_tables()")
+            behind = [r for r in rows if r["name"] in wanted and r["writerTxn"] != r["sequencerTxn"]]
+            suspended = sorted(str(r["name"]) for r in behind if r["suspended"])
+            if suspended:
+                raise StoreRejected(f"WAL of {', '.join(suspended)} is suspended: writes are kept but nobody sees them")
+            if not behind:
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                raise StoreUnavailable(f"WAL not applied after {timeout_s} s: {sorted(str(r['name']) for r in behind)}")
+            await asyncio.sleep(APPLIED_POLL_S)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def _cursor(
+        self, sql: str, params: Mapping[str, Param] | None
+    ) -> AsyncIterator[psycopg.AsyncCursor[DictRow]]:
+        try:
+            async with asyncio.timeout(self._statement_s_max), self._pool.connection(timeout=10) as connection:
+                cursor = await connection.execute(sql, _bind(params))
+                yield cursor
+        except (PoolTimeout, psycopg.OperationalError, TimeoutError) as error:
+            raise StoreUnavailable(f"QuestDB did not answer: {str(error) or 'statement timed out'}") from error
+        except psycopg.Error as error:
+            raise StoreRejected(f"QuestDB refused: {str(error).strip()} in: {_excerpt(sql)}") from error
+
+
+def _bind(params: Mapping[str, Param] | None) -> Mapping[str, Param] | None:
+    if params is None:
+        return None
+    return {name: _naive_utc(value) if isinstance(value, datetime) else value for name, value in params.items()}
+
+
+def _naive_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _excerpt(sql: str, characters_max: int = 200) -> str:
+    line = " ".join(sql.split())
+    return line if len(line) <= characters_max else line[: characters_max - 1] + "…"
+
+
+def as_str(value: object) -> str:
+    """A cell that must hold text."""
+    assert isinstance(value, str), f"text expected, not {value!r}"
+    return value
+
+
+def as_int(value: object) -> int:
+    """A cell that must hold an integer."""
+    assert isinstance(value, int), f"integer expected, not {value!r}"
+    return value
+
+
+def as_float(value: object) -> float:
+    """A cell that must hold a number."""
+    assert isinstance(value, int | float), f"number expected, not {value!r}"
+    return float(value)
+
+
+def as_decimal(value: object) -> Decimal:
+    """A cell that must hold a DECIMAL."""
+    assert isinstance(value, Decimal), f"decimal expected, not {value!r}"
+    return value
+
+
+def column_names(rows: Sequence[Record]) -> list[str]:
+    """The columns of a result, in the order of the query; none for an empty one."""
+    return list(rows[0]) if rows else []

@@ -1,0 +1,38 @@
+-- bar_facts: a bar as decisions saw it, frozen once the watermark passed its close and the lateness.
+-- Grain: venue, symbol, interval, revision (ts = bar start). A correction is a new revision with a later known_at.
+-- status: traded, quiet (the venue was silent), gap (we were). origin: trades, venue (its own candle).
+CREATE TABLE IF NOT EXISTS bar_facts (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, interval SYMBOL, status SYMBOL, origin SYMBOL,
+  known_at_kind SYMBOL, revision LONG, open DOUBLE, high DOUBLE, low DOUBLE, close DOUBLE, volume DOUBLE,
+  cost DOUBLE, trades LONG, buy_volume DOUBLE, known_at TIMESTAMP_NS, input_hash VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, venue, symbol, interval, revision);
+
+-- feature_values: a feature as decisions saw it. NULL value = the inputs had a gap or were not there yet.
+-- Grain: venue, symbol, name, version, revision (ts = start of the bar it belongs to).
+CREATE TABLE IF NOT EXISTS feature_values (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, name SYMBOL, known_at_kind SYMBOL, version LONG, revision LONG,
+  value DOUBLE, known_at TIMESTAMP_NS, input_hash VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, venue, symbol, name, version, revision);
+
+-- signal_values: a strategy's wish as the trader could see it; target in [-1, 1], confidence in [0, 1].
+-- Grain: venue, symbol, strategy, version, revision (ts = start of the bar it rests on).
+CREATE TABLE IF NOT EXISTS signal_values (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, known_at_kind SYMBOL, model_version SYMBOL,
+  version LONG, revision LONG, target DOUBLE, confidence DOUBLE, known_at TIMESTAMP_NS, watermark TIMESTAMP_NS,
+  input_hash VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, venue, symbol, strategy, version, revision);
+
+-- predictions: the score of one model version for one bar: the probability that the next horizon's return is positive.
+-- Grain: venue, symbol, model, version (ts = start of the bar it was computed from).
+CREATE TABLE IF NOT EXISTS predictions (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, model SYMBOL, version SYMBOL, known_at_kind SYMBOL, score DOUBLE,
+  known_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY DAY TTL 1 YEAR WAL DEDUP UPSERT KEYS(ts, venue, symbol, model, version);
+
+-- training_runs: a model that was fitted, on what, and how well it did out of sample.
+-- Grain: run_id. ts = when training ended. null_share = share of NULLs over all candidate features.
+CREATE TABLE IF NOT EXISTS training_runs (
+  ts TIMESTAMP_NS, model SYMBOL, version SYMBOL, status SYMBOL, run_id VARCHAR, rows LONG, rows_test LONG,
+  features VARCHAR, null_share DOUBLE, auc DOUBLE, log_loss DOUBLE, base_rate DOUBLE, train_from TIMESTAMP_NS,
+  train_to TIMESTAMP_NS, artifact VARCHAR, artifact_sha256 VARCHAR, reason VARCHAR
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, run_id);

@@ -1,0 +1,25 @@
+-- services: a heartbeat of a running service.
+-- Grain: service, instance, beat.
+CREATE TABLE IF NOT EXISTS services (
+  ts TIMESTAMP_NS, service SYMBOL, instance SYMBOL, state SYMBOL, version SYMBOL, pid LONG, port LONG,
+  detail VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, service, instance);
+
+-- job_runs: a run of a scheduled job.
+-- Grain: run_id, seq (0 = started, 1 = ended). ts = when the step happened.
+CREATE TABLE IF NOT EXISTS job_runs (
+  ts TIMESTAMP_NS, job SYMBOL, status SYMBOL, cause SYMBOL, run_id VARCHAR, seq LONG, slot TIMESTAMP_NS,
+  duration_s DOUBLE, outcome VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, run_id, seq);
+
+-- schema_migrations: a migration that ran here.
+-- Grain: name. ts = when.
+CREATE TABLE IF NOT EXISTS schema_migrations (
+  ts TIMESTAMP_NS, name SYMBOL, digest VARCHAR
+) TIMESTAMP(ts) PARTITION BY YEAR WAL DEDUP UPSERT KEYS(ts, name);
+
+-- view_digests: the text of a view that was deployed here, by fingerprint.
+-- Grain: view_name, deployment. ts = when.
+CREATE TABLE IF NOT EXISTS view_digests (
+  ts TIMESTAMP_NS, view_name SYMBOL, kind SYMBOL, digest VARCHAR
+) TIMESTAMP(ts) PARTITION BY YEAR WAL DEDUP UPSERT KEYS(ts, view_name);

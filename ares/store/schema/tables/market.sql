@@ -1,0 +1,59 @@
+-- instruments: a version of a venue's instrument: tick, lot, minimum cost, fees.
+-- Grain: venue, symbol, change. ts = when we learned it.
+CREATE TABLE IF NOT EXISTS instruments (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, base SYMBOL, quote SYMBOL, venue_symbol VARCHAR,
+  price_tick DECIMAL(28,10), amount_step DECIMAL(28,10), cost_min DECIMAL(28,10),
+  maker_fee DECIMAL(28,10), taker_fee DECIMAL(28,10), active BOOLEAN
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, venue, symbol);
+
+-- trades: a public trade, one id space per venue by stream, REST and replay alike.
+-- Grain: venue, symbol, trade_id. ts = the venue's trade time; seq orders trades that share it. side = the taker's.
+CREATE TABLE IF NOT EXISTS trades (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, side SYMBOL, source SYMBOL, trade_id VARCHAR, seq LONG,
+  price DOUBLE, amount DOUBLE, received_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, venue, symbol, trade_id);
+
+-- quotes: a change of the best bid or ask.
+-- Grain: venue, symbol, update_id. ts_source says whose clock ts is: some venues' frames carry no time.
+CREATE TABLE IF NOT EXISTS quotes (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, ts_source SYMBOL, update_id LONG,
+  bid DOUBLE, bid_amount DOUBLE, ask DOUBLE, ask_amount DOUBLE, received_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY HOUR TTL 7 DAYS WAL DEDUP UPSERT KEYS(ts, venue, symbol, update_id);
+
+-- books: a snapshot of the top of the book; bids and asks are [prices, amounts], best first.
+-- Grain: venue, symbol, update_id.
+CREATE TABLE IF NOT EXISTS books (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, ts_source SYMBOL, update_id LONG,
+  bids DOUBLE[][], asks DOUBLE[][], received_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY HOUR TTL 3 DAYS WAL DEDUP UPSERT KEYS(ts, venue, symbol, update_id);
+
+-- venue_bars_1m: the venue's own one-minute candle, to check ours against and to reach back before our first tick.
+-- Grain: venue, symbol, minute (ts = start).
+CREATE TABLE IF NOT EXISTS venue_bars_1m (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, open DOUBLE, high DOUBLE, low DOUBLE, close DOUBLE,
+  volume DOUBLE, cost DOUBLE, trades LONG, buy_volume DOUBLE, received_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, venue, symbol);
+
+-- gaps: a range that is missing from the stream, why, and how it was healed; append-only, one row a revision.
+-- Grain: gap_id, revision. ts = when this revision was written; the newest revision of a gap_id is its state.
+-- status: open (rows are missing), healed (rows were fetched), lost (the venue no longer has them).
+-- first_seq..last_seq are the missing trade seqs, both inclusive; NULL where the channel has no ids.
+CREATE TABLE IF NOT EXISTS gaps (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, channel SYMBOL, status SYMBOL, cause SYMBOL, healed_by SYMBOL,
+  gap_id VARCHAR, revision LONG, started_at TIMESTAMP_NS, ended_at TIMESTAMP_NS,
+  first_seq LONG, last_seq LONG, missing LONG
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, gap_id, revision);
+
+-- quarantine: a frame we refused, the field that was wrong, and its raw text.
+-- Grain: venue, channel, digest of the frame. ts = receipt.
+CREATE TABLE IF NOT EXISTS quarantine (
+  ts TIMESTAMP_NS, venue SYMBOL, channel SYMBOL, symbol SYMBOL, field SYMBOL, reason VARCHAR, digest VARCHAR,
+  raw VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY TTL 14 DAYS WAL DEDUP UPSERT KEYS(ts, venue, channel, digest);
+
+-- ingest_watermarks: up to which event time everything of a venue and symbol has been acknowledged by the store.
+-- Grain: venue, symbol, channel, publication. ts = when it was published; watermark only grows.
+CREATE TABLE IF NOT EXISTS ingest_watermarks (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, channel SYMBOL, watermark TIMESTAMP_NS, last_seq LONG,
+  acked_rows LONG
+) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, venue, symbol, channel);

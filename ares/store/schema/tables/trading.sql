@@ -1,0 +1,63 @@
+-- decisions: what a trading cycle saw and decided for one strategy and symbol, refusals included.
+-- Grain: cycle_id, strategy, symbol. ts = the cycle's time. action: buy, sell, hold, refuse, skip.
+-- rule, observed, limit_value, unit tell a refusal; quantities in base, *_quote in quote currency.
+CREATE TABLE IF NOT EXISTS decisions (
+  ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, action SYMBOL, rule SYMBOL,
+  unit SYMBOL, state SYMBOL, cycle_id VARCHAR, correlation_id VARCHAR, version LONG, signal_ts TIMESTAMP_NS,
+  signal_known_at TIMESTAMP_NS, target DOUBLE, confidence DOUBLE, mark DECIMAL(28,10), quantity DECIMAL(28,10),
+  target_quantity DECIMAL(28,10), order_quantity DECIMAL(28,10), observed DECIMAL(28,10),
+  limit_value DECIMAL(28,10), client_order_id VARCHAR, reason VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, cycle_id, strategy, symbol);
+
+-- order_events: a step of an order's life, mirrored from the journal. state after the step.
+-- Grain: account, order_id, seq. order_id is our client order id; venue_order_id the venue's, once known.
+CREATE TABLE IF NOT EXISTS order_events (
+  ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, event SYMBOL, state SYMBOL,
+  side SYMBOL, type SYMBOL, time_in_force SYMBOL, order_id VARCHAR, seq LONG, venue_order_id VARCHAR,
+  cycle_id VARCHAR, correlation_id VARCHAR, quantity DECIMAL(28,10), price DECIMAL(28,10),
+  filled_quantity DECIMAL(28,10), filled_cost DECIMAL(28,10), signal_known_at TIMESTAMP_NS, reason VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, order_id, seq);
+
+-- fills: an execution of one of our orders. ts = the venue's time of the fill.
+-- Grain: account, venue, symbol, fill_id.
+CREATE TABLE IF NOT EXISTS fills (
+  ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, side SYMBOL, liquidity SYMBOL,
+  fee_currency SYMBOL, fill_id VARCHAR, order_id VARCHAR, venue_order_id VARCHAR, correlation_id VARCHAR,
+  quantity DECIMAL(28,10), price DECIMAL(28,10), cost DECIMAL(28,10), fee DECIMAL(28,10),
+  received_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, venue, symbol, fill_id);
+
+-- position_events: the position of a strategy after a fill or an adoption. Path-dependent, so written, not derived.
+-- Grain: account, venue, symbol, strategy, fill_id. cost_basis = what the open quantity cost, fees included, in quote.
+CREATE TABLE IF NOT EXISTS position_events (
+  ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, cause SYMBOL, fill_id VARCHAR,
+  seq LONG, quantity DECIMAL(28,10), average_price DECIMAL(28,10), cost_basis DECIMAL(28,10),
+  realised_quote DECIMAL(28,10), fees_quote DECIMAL(28,10)
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, venue, symbol, strategy, fill_id);
+
+-- balances: what the venue says the account holds of one currency.
+-- Grain: account, venue, currency, sweep.
+CREATE TABLE IF NOT EXISTS balances (
+  ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, currency SYMBOL, free DECIMAL(28,10), locked DECIMAL(28,10)
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, venue, currency);
+
+-- equity: the account's worth and exposure at mark, in quote currency.
+-- Grain: account, quote_currency, cycle.
+CREATE TABLE IF NOT EXISTS equity (
+  ts TIMESTAMP_NS, account SYMBOL, quote_currency SYMBOL, cash DECIMAL(28,10), positions_quote DECIMAL(28,10),
+  equity_quote DECIMAL(28,10), gross_exposure_quote DECIMAL(28,10), realised_quote DECIMAL(28,10),
+  unrealised_quote DECIMAL(28,10), day_pnl_quote DECIMAL(28,10)
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, quote_currency);
+
+-- trading_state: ACTIVE, REDUCING or HALTED, why, and by whom.
+-- Grain: account, seq.
+CREATE TABLE IF NOT EXISTS trading_state (
+  ts TIMESTAMP_NS, account SYMBOL, state SYMBOL, actor SYMBOL, seq LONG, reason VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, seq);
+
+-- commands: who ordered the trader to do what, and what came of it.
+-- Grain: command_id, seq.
+CREATE TABLE IF NOT EXISTS commands (
+  ts TIMESTAMP_NS, account SYMBOL, actor SYMBOL, command SYMBOL, status SYMBOL, command_id VARCHAR, seq LONG,
+  arguments VARCHAR, outcome VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, command_id, seq);

@@ -1,0 +1,36 @@
+"""Every metric of Ares, declared once. Names: ares_<noun>_<unit>; labels are the words of the rows."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY_BUCKETS_S = (
+    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3),
+    *(0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 30.0, 60.0),
+)
+
+# The kernel
+MIRRORED_ROWS = Counter("ares_mirrored_rows_total", "Outbox rows that QuestDB acknowledged")
+MIRROR_REFUSED_ROWS = Counter("ares_mirror_refused_rows_total", "Outbox rows that QuestDB refuses for good")
+EXTERNAL_CALLS = Counter("ares_external_calls_total", "Calls that left the process", ["guard", "operation", "outcome"])
+EXTERNAL_CALL_SECONDS = Histogram(
+    "ares_external_call_seconds", "Duration of calls that left the process", ["guard", "operation"],
+    buckets=LATENCY_BUCKETS_S,
+)  # fmt: skip
+BREAKER_OPEN = Gauge("ares_breaker_open", "1 while a circuit breaker refuses calls", ["guard"])
+JOB_RUNS = Counter("ares_job_runs_total", "Runs of scheduled jobs", ["job", "status"])
+
+# Ingest
+INGEST_ROWS = Counter("ares_ingest_rows_total", "Rows that QuestDB acknowledged", ["table"])
+INGEST_QUEUE_ROWS = Gauge("ares_ingest_queue_rows", "Rows that are not acknowledged yet", ["lane"])
+INGEST_WRITE_FAILURES = Counter("ares_ingest_write_failures_total", "Batches to be repeated", ["lane", "cause"])
+INGEST_QUARANTINED = Counter("ares_ingest_quarantined_total", "Frames and rows refused", ["channel", "field"])
+INGEST_DUPLICATES = Counter("ares_ingest_duplicates_total", "Events that had been seen before", ["channel", "symbol"])
+INGEST_GAPS = Counter("ares_ingest_gaps_total", "Revisions of gaps", ["channel", "status", "cause"])
+INGEST_CONNECTS = Counter("ares_ingest_connects_total", "Attempts to open a stream", ["channel", "outcome"])
+INGEST_LAST_EVENT = Gauge("ares_ingest_last_event_timestamp_seconds", "Event time of the newest", ["channel", "symbol"])
+INGEST_WATERMARK = Gauge("ares_ingest_watermark_timestamp_seconds", "All up to here is acknowledged", ["symbol"])
+VENUE_TO_ROW_SECONDS = Histogram(
+    "ares_venue_to_row_seconds", "From a streamed trade's event time to its acknowledgement by QuestDB",
+    buckets=LATENCY_BUCKETS_S,
+)  # fmt: skip

@@ -1,0 +1,72 @@
+"""The constructor argument of ccxt's exchange classes, as the class `binance` needs it."""
+
+from __future__ import annotations
+
+from ares.config.settings import VenueConfig
+from ares.errors import ConfigError
+
+DEAD = "http://127.0.0.1:9"
+"""Where every address goes that we did not mean to call: nobody listens there (RFC 863's discard port)."""
+
+OTHER_APIS = (
+    *("dapiPublic", "dapiPrivate", "dapiPrivateV2", "dapiData", "eapiPublic", "eapiPrivate", "fapiPublic"),
+    *("fapiPublicV2", "fapiPublicV3", "fapiPrivate", "fapiPrivateV2", "fapiPrivateV3", "fapiData", "papi"),
+    *("papiV2", "sapiV2", "sapiV3", "sapiV4"),
+)
+OTHER_STREAMS = (*("margin", "linear", "inverse", "stock", "option", "optionMarket", "optionPrivate", "papi"),)
+RECV_WINDOW_MS = 5_000
+TRADES_KEPT = 10_000
+"""ccxt drops the oldest of more trades than this between two calls; the default of 1000 is a burst of seconds."""
+
+
+def ccxt_settings(name: str, venue: VenueConfig, *, private: bool) -> dict[str, object]:
+    """Settings for `ccxt.async_support.binance` and `ccxt.pro.binance`, spot only.
+
+    Raises `ConfigError` when `private` is asked for a venue without keys.
+    """
+    settings: dict[str, object] = {
+        "timeout": round(venue.request_timeout_s * 1000),
+        "enableRateLimit": venue.rest_url is None,
+        "newUpdates": True,
+        "options": {
+            "fetchMarkets": {"types": ["spot"]},
+            "fetchCurrencies": False,
+            "fetchMargins": False,
+            "createOrder": {"quoteOrderQty": False},
+            "fetchOpenOrders": {"warnWithoutSymbol": False},
+            "adjustForTimeDifference": True,
+            "recvWindow": RECV_WINDOW_MS,
+            "tradesLimit": TRADES_KEPT,
+        },
+        "streaming": {"keepAlive": round(venue.ping_s * 1000)},
+    }
+    if venue.rest_url is not None and venue.ws_url is not None:
+        settings["urls"] = {"api": _urls(venue.rest_url.rstrip("/"), venue.ws_url.rstrip("/"))}
+    if private:
+        settings |= _keys(name, venue)
+    return settings
+
+
+def _urls(rest: str, ws: str) -> dict[str, object]:
+    streams = dict.fromkeys(OTHER_STREAMS, DEAD)
+    ws_api = dict.fromkeys(("linear", "inverse"), DEAD)
+    return {
+        **dict.fromkeys(OTHER_APIS, DEAD),
+        "public": f"{rest}/api/v3",
+        "private": f"{rest}/api/v3",
+        "v1": f"{rest}/api/v1",
+        "sapi": f"{rest}/sapi/v1",
+        "ws": {**streams, "spot": f"{ws}/stream/ws", "ws-api": {**ws_api, "spot": f"{ws}/ws-api/v3"}},
+    }
+
+
+def _keys(name: str, venue: VenueConfig) -> dict[str, object]:
+    keys: dict[str, object] = {}
+    for ours, theirs in (("api_key", "apiKey"), ("api_secret", "secret")):
+        secret = getattr(venue, ours)
+        if secret is None:
+            field = f"venues.{name}.{ours}"
+            variable = f"ARES_VENUES__{name.upper()}__{ours.upper()}"
+            raise ConfigError(field, None, "this venue has no key, so it cannot be traded on", f"Set {variable}")
+        keys[theirs] = secret.get_secret_value()
+    return keys

@@ -1,0 +1,73 @@
+"""Ratios against a peer in one run: `make bench`, `make bench ONLY=write OUT=write.json`.
+
+Absolute times mean nothing on a machine that others use too; a ratio from runs taken in turns (ours, peer, limit, ours,
+…) does. Every figure is the median of at least five rounds. The JSON is a list of {name, unit, ares, peer, peer_name,
+limit, limit_name, ratio_vs_peer, ratio_vs_limit, lost, n, versions}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import decode
+import write
+from contest import Bench
+
+ROUNDS_MIN = 5
+
+BENCHES: dict[str, Callable[[], Bench]] = {"decode": decode.bench, "write": write.bench}
+
+
+def measure(bench: Bench, rounds: int) -> dict[str, object]:
+    """Run the contestants in turns and compare their medians (units per second: more is better)."""
+    with bench.arena() as contestants:
+        for run in contestants.values():
+            run()
+        rates: dict[str, list[float]] = {name: [] for name in contestants}
+        for _ in range(rounds):
+            for name, run in contestants.items():
+                rates[name].append(run())
+        lost = bench.lost()
+    ours, peer, limit = (median(rates[name]) for name in ("ares", "peer", "limit"))
+    return {
+        "name": bench.name,
+        "unit": bench.unit,
+        "ares": round(ours),
+        "peer": round(peer),
+        "peer_name": bench.peer_name,
+        "limit": round(limit),
+        "limit_name": bench.limit_name,
+        "ratio_vs_peer": round(ours / peer, 3),
+        "ratio_vs_limit": round(ours / limit, 3),
+        "lost": lost,
+        "n": rounds,
+        "versions": {name: metadata.version(name) for name in bench.packages},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=sorted(BENCHES))
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    parser.add_argument("--rounds", type=int, default=ROUNDS_MIN)
+    arguments = parser.parse_args()
+    names = [arguments.only] if arguments.only else sorted(BENCHES)
+    results = [measure(BENCHES[name](), max(ROUNDS_MIN, arguments.rounds)) for name in names]
+    arguments.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for result in results:
+        print(
+            f"{result['name']}: {result['ares']:,} {result['unit']}; {result['ratio_vs_peer']} x "
+            f"{result['peer_name']}, {result['ratio_vs_limit']} x {result['limit_name']}, lost {result['lost']}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Goal: the command line as a user meets it: help with examples, one clear line for an error, the right exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ares.config.settings import DatabaseConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ares(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "ares.cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def reaching(config: DatabaseConfig) -> dict[str, str]:
+    return {
+        "ARES_DATABASE__MODE": "remote",
+        "ARES_DATABASE__HTTP_PORT": str(config.http_port),
+        "ARES_DATABASE__PG_PORT": str(config.pg_port),
+        "ARES_DATABASE__HEALTH_PORT": str(config.health_port),
+    }
+
+
+def test_help_lists_the_commands_of_every_package() -> None:
+    result = ares("--help")
+    assert result.returncode == 0
+    for command in ("config", "db", "demo", "features", "ingest", "job", "service", "simulate", "trader", "up"):
+        assert command in result.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("config show", "config validate", "config schema", "db sql", "db migrate", "db start", "db stop"),
+        *("db status", "db console", "service run", "service list", "job run", "job list"),
+        *("up", "status", "demo", "version"),
+    ],
+)
+def test_help_of_every_command_shows_an_example(command: str) -> None:
+    result = ares(*command.split(), "--help")
+    assert result.returncode == 0
+    assert f"Example: ares {command}" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "words"),
+    [
+        (["config", "validate"], {"ARES_DATABASE__HTTP_PORT": "abc"}, 2, ["database.http_port", "'abc'", "integer"]),
+        (["config", "validate"], {"ARES_DATABASE__HTP_PORT": "1"}, 2, ["no such setting", "Did you mean http_port?"]),
+        (["config", "validate", "--file", "/nope.toml"], {}, 2, ["/nope.toml", "no such file"]),
+        (["config", "validate", "--profile", "prod"], {}, 2, ["database.password", "dev only"]),
+        (["service", "run", "nope"], {}, 2, ["service = 'nope'", "Known:", "ingest"]),
+        (["job", "run", "nope"], {}, 2, ["job = 'nope'", "train"]),
+        (["demo", "--duration", "abc"], {}, 2, ["duration = 'abc'", "DURATION=90"]),
+        (["demo", "--duration", "0"], {}, 2, ["duration = '0'", "not a number of seconds"]),
+        (["demo", "--report", "/proc/nope/out.json"], {}, 2, ["report", "/proc/nope/out.json"]),
+        (["db", "sql", "SELECT 1"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
+        (["db", "start"], {"ARES_DATABASE__MODE": "remote"}, 2, ["database.mode", "remote"]),
+        (["nonsense"], {}, 2, ["No such command", "nonsense"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_clear_line_with_its_exit_code(
+    arguments: list[str], variables: dict[str, str], code: int, words: list[str]
+) -> None:
+    result = ares(*arguments, **variables)
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in said
+
+
+def test_state_directory_that_cannot_be_written_stops_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = ares("demo", "--duration", "1", ARES_ENVIRONMENT__STATE_DIR=str(tmp_path / "file" / "var"))
+    assert result.returncode == 1
+    assert "ARES_ENVIRONMENT__STATE_DIR" in result.stderr
+    assert "starting" not in result.stdout
+
+
+def test_config_is_shown_without_its_secrets() -> None:
+    shown = json.loads(ares("config", "show", ARES_VENUES__SIM__API_SECRET="hush").stdout)
+    assert shown["database"]["http_port"] == 9000
+    assert "hush" not in json.dumps(shown)
+
+
+def test_schema_describes_every_section() -> None:
+    schema = json.loads(ares("config", "schema").stdout)
+    assert {"database", "trading", "ingest"} <= set(schema["properties"])
+
+
+def test_query_prints_a_table_or_json(questdb_config: DatabaseConfig) -> None:
+    table = ares("db", "sql", "SELECT 1 AS one, NULL AS nothing", **reaching(questdb_config))
+    assert "one" in table.stdout, table.stderr
+    rows = ares("db", "sql", "SELECT 1 AS one", "--json", **reaching(questdb_config))
+    assert json.loads(rows.stdout) == [{"one": 1}]
+    nothing = ares("db", "sql", "SELECT * FROM fills WHERE account = 'nobody'", **reaching(questdb_config))
+    assert "(no rows)" in nothing.stdout
+
+
+def test_query_that_is_wrong_says_where(questdb_config: DatabaseConfig) -> None:
+    result = ares("db", "sql", "SELECT * FROM nowhere", **reaching(questdb_config))
+    assert result.returncode == 1
+    assert "table does not exist" in result.stderr
+
+
+def test_migrating_and_asking_for_the_state_of_a_remote_database(questdb_config: DatabaseConfig) -> None:
+    migrated = ares("db", "migrate", **reaching(questdb_config))
+    assert "tables in place" in migrated.stdout, migrated.stderr
+    states = json.loads(ares("db", "status", "--json", **reaching(questdb_config)).stdout)
+    assert "trades" in {row["name"] for row in states}
+
+
+def test_console_address_and_psql_line_are_printed() -> None:
+    result = ares("db", "console")
+    assert "http://127.0.0.1:9000" in result.stdout
+    assert "psql -h 127.0.0.1 -p 8812 -U user qdb" in result.stdout
+
+
+def test_nothing_runs_in_an_empty_state_directory(tmp_path: Path) -> None:
+    result = ares("status", ARES_ENVIRONMENT__STATE_DIR=str(tmp_path))
+    assert "(no rows)" in result.stdout

@@ -1,0 +1,101 @@
+"""Fixtures with real parts: one QuestDB for the whole run, a control store per test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from ares.clock import SystemClock
+from ares.config.settings import DatabaseConfig
+from ares.control import ControlStore
+from ares.store import Database, RowWriter
+from ares.store.migrate import migrate
+from ares.store.server import EmbeddedQuestDB
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def questdb_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
+    """A real QuestDB on free ports with the whole schema; stopped at the end of the run."""
+    config = DatabaseConfig(
+        http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=512, commit_mode="nosync"
+    )
+    server = EmbeddedQuestDB(config, tmp_path_factory.mktemp("questdb"))
+    try:
+        server.start()
+        asyncio.run(_migrate(config))
+        yield config
+    finally:
+        server.stop()
+
+
+async def _migrate(config: DatabaseConfig) -> None:
+    writer = RowWriter(config)
+    async with await Database.connect(config) as database:
+        await migrate(database, writer, SystemClock())
+    await writer.close()
+
+
+@pytest.fixture
+async def database(questdb_config: DatabaseConfig) -> AsyncIterator[Database]:
+    """A pool on the shared QuestDB."""
+    async with await Database.connect(questdb_config) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def writer(questdb_config: DatabaseConfig) -> AsyncIterator[RowWriter]:
+    """A writer to the shared QuestDB."""
+    rows = RowWriter(questdb_config)
+    yield rows
+    await rows.close()
+
+
+@pytest.fixture
+def venue() -> str:
+    """A venue (or account) name of this test alone: tests share one server and must not see each other's rows."""
+    return f"venue_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[ControlStore]:
+    """An empty control store on SQLite."""
+    store = ControlStore.open(f"sqlite:///{tmp_path / 'control.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real recordings beside the checkout; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("ARES_TEST_DATA", SHARED_DATA))
+    if not folder.is_dir():
+        pytest.skip(f"no recordings at {folder}: set ARES_TEST_DATA to a folder that has them")
+    return folder
+
+
+@pytest.fixture
+def port() -> int:
+    """A free port on loopback."""
+    return free_port()
+
+
+@pytest.fixture
+def ports() -> list[int]:
+    """Three different free ports on loopback."""
+    return [free_port() for _ in range(3)]

@@ -1,0 +1,321 @@
+"""Goal: processes start in order, come back after kill -9, give up when they must, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+
+from ares.clock import SystemClock
+from ares.config import AresConfig, load_config
+from ares.config.settings import EnvironmentConfig
+from ares.errors import PortInUse, ServerFailed, StateDirUnusable, UnknownName, UsageError
+from ares.service import Health, ServiceContext, ServiceSpec
+from ares.service.http import ProbeServer
+from ares.service.installation import Installation, service_states
+from ares.service.processes import ServiceProcess
+from ares.service.registry import job_names, service, service_names
+from ares.service.runner import end_with_parent, run_service
+from ares.service.supervisor import Supervisor
+from ares.store.server import EmbeddedQuestDB, RunningServer, port_is_free, resolve_jar
+
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+class Script:
+    """A managed process that runs any command."""
+
+    adopted = False
+
+    def __init__(self, name: str, command: list[str], depends_on: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.depends_on = depends_on
+        self.command = command
+        self.child: subprocess.Popen[bytes] | None = None
+        self.spawned: list[float] = []
+
+    def spawn(self) -> None:
+        self.child = subprocess.Popen(self.command, start_new_session=True, preexec_fn=end_with_parent)  # noqa: PLW1509 - as the supervisor does it
+        self.spawned.append(time.monotonic())
+
+    def exit_code(self) -> int | None:
+        return None if self.child is None else self.child.poll()
+
+    def ready(self) -> bool:
+        return self.exit_code() is None
+
+    def end(self, sign: signal.Signals) -> None:
+        if self.child is not None and self.child.poll() is None:
+            self.child.send_signal(sign)
+
+    def pid(self) -> int | None:
+        return self.child.pid if self.child else None
+
+
+SETTINGS = EnvironmentConfig(restart_backoff_s_min=0.01, restart_backoff_s_max=0.05, stop_s_max=2)
+
+
+@asynccontextmanager
+async def supervised(*scripts: Script, settings: EnvironmentConfig = SETTINGS) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(scripts, settings, SystemClock(), lambda _: None)
+    watching: asyncio.Task[None] | None = None
+    try:
+        await supervisor.start()
+        watching = asyncio.create_task(supervisor.run())
+        yield supervisor
+    finally:
+        if watching:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+        await supervisor.stop()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+async def test_dependents_start_after_and_stop_before_what_they_need() -> None:
+    first, second = Script("first", SLEEPER), Script("second", SLEEPER, ("first",))
+    async with supervised(second, first) as supervisor:
+        assert [process.name for process in supervisor.processes] == ["first", "second"]
+        assert first.spawned[0] < second.spawned[0]
+    assert first.exit_code() == second.exit_code() == -signal.SIGTERM
+
+
+async def test_killed_process_comes_back() -> None:
+    script = Script("worker", SLEEPER)
+    async with supervised(script) as supervisor:
+        assert script.child is not None
+        script.child.kill()
+        await until(lambda: len(script.spawned) == 2)
+        assert supervisor.restarts == {"worker": 1}
+        assert script.exit_code() is None
+
+
+async def test_process_whose_request_was_wrong_is_not_started_again() -> None:
+    script = Script("worker", [sys.executable, "-c", "raise SystemExit(2)"])
+    async with supervised(script) as supervisor:
+        await until(lambda: supervisor.given_up == ["worker"])
+        assert len(script.spawned) == 1
+
+
+async def test_process_that_keeps_dying_is_given_up() -> None:
+    script = Script("worker", [sys.executable, "-c", "raise SystemExit(1)"])
+    async with supervised(script, settings=SETTINGS.model_copy(update={"restarts_per_hour_max": 2})) as supervisor:
+        await until(lambda: supervisor.given_up == ["worker"], 20)
+        assert len(script.spawned) == 3
+
+
+async def test_process_that_ignores_sigterm_is_killed() -> None:
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    script = Script("deaf", [sys.executable, "-c", code])
+    settings = SETTINGS.model_copy(update={"stop_s_max": 0.3})
+    async with supervised(script, settings=settings):
+        await asyncio.sleep(0.5)
+    assert script.exit_code() == -signal.SIGKILL
+
+
+async def test_start_fails_by_name_when_a_needed_process_dies() -> None:
+    broken = Script("first", [sys.executable, "-c", "raise SystemExit(1)"])
+    broken.ready = lambda: False  # type: ignore[method-assign]
+    with pytest.raises(ExceptionGroup) as caught:
+        async with supervised(broken, Script("second", SLEEPER, ("first",))):
+            raise AssertionError("must not get here")
+    assert caught.group_contains(ServerFailed, match="first ended with exit code 1")
+
+
+class Echo:
+    """A small real service."""
+
+    def __init__(self, _: ServiceContext) -> None:
+        self.events: list[str] = []
+
+    async def start(self) -> None:
+        self.events.append("start")
+
+    async def run(self) -> None:
+        self.events.append("run")
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        self.events.append("stop")
+
+    def health(self) -> Health:
+        return Health(ready="run" in self.events, detail="echo")
+
+
+def context(tmp_path: Path) -> ServiceContext:
+    config = load_config(environ={"ARES_ENVIRONMENT__STATE_DIR": str(tmp_path), "ARES_MONITORING__HEARTBEAT_S": "0.05"})
+    return ServiceContext(config, SystemClock(), "echo@test")
+
+
+async def test_service_runs_until_sigterm_then_stops_and_takes_its_card_away(tmp_path: Path) -> None:
+    created: list[Echo] = []
+
+    def create(ctx: ServiceContext) -> Echo:
+        created.append(Echo(ctx))
+        return created[0]
+
+    running = asyncio.create_task(run_service(ServiceSpec("echo", create), context(tmp_path), 0))
+    card = tmp_path / "run" / "echo.json"
+    await until(lambda: bool(created) and "run" in created[0].events and card.exists())
+    (state,) = await asyncio.to_thread(service_states, context(tmp_path).config)
+    assert (state["service"], state["state"]) == ("echo", "ready")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 5)
+    assert created[0].events == ["start", "run", "stop"]
+    assert not card.exists()
+
+
+async def test_service_that_crashes_is_stopped_and_its_error_comes_out(tmp_path: Path) -> None:
+    class Broken(Echo):
+        async def run(self) -> None:
+            raise ServerFailed("boom")
+
+    created: list[Broken] = []
+
+    def create(ctx: ServiceContext) -> Broken:
+        created.append(Broken(ctx))
+        return created[0]
+
+    with pytest.raises(ServerFailed, match="boom"):
+        await run_service(ServiceSpec("broken", create), context(tmp_path), 0)
+    assert created[0].events[-1] == "stop"
+
+
+async def test_probes_tell_alive_from_ready_and_serve_metrics(tmp_path: Path) -> None:
+    echo = Echo(context(tmp_path))
+    probes = ProbeServer(echo, "127.0.0.1", 0)
+    port = await probes.start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        assert (await session.get("/livez")).status == 200
+        assert (await session.get("/readyz")).status == 503
+        await echo.start()
+        echo.events.append("run")
+        assert await (await session.get("/readyz")).json() == {"ready": True, "detail": "echo"}
+        assert "ares_mirrored_rows_total" in await (await session.get("/metrics")).text()
+    with pytest.raises(PortInUse, match=str(port)):
+        await ProbeServer(echo, "127.0.0.1", port).start()
+    await probes.stop()
+
+
+def installation(tmp_path: Path, **environ: str) -> Installation:
+    config = load_config(environ={"ARES_ENVIRONMENT__STATE_DIR": str(tmp_path), **environ})
+    return Installation(config, ["mirror"], lambda _: None)
+
+
+def test_preflight_names_the_setting_whose_port_is_taken(tmp_path: Path, port: int) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        assert not port_is_free("127.0.0.1", port)
+        with pytest.raises(PortInUse, match=r"trading\.control_port.*ARES_TRADING__CONTROL_PORT"):
+            installation(tmp_path, ARES_TRADING__CONTROL_PORT=str(port)).preflight()
+
+
+def test_preflight_refuses_a_directory_that_is_supervised_already(tmp_path: Path) -> None:
+    first = installation(tmp_path, ARES_MONITORING__PORT_BASE="0", ARES_TRADING__CONTROL_PORT="0")
+    (tmp_path / "run").mkdir()
+    first._take_card()
+    with pytest.raises(UsageError, match=rf"pid {os.getpid()} supervises it already"):
+        first.preflight()
+
+
+def test_preflight_of_a_remote_questdb_that_is_not_there_says_so(tmp_path: Path, port: int) -> None:
+    away = installation(
+        tmp_path,
+        ARES_DATABASE__MODE="remote",
+        ARES_DATABASE__HEALTH_PORT=str(port),
+        ARES_MONITORING__PORT_BASE="0",
+        ARES_TRADING__CONTROL_PORT="0",
+    )
+    with pytest.raises(ServerFailed, match="no QuestDB answers"):
+        away.preflight()
+
+
+def test_state_directory_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StateDirUnusable, match="ARES_ENVIRONMENT__STATE_DIR"):
+        installation(tmp_path / "file").preflight()
+
+
+def test_registry_knows_services_and_jobs_and_names_what_it_does_not() -> None:
+    assert {"mirror", "ingest", "analytics", "trader", "exchange"} <= set(service_names())
+    assert "train" in job_names()
+    with pytest.raises(UnknownName, match=r"service = 'nope': no such service\. Known: analytics"):
+        service("nope")
+
+
+def test_stale_lock_of_a_dead_server_does_not_count(tmp_path: Path) -> None:
+    config = AresConfig().database
+    server = EmbeddedQuestDB(config, tmp_path)
+    server.lock.parent.mkdir(parents=True)
+    server.lock.write_text("{broken")
+    assert server.running() is None
+    child = subprocess.Popen(SLEEPER)
+    card = RunningServer(child.pid, psutil.Process(child.pid).create_time() - 100, "h", 1, 2, 3)
+    assert card.process() is None, "another process with a recycled pid is not our server"
+    child.kill()
+    child.wait()
+    assert server.stop() is False
+
+
+def test_artifact_that_does_not_exist_is_one_clear_error() -> None:
+    with pytest.raises(ServerFailed, match=r"org\.questdb:questdb:0\.0\.0 cannot be had"):
+        resolve_jar("0.0.0")
+
+
+def test_service_process_has_no_port_before_it_runs(tmp_path: Path) -> None:
+    process = ServiceProcess("mirror", (), tmp_path, 0)
+    assert process.port() is None
+    assert process.exit_code() is None
+    assert not process.ready()
+    process.end(signal.SIGTERM)
+
+
+def test_server_that_runs_is_adopted_and_a_killed_one_is_started_again(tmp_path: Path, ports: list[int]) -> None:
+    http, pg, health = ports
+    config = AresConfig().database.model_copy(
+        update={"http_port": http, "pg_port": pg, "health_port": health, "heap_mb": 256}
+    )
+    first, second = EmbeddedQuestDB(config, tmp_path), EmbeddedQuestDB(config, tmp_path)
+    try:
+        started = first.start()
+        lines: list[str] = []
+        assert second.start(lines.append) == started
+        assert lines[0].startswith("adopting")
+        process = started.process()
+        assert process is not None
+        process.kill()
+        process.wait(10)
+        assert second.running() is None
+        again = second.start()
+        assert again.pid != started.pid
+    finally:
+        second.stop()
+        first.stop()
+    assert second.running() is None
+    assert port_is_free("127.0.0.1", http)
+
+
+def test_port_in_use_is_named_before_a_server_is_started(tmp_path: Path, ports: list[int]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports[1]))
+        taken.listen()
+        config = AresConfig().database.model_copy(update={"http_port": ports[0], "pg_port": ports[1]})
+        with pytest.raises(PortInUse, match=r"database\.pg_port.*ARES_DATABASE__PG_PORT"):
+            EmbeddedQuestDB(config, tmp_path).start()

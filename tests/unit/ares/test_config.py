@@ -1,0 +1,100 @@
+"""Goal: a setting is right or refused by name; layers win in the documented order."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ares.config import AresConfig, load_config
+from ares.errors import ConfigError
+
+
+def load(environ: dict[str, str] | None = None, file: Path | None = None, profile: str | None = None) -> AresConfig:
+    return load_config(profile, file, environ or {})
+
+
+def test_environment_wins_over_file_and_file_over_profile(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("[database]\nhttp_port = 1\npg_port = 2\n")
+    config = load({"ARES_DATABASE__HTTP_PORT": "3"}, own)
+    assert (config.database.http_port, config.database.pg_port, config.database.health_port) == (3, 2, 9003)
+
+
+def test_file_and_profile_may_come_from_variables(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("[trading]\naccount = 'mine'\n")
+    passwords = {"ARES_DATABASE__PASSWORD": "x", "ARES_DATABASE__READONLY_PASSWORD": "y"}
+    config = load({"ARES_CONFIG": str(own), "ARES_PROFILE": "staging", **passwords})
+    assert (config.trading.account, config.environment.profile) == ("mine", "staging")
+
+
+def test_nested_settings_and_lists_can_be_set_by_variables() -> None:
+    config = load(
+        {
+            "ARES_TRADING__RISK__PRICE_COLLAR": "0.02",
+            "ARES_VENUES__SIM__PING_S": "3",
+            "ARES_INGEST__SYMBOLS": '["BTC/USDT"]',
+        }
+    )
+    assert config.trading.risk.price_collar == Decimal("0.02")
+    assert config.venues["sim"].ping_s == 3
+    assert config.ingest.symbols == ("BTC/USDT",)
+
+
+def test_every_profile_is_valid_with_its_secrets() -> None:
+    secrets = {"ARES_DATABASE__PASSWORD": "x", "ARES_DATABASE__READONLY_PASSWORD": "y"}
+    for profile in ("dev", "staging", "prod"):
+        assert load(secrets, profile=profile).environment.profile == profile
+
+
+def test_default_passwords_are_refused_outside_dev() -> None:
+    with pytest.raises(ConfigError, match=r"database\.password.*ARES_DATABASE__PASSWORD"):
+        load(profile="prod")
+
+
+@pytest.mark.parametrize(
+    ("environ", "complaint"),
+    [
+        ({"ARES_DATABASE__HTP_PORT": "1"}, r"database\.htp_port = '1': no such setting. Did you mean http_port\?"),
+        ({"ARES_DATABASE__HTTP_PORT": "abc"}, r"database\.http_port = 'abc': .*ARES_DATABASE__HTTP_PORT"),
+        ({"ARES_DATABASE__HTTP_PORT": "70000"}, r"database\.http_port = '70000': .*65535"),
+        ({"ARES_DATABSE__X": "1"}, r"ARES_DATABSE__X = '1': no such section. Did you mean ARES_DATABASE__"),
+        ({"ARES_ZZZZ": "1"}, r"ARES_ZZZZ = '1': no such section"),
+        ({"ARES_PROFILE": "x"}, r"ARES_PROFILE = 'x': no such profile. Choose one of dev, staging, prod"),
+        ({"ARES_CONFIG": "/nope.toml"}, r"config file = '/nope.toml': no such file"),
+        ({"ARES_INGEST__SYMBOLS": "BTC"}, r"ARES_INGEST.*not JSON"),
+        ({"ARES_ENVIRONMENT__QQQ": "1"}, r"environment\.qqq = '1': no such setting. Known here: .*state_dir"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_value_and_the_way_out(environ: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        load(environ)
+
+
+def test_broken_toml_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("[database\n")
+    with pytest.raises(ConfigError, match=r"own\.toml.*cannot be read"):
+        load(file=own)
+
+
+def test_secrets_never_show_in_what_is_printed() -> None:
+    config = load({"ARES_VENUES__SIM__API_SECRET": "hush-hush"})
+    assert "hush-hush" not in config.model_dump_json() + repr(config)
+
+
+def test_error_about_a_secret_does_not_repeat_its_value() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"ARES_VENUES__SIM__API_SECRET__X": "hush-hush"})
+    assert "hush-hush" not in str(caught.value)
+
+
+def test_variables_for_tests_and_ci_are_not_settings() -> None:
+    assert load({"ARES_TEST_EXAMPLES": "5", "ARES_CI": "full"}) == load()
+
+
+def test_config_cannot_be_changed_after_loading() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load().database.http_port = 1  # type: ignore[misc]
