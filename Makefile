@@ -51,7 +51,7 @@ generate: .venv/ready ## write again what is generated: the schema, config and e
 
 coverage: .venv/ready ## run all tests and report branch coverage
 	$(BIN)/coverage erase
-	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
 

@@ -30,12 +30,13 @@ PRODUCTION = ("mirror", "ingest", "analytics", "trader")
 def run(
     name: Annotated[str, typer.Argument(help="A service; see `ares service list`.")],
     port: Annotated[int, typer.Option(help="Where to serve /livez, /readyz and /metrics; 0 takes any.")] = 0,
+    held: Annotated[bool, typer.Option("--held", help="Begin only when standard input is closed.")] = False,
 ) -> None:
     """Run one service in the foreground, as a container does. Example: ares service run ingest --port 9101"""
     config = load_config()
     configure_logging(name, config.environment.log_level, json=config.monitoring.json_logs)
     context = ServiceContext(config, SystemClock(), f"{name}@{socket.gethostname()}:{os.getpid()}")
-    asyncio.run(run_service(service(name), context, port))
+    asyncio.run(run_service(service(name), context, port, held=held))
 
 
 @app.command("list")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.error import URLError
@@ -32,7 +33,11 @@ class ManagedProcess(Protocol):
     """Whether it ran before we came: then we leave it running."""
 
     def spawn(self) -> None:
-        """Start it; returns at once."""
+        """Start it, held: it loads, and waits for `release` before it works. Returns at once."""
+        ...
+
+    def release(self) -> None:
+        """Let it work: what it depends on is ready."""
         ...
 
     def exit_code(self) -> int | None:
@@ -76,14 +81,19 @@ class ServiceProcess:
         self.card.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own command line, no shell
-                [sys.executable, "-m", "ares.cli", "service", "run", self.name, "--port", str(self._port)],
+                [sys.executable, "-m", "ares.cli", "service", "run", self.name, "--port", str(self._port), "--held"],
                 env={**os.environ, "ARES_ENVIRONMENT__STATE_DIR": str(self._state_dir)},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=end_with_parent,  # noqa: PLW1509 - one prctl call, before any thread of the child exists
             )
+
+    def release(self) -> None:
+        if self._child is not None and self._child.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._child.stdin.close()
 
     def exit_code(self) -> int | None:
         return None if self._child is None else self._child.poll()
@@ -126,6 +136,9 @@ class QuestDBProcess:
             self._server.prepare()
             existing = self._server.spawn(before_exec=end_with_parent)
         self._running = existing
+
+    def release(self) -> None:
+        """A database depends on nothing."""
 
     def exit_code(self) -> int | None:
         """A process that we did not start tells nobody how it ended: any end counts as a failure."""

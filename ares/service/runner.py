@@ -24,8 +24,10 @@ PR_SET_PDEATHSIG = 1
 log = get_logger(__name__)
 
 
-async def run_service(spec: ServiceSpec, context: ServiceContext, port: int) -> None:
+async def run_service(spec: ServiceSpec, context: ServiceContext, port: int, *, held: bool = False) -> None:
     """Run until SIGTERM or SIGINT, then drain within `environment.stop_s_max`.
+
+    `held`: wait, loaded and listening for probes, until standard input is closed (the supervisor's sign to begin).
 
     Raises what `start` or `run` raised; the caller turns it into an exit code.
     """
@@ -39,11 +41,28 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, port: int) -> 
     bound_port = await probes.start()
     card = announce(context, spec.name, bound_port)
     try:
-        await _run_until(stopping, spec, service, context, bound_port)
+        if held:
+            await _released(stopping)
+        if not stopping.is_set():
+            await _run_until(stopping, spec, service, context, bound_port)
     finally:
         await _stop(spec, service, context)
         await probes.stop()
         card.unlink(missing_ok=True)
+
+
+async def _released(stopping: asyncio.Event) -> None:
+    """Return when standard input ends or the process is told to stop."""
+    loop = asyncio.get_running_loop()
+    released = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), released.set)
+    waits = [asyncio.create_task(event.wait()) for event in (released, stopping)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+        for wait in waits:
+            wait.cancel()
 
 
 async def _run_until(

@@ -7,6 +7,7 @@ import random
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
@@ -40,6 +41,14 @@ class Watched:
     given_up: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """How far a process has come."""
+
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Supervisor:
     """Looks after processes until told to stop.
 
@@ -59,7 +68,12 @@ class Supervisor:
         }
         self._config = config
         self._clock = clock
-        self._report = report
+        self._tell = report
+
+    def _report(self, line: str) -> None:
+        """Tell whoever watches; a closed terminal or pipe must never keep us from stopping what we started."""
+        with suppress(OSError):
+            self._tell(line)
 
     @property
     def processes(self) -> list[ManagedProcess]:
@@ -82,24 +96,29 @@ class Supervisor:
         `after_ready` maps a process to work that must be done between its readiness and the start of its dependents.
         """
         hooks = after_ready or {}
-        ready = {name: asyncio.Event() for name in self._watched}
+        stages = {name: Stages() for name in self._watched}
         async with asyncio.TaskGroup() as group:
             for name, watched in self._watched.items():
-                group.create_task(self._start_one(watched, ready, hooks.get(name)))
+                group.create_task(self._start_one(watched, stages, hooks.get(name)))
 
-    async def _start_one(self, watched: Watched, ready: dict[str, asyncio.Event], hook: Hook | None) -> None:
+    async def _start_one(self, watched: Watched, stages: dict[str, Stages], hook: Hook | None) -> None:
+        """Spawned as soon as its needs work, released once they are ready: loading overlaps with their start."""
         process = watched.process
-        for need in process.depends_on:
-            if need in ready:
-                await ready[need].wait()
+        needs = [stages[need] for need in process.depends_on if need in stages]
+        for need in needs:
+            await need.released.wait()
         process.spawn()
         self._report(f"{process.name}: starting (pid {process.pid()})")
+        for need in needs:
+            await need.ready.wait()
+        process.release()
+        stages[process.name].released.set()
         if self._needed_by_others(process.name):
             await self._wait_ready(process)
             self._report(f"{process.name}: ready")
         if hook is not None:
             await hook()
-        ready[process.name].set()
+        stages[process.name].ready.set()
 
     def _needed_by_others(self, name: str) -> bool:
         return any(name in watched.process.depends_on for watched in self._watched.values())
@@ -136,6 +155,7 @@ class Supervisor:
             log.warning("service_restarting", name=process.name, exit_code=code, wait_s=wait_s)
             await self._clock.sleep(wait_s)
             process.spawn()
+            process.release()
             watched.restarts += 1
             alive_since_s = self._clock.monotonic_s()
             self._report(f"{process.name}: ended with exit code {code}, started again (pid {process.pid()})")

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 import psutil
 
 from ares.config.settings import DatabaseConfig
-from ares.errors import PortInUse, ServerFailed, StateDirUnusable
+from ares.errors import PortInUse, ServerFailed, StateDirUnusable, UsageError
 
 GROUP_ARTIFACT = "org.questdb:questdb"
 STOP_S_MAX = 20.0
@@ -79,6 +79,7 @@ class EmbeddedQuestDB:
         """
         adopted = self.running()
         if adopted is not None:
+            self._require_same_ports(adopted)
             report(f"adopting QuestDB, pid {adopted.pid}")
             self.wait_ready(adopted)
             return adopted
@@ -110,6 +111,15 @@ class EmbeddedQuestDB:
         self._reap()
         self.lock.unlink(missing_ok=True)
         return True
+
+    def _require_same_ports(self, running: RunningServer) -> None:
+        for name in ("http_port", "pg_port", "health_port"):
+            wanted, actual = getattr(self.config, name), getattr(running, name)
+            if wanted != actual:
+                raise UsageError(
+                    f"database.{name} = {wanted}: the QuestDB of {self.root} runs already (pid {running.pid}) "
+                    f"and listens on {actual}. Use that port, or stop it with ares db stop"
+                )
 
     def _reap(self) -> None:
         """Collect the exit status of a server that we started ourselves."""

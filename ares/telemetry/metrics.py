@@ -34,3 +34,20 @@ VENUE_TO_ROW_SECONDS = Histogram(
     "ares_venue_to_row_seconds", "From a streamed trade's event time to its acknowledgement by QuestDB",
     buckets=LATENCY_BUCKETS_S,
 )  # fmt: skip
+
+# The trader
+TRADER_CYCLES = Counter("ares_trader_cycles_total", "Trading cycles", ["outcome"])
+TRADER_CYCLE_SECONDS = Histogram("ares_trader_cycle_seconds", "Duration of a trading cycle", buckets=LATENCY_BUCKETS_S)
+TRADER_DECISIONS = Counter("ares_trader_decisions_total", "Decisions", ["strategy", "symbol", "action"])
+TRADER_REFUSALS = Counter("ares_trader_refusals_total", "Orders that a rule refused", ["rule"])
+TRADER_ORDERS = Counter("ares_trader_orders_total", "Steps of orders by the state they led to", ["state"])
+TRADER_ORDERS_OPEN = Gauge("ares_trader_orders_open", "Orders that are not settled", ["state"])
+TRADER_FILLS = Counter("ares_trader_fills_total", "Fills booked", ["symbol", "side"])
+TRADER_POSITION = Gauge("ares_trader_position", "Position in base currency", ["symbol", "strategy"])
+TRADER_PNL = Gauge("ares_trader_pnl_quote", "Profit in quote currency", ["kind"])
+TRADER_STATE = Gauge("ares_trader_state", "1 for the trading state that holds", ["state"])
+TRADER_LEADER = Gauge("ares_trader_leader", "1 while this process holds the lease of its account")
+TRADER_BALANCE_SHORT = Gauge("ares_trader_balance_short", "Coins the book has and the venue has not", ["currency"])
+SIGNAL_TO_ORDER_SECONDS = Histogram(
+    "ares_signal_to_order_seconds", "From a signal's knowledge time to its order's way out", buckets=LATENCY_BUCKETS_S
+)

@@ -44,10 +44,14 @@ class Script:
         self.command = command
         self.child: subprocess.Popen[bytes] | None = None
         self.spawned: list[float] = []
+        self.released: list[float] = []
 
     def spawn(self) -> None:
         self.child = subprocess.Popen(self.command, start_new_session=True, preexec_fn=end_with_parent)  # noqa: PLW1509 - as the supervisor does it
         self.spawned.append(time.monotonic())
+
+    def release(self) -> None:
+        self.released.append(time.monotonic())
 
     def exit_code(self) -> int | None:
         return None if self.child is None else self.child.poll()
@@ -92,7 +96,7 @@ async def test_dependents_start_after_and_stop_before_what_they_need() -> None:
     first, second = Script("first", SLEEPER), Script("second", SLEEPER, ("first",))
     async with supervised(second, first) as supervisor:
         assert [process.name for process in supervisor.processes] == ["first", "second"]
-        assert first.spawned[0] < second.spawned[0]
+        assert first.spawned[0] < first.released[0] < second.spawned[0] < second.released[0]
     assert first.exit_code() == second.exit_code() == -signal.SIGTERM
 
 

@@ -1,0 +1,191 @@
+"""Goal: the whole platform keeps its promises while each of its processes is killed once. Run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from urllib.request import urlopen
+
+import psutil
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+ROOT = Path(__file__).resolve().parents[2]
+DURATION_S = 100
+SERVICES = ("ingest", "analytics", "mirror", "trader", "exchange", "questdb")
+REPORT_KEYS = {
+    *("trades_stored", "quotes_stored", "books_stored", "gaps_open", "quarantined", "bars_1m", "features", "signals"),
+    *("decisions", "refusals", "orders", "fills", "pnl_quote", "model", "latency_ms", "acked_not_stored"),
+    "processes_left",
+}
+
+
+@dataclass
+class RunningDemo:
+    """A demo in a process of its own, on ports and in a directory of its own."""
+
+    process: subprocess.Popen[str]
+    state_dir: Path
+    report: Path
+    environment: dict[str, str]
+    pg_port: int
+    http_port: int
+    exchange_port: int
+
+    def pid(self, service: str) -> int | None:
+        card = self.state_dir / "run" / f"{service}.json"
+        try:
+            pid = int(json.loads(card.read_text())["pid"])
+        except (OSError, ValueError, KeyError):
+            return None
+        return pid if psutil.pid_exists(pid) else None
+
+    def sql(self, query: str) -> list[dict[str, object]]:
+        conninfo = f"host=127.0.0.1 port={self.pg_port} user=user password=quest dbname=qdb connect_timeout=3"
+        with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def exchange(self, path: str) -> object:
+        with urlopen(f"http://127.0.0.1:{self.exchange_port}{path}", timeout=5) as answer:
+            return json.load(answer)
+
+    def until(self, what: str, condition: Callable[[], object], seconds: float) -> object:
+        deadline = time.monotonic() + seconds
+        last: object = None
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"the demo ended while waiting for {what}"
+            try:
+                last = condition()
+            except (psycopg.Error, OSError) as error:
+                last = error
+            else:
+                if last:
+                    return last
+            time.sleep(0.3)
+        raise AssertionError(f"{what} not seen in {seconds} s; last: {last!r}; see {self.state_dir}/logs")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    probes = [socket() for _ in range(5)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    http, pg, health, exchange, control = (int(probe.getsockname()[1]) for probe in probes)
+    for probe in probes:
+        probe.close()
+    folder = tmp_path_factory.mktemp("demo")
+    environment = {
+        **os.environ,
+        "ARES_ENVIRONMENT__STATE_DIR": str(folder / "var"),
+        "ARES_DATABASE__HTTP_PORT": str(http),
+        "ARES_DATABASE__PG_PORT": str(pg),
+        "ARES_DATABASE__HEALTH_PORT": str(health),
+        "ARES_SIMULATOR__PORT": str(exchange),
+        "ARES_VENUES__SIM__REST_URL": f"http://127.0.0.1:{exchange}",
+        "ARES_VENUES__SIM__WS_URL": f"ws://127.0.0.1:{exchange}",
+        "ARES_TRADING__CONTROL_PORT": str(control),
+        "ARES_MONITORING__PORT_BASE": "0",
+        "ARES_INGEST__BACKFILL_TRADES_HOURS": "0.5",
+        "ARES_INGEST__BACKFILL_BARS_HOURS": "24",
+    }
+    report = folder / "out.json"
+    with (folder / "demo.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ares.cli", "demo", "--duration", str(DURATION_S), "--report", str(report)],
+            cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+    running = RunningDemo(process, folder / "var", report, environment, pg, http, exchange)
+    try:
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+def test_ticks_become_signals_decisions_and_fills(demo: RunningDemo) -> None:
+    demo.until("a streamed trade", lambda: demo.sql("SELECT seq FROM trades WHERE source = 'stream' LIMIT 1"), 90)
+    demo.until("signals of both strategies", lambda: len(demo.sql("SELECT DISTINCT strategy FROM signals")) >= 2, 90)
+    demo.until("a fill", lambda: demo.sql("SELECT fill_id FROM fills LIMIT 1"), 60)
+
+
+def test_analyst_can_ask_while_it_runs(demo: RunningDemo) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "ares.cli", "db", "sql", "--json",
+         "SELECT * FROM signals LATEST ON ts PARTITION BY strategy, symbol"],
+        cwd=ROOT, env=demo.environment, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    strategies = {row["strategy"] for row in json.loads(result.stdout)}
+    assert strategies == {"signal_momentum", "signal_direction"}
+    with urlopen(f"http://127.0.0.1:{demo.http_port}/", timeout=5) as answer:
+        assert b"QuestDB" in answer.read()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_killed_process_is_brought_back(demo: RunningDemo, service: str) -> None:
+    pid = demo.pid(service)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    demo.until(f"a new {service}", lambda: demo.pid(service) not in (None, pid), 40)
+
+
+def test_no_tick_is_missing_without_being_admitted(demo: RunningDemo) -> None:
+    """Ids in `trades` plus ids in gaps that are not healed are the ids that the exchange issued."""
+
+    def complete(symbol: str, issued: int) -> bool:
+        (stored,) = demo.sql(
+            "SELECT count_distinct(seq) AS n, min(seq) AS first_seq FROM trades "
+            f"WHERE symbol = '{symbol}' AND seq <= {issued}"
+        )
+        (admitted,) = demo.sql(
+            "SELECT sum(missing) AS n FROM (SELECT gap_id, status, missing, last_seq FROM gaps "
+            f"WHERE symbol = '{symbol}' AND channel = 'trades' LATEST ON ts PARTITION BY gap_id) "
+            f"WHERE status != 'healed' AND last_seq <= {issued}"
+        )
+        expected = issued - int(str(stored["first_seq"])) + 1
+        return int(str(stored["n"])) + int(str(admitted["n"] or 0)) == expected
+
+    for symbol in ("BTC/USDT", "ETH/USDT"):
+        issued = demo.exchange(f"/sim/issued?symbol={symbol.replace('/', '')}")
+        assert isinstance(issued, dict)
+        last = int(issued["last"])
+        demo.until(f"all trades of {symbol} up to {last}", lambda s=symbol, n=last: complete(s, n), 40)
+
+
+def test_no_order_is_sent_twice(demo: RunningDemo) -> None:
+    orders = demo.exchange("/sim/orders")
+    assert isinstance(orders, list)
+    ids = [order["clientOrderId"] for order in orders]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+def test_report_holds_and_no_process_is_left(demo: RunningDemo) -> None:
+    assert demo.process.wait(DURATION_S + 120) == 0
+    report = json.loads(demo.report.read_text())
+    assert set(report) >= REPORT_KEYS
+    assert report["trades_stored"] > 0
+    assert report["quotes_stored"] > 0
+    assert report["books_stored"] > 0
+    assert report["bars_1m"] > 0
+    assert report["features"] >= 12
+    assert set(report["strategies"]) == {"signal_momentum", "signal_direction"}
+    assert report["model"]["auc"] is not None
+    assert report["decisions"] >= 10
+    assert report["fills"] >= 1
+    assert report["acked_not_stored"] == 0
+    assert report["processes_left"] == 0
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(demo.state_dir) in " ".join(p.info["cmdline"] or [])]
