@@ -1,0 +1,1 @@
+"""A Binance-compatible exchange that replays recordings, matches orders and misbehaves on request."""

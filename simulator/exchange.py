@@ -1,0 +1,134 @@
+"""The exchange: recordings become a market, the market an address that speaks Binance's protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from aiohttp import web
+
+from ares.clock import Clock
+from ares.errors import PortInUse
+from ares.service.types import Health
+from ares.telemetry import get_logger
+from simulator.account_api import AccountApi
+from simulator.auth import Keys
+from simulator.clock import MarketClock
+from simulator.control import Control
+from simulator.desk import Desk
+from simulator.hub import Hub
+from simulator.journal import Journal
+from simulator.market import Fees, Source, load_market
+from simulator.misbehaviour import Kind, Misbehaviour
+from simulator.public_api import PublicApi
+from simulator.pump import Pump
+from simulator.rest import Rest, account_endpoints, public_endpoints
+from simulator.streams import MarketStreams
+from simulator.user_streams import UserStreams
+
+JOURNAL = Path("exchange") / "journal.jsonl"
+SHUTDOWN_S = 1.0
+DEFAULT_FEES = Fees(Decimal("0.001"), Decimal("0.001"))
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeOptions:
+    """How to be an exchange. `start_ns`: replay the past from there at `speed`.
+
+    No recordings: the bundled ones; one that is already loaded serves as well as its path.
+
+    >>> ExchangeOptions(state_dir=Path("var"), port=8900, keys=Keys("dev-key", "dev-secret"))
+    """
+
+    state_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 8900
+    recordings: tuple[Source, ...] = ()
+    seed: int = 1
+    fees: Fees = DEFAULT_FEES
+    balances: Mapping[str, Decimal] = field(default_factory=dict)
+    keys: Keys | None = None
+    speed: float = 1.0
+    start_ns: int | None = None
+    rates: Mapping[Kind, float] = field(default_factory=dict)
+
+
+class Exchange:
+    """A service (`start`, `run`, `stop`, `health`). `address` is where it listens, once started."""
+
+    def __init__(self, options: ExchangeOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._journal = Journal(options.state_dir / JOURNAL)
+        self._runner: web.AppRunner | None = None
+        self._pump: Pump | None = None
+        self._markets: MarketStreams | None = None
+        self._users: UserStreams | None = None
+        self.address = ""
+
+    async def start(self) -> None:
+        """Load, recover the account, listen. Raises `ConfigError`, `StateDirUnusable` or `PortInUse`."""
+        options = self._options
+        market_clock = MarketClock(self._clock, options.speed, options.start_ns)
+        market = await asyncio.to_thread(load_market, options.recordings, options.seed, market_clock, options.fees)
+        misbehaviour = Misbehaviour(options.seed, dict(options.rates))
+        desk = Desk(market, self._journal, options.balances)
+        hub = Hub(misbehaviour)
+        account = AccountApi(desk, market_clock.now_ms)
+        rest = Rest(market, options.keys, misbehaviour, self._clock)
+        self._markets = MarketStreams(hub, self._clock)
+        self._users = UserStreams(desk, account, options.keys, self._clock, market_clock.now_ms)
+        self._pump = Pump(market, hub, desk)
+        self._pump.start()
+        app = web.Application()
+        app.add_routes(rest.routes(public_endpoints(PublicApi(market)) + account_endpoints(account)))
+        app.add_routes(Control(market, desk, misbehaviour).routes())
+        app.add_routes(stream_routes(self._markets, self._users))
+        await self._listen(app)
+        log.info("exchange_listening", address=self.address, symbols=market.symbols)
+
+    async def run(self) -> None:
+        """Play the market until cancelled; returns only when a replay of the past has reached the present."""
+        assert self._pump is not None, "start() comes first"
+        await self._pump.run()
+        log.info("replay_reached_present", start_ns=self._options.start_ns)
+
+    async def stop(self) -> None:
+        """Say goodbye to the clients and let go of port and journal; harmless twice."""
+        for streams in (self._markets, self._users):
+            if streams is not None:
+                await streams.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        self._journal.close()
+
+    def health(self) -> Health:
+        clients = self._markets.clients if self._markets else 0
+        return Health(self._runner is not None, f"{clients} market data clients" if self._runner else "not listening")
+
+    async def _listen(self, app: web.Application) -> None:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        host, port = self._options.host, self._options.port
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            await runner.cleanup()
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse("simulator.port", host, port) from None
+            raise
+        self._runner = runner
+        self.address = f"http://{host}:{runner.addresses[0][1]}"
+
+
+def stream_routes(markets: MarketStreams, users: UserStreams) -> list[web.RouteDef]:
+    """Every address a WebSocket client may dial; ccxt dials /stream/ws/<n> and /ws-api/v3."""
+    paths = ("/ws", "/ws/{name:.+}", "/stream", "/stream/ws", "/stream/ws/{name:.+}")
+    return [web.get(path, markets.serve) for path in paths] + [web.get("/ws-api/v3", users.serve)]

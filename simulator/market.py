@@ -1,0 +1,118 @@
+"""All symbols of the exchange: their series, where their replay is now, and what orders must obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from ares.errors import ConfigError
+from simulator.bars import DAY_MS, Candle, Grid, candles
+from simulator.book import Replay
+from simulator.clock import MarketClock
+from simulator.matching.types import Refusal, Rules
+from simulator.recording import Recording, load_recording
+from simulator.series import Series
+
+BUNDLED = ("spot_btcusdt_20240808.gz", "spot_ethusdt_20240808.gz")
+PACKAGE = Path(__file__).resolve().parent
+Source = Path | Recording
+QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL")
+RENAME = "#"
+"""`file.gz#SOLUSDT` plays a recording as another symbol: more symbols are more load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Shares of the asset received."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+class Market:
+    """The replayed markets of an exchange, by the venue's symbol."""
+
+    def __init__(self, series: Iterable[Series], clock: MarketClock, fees: Fees) -> None:
+        self.clock = clock
+        self.replays = {one.symbol: Replay(one) for one in series}
+        self.rules = {symbol: rules_of(replay.series, fees) for symbol, replay in self.replays.items()}
+
+    @property
+    def symbols(self) -> list[str]:
+        return list(self.replays)
+
+    def series(self, symbol: str) -> Series:
+        """Raises the venue's `Refusal` for a symbol it does not list."""
+        return self.replay(symbol).series
+
+    def replay(self, symbol: str) -> Replay:
+        """Raises the venue's `Refusal` for a symbol it does not list."""
+        found = self.replays.get(symbol)
+        if found is None:
+            raise Refusal(-1121, "Invalid symbol.")
+        return found
+
+    def seek(self) -> None:
+        """Start the replays at market time now."""
+        now_ms = self.clock.now_ms()
+        for replay in self.replays.values():
+            replay.seek(now_ms)
+
+    def day(self, symbol: str, now_ms: int) -> Candle:
+        """The last 24 hours as one bar."""
+        start_ms = now_ms - DAY_MS + 1
+        found = candles(self.series(symbol), Grid(DAY_MS, start_ms), start_ms, start_ms + 1, now_ms)
+        return found[0] if found else Candle(start_ms, 0, 0, 0, 0)
+
+
+def load_market(sources: Sequence[Source], seed: int, clock: MarketClock, fees: Fees) -> Market:
+    """Read the recordings (the bundled ones if none are named). Raises `ConfigError` for one that cannot be used."""
+    series: dict[str, Series] = {}
+    for source in sources or [PACKAGE / "recordings" / name for name in BUNDLED]:
+        recording = source if isinstance(source, Recording) else _read(source)
+        if recording.symbol in series:
+            problem = f"a second recording of {recording.symbol}"
+            raise ConfigError("simulator.recordings", str(source), problem, "Rename it: file.gz#OTHERUSDT")
+        series[recording.symbol] = Series(recording, seed)
+    return Market(series.values(), clock, fees)
+
+
+def _read(path: Path) -> Recording:
+    file, _, symbol = str(path).partition(RENAME)
+    return load_recording(_located(Path(file)), symbol or None)
+
+
+def rules_of(series: Series, fees: Fees) -> Rules:
+    """The grid is the recording's own: the smallest price and amount differences it contains."""
+    base, quote = split_symbol(series.symbol)
+    return Rules(
+        series.symbol,
+        base,
+        quote,
+        tick=Decimal(1).scaleb(-series.recording.price_decimals),
+        step=Decimal(1).scaleb(-series.recording.amount_decimals),
+        maker_fee=fees.maker,
+        taker_fee=fees.taker,
+    )
+
+
+def split_symbol(symbol: str) -> tuple[str, str]:
+    """BTCUSDT → BTC, USDT. Raises `ConfigError` when no known quote currency ends it."""
+    for quote in QUOTES:
+        if symbol.endswith(quote) and len(symbol) > len(quote):
+            return symbol[: -len(quote)], quote
+    raise ConfigError("simulator.recordings", symbol, "its quote currency is not known", f"Known: {', '.join(QUOTES)}")
+
+
+def opening_assets(rules: Mapping[str, Rules], balances: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """The configured balances and a zero for every other asset that is traded."""
+    traded = {asset: Decimal(0) for rule in rules.values() for asset in (rule.base, rule.quote)}
+    return traded | dict(balances)
+
+
+def _located(path: Path) -> Path:
+    """A relative path counts from the working directory, else from the checkout."""
+    from_checkout = PACKAGE.parent / path
+    return from_checkout if not path.exists() and from_checkout.exists() else path
