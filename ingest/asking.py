@@ -1,0 +1,79 @@
+"""Questions to the venue outside of the service: is it there, and what was before. Composes what commands need."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from ares.clock import NANOS_PER_MILLI, SystemClock
+from ares.config import AresConfig
+from ares.errors import VenueUnavailable
+from ares.resilience import Backoff
+from ares.store import Database, RowWriter, Value
+from ingest.backfill import HOUR_NS, BarKeeper, Report, TradeBackfill
+from ingest.collector import Desk
+from ingest.history import SoundHistory
+from ingest.recovery import Recovery
+from ingest.services import venue_config
+from ingest.sink import Lane, Sink
+from ingest.validation import Limits, Validator
+from ingest.venues.binance_feed import BinanceFeed
+from ingest.venues.binance_history import BinanceHistory
+
+
+async def ask_venue(config: AresConfig) -> list[dict[str, Value]]:
+    """What the venue says of every configured symbol. Raises `VenueUnavailable` or `UnknownSymbol`."""
+    clock = SystemClock()
+    name = config.ingest.venue
+    feed = BinanceFeed(name, venue_config(config), config.ingest, clock)
+    address = venue_config(config).rest_url or "its public address"
+    try:
+        instruments = await feed.open()
+    except VenueUnavailable as error:
+        raise VenueUnavailable(f"venue {name!r} at {address} cannot be reached: {error}") from None
+    symbols = {each.symbol: each.venue_symbol for each in instruments}
+    history = BinanceHistory(name, venue_config(config), symbols, clock)
+    rows: list[dict[str, Value]] = []
+    try:
+        for each in instruments:
+            latest = await history.latest_trade(each.symbol)
+            age_ms = None if latest is None else (clock.now_ns() - latest.ts_ns) // NANOS_PER_MILLI
+            row: dict[str, Value] = {"venue": name, "symbol": each.symbol, "active": each.active}
+            row |= {"price_tick": each.price_tick, "amount_step": each.amount_step, "cost_min": each.cost_min}
+            row |= {"last_price": None if latest is None else latest.price, "last_trade_age_ms": age_ms}
+            rows.append(row)
+    finally:
+        await history.close()
+    return rows
+
+
+async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Report) -> tuple[int, int]:
+    """Extend a symbol into the past beside whatever service runs; returns how many trades and candles came."""
+    clock = SystemClock()
+    settings = config.ingest
+    instruments = await BinanceFeed(settings.venue, venue_config(config), settings, clock).open()
+    limits = Limits(settings.event_ahead_s_max, settings.price_jump_max)
+    symbols = {each.symbol: each.venue_symbol for each in instruments}
+    source = BinanceHistory(settings.venue, venue_config(config), symbols, clock)
+    history = SoundHistory(source, Validator(limits), clock)
+    desk = Desk(settings.venue, (symbol,), limits, clock)
+    backoff = Backoff(settings.backoff_s_min, settings.backoff_s_max, random.Random())  # noqa: S311 - jitter
+    writer = RowWriter(config.database)
+    lane = Lane("past", settings.venue, settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
+    past = Sink(lane, writer, clock, backoff)
+    writing = asyncio.create_task(past.run())
+    try:
+        async with await Database.connect(config.database) as database:
+            recovery = Recovery(database, settings.venue, clock)
+            await recovery.settle()
+            known = await recovery.known(symbol)
+        desk.resume(symbol, known.trades, known.watermark_ns)
+        trades = await TradeBackfill(desk, history, past, clock, report).run(symbol, hours, backoff)
+        start_ns = clock.now_ns() - round(hours * HOUR_NS)
+        bars = await BarKeeper(settings.venue, history, past, clock).backfill(symbol, start_ns, backoff)
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await source.close()
+        await writer.close()
+    return trades, bars

@@ -1,0 +1,92 @@
+"""`ares ingest`: what is collected, what is missing, and more of the past."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import typer
+from rich.progress import Progress
+
+from ares.commands.output import console, errors, print_rows
+from ares.config import AresConfig, load_config
+from ares.errors import UnknownSymbol, UsageError
+from ares.store import Database, Param, Value, load_queries
+from ares.telemetry import configure_logging
+
+app = typer.Typer(no_args_is_help=True, help="What is collected, what is missing, and more of the past.")
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+QUERIES = load_queries("ingest", "queries/status.sql")
+PER_SYMBOL = ("trades", "latency", "quotes", "books", "watermarks", "gap_counts", "quarantined")
+ELSEWHERE = "(unknown)"
+HOURS_MAX = 24 * 365
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Rates, lag, gaps and refused frames of every symbol. Example: ares ingest status --json"""
+    print_rows(asyncio.run(read_status(load_config())), json=json)
+
+
+async def read_status(config: AresConfig) -> list[Mapping[str, Value]]:
+    """One row per configured symbol, and one for frames whose symbol is not known."""
+    rows: dict[str, dict[str, Value]] = {symbol: {"symbol": symbol} for symbol in config.ingest.symbols}
+    async with await Database.connect(config.database, readonly=True) as database:
+        for name in PER_SYMBOL:
+            for record in await database.fetch(QUERIES[name], {"venue": config.ingest.venue}):
+                symbol = str(record["symbol"] or ELSEWHERE)
+                rows.setdefault(symbol, {"symbol": symbol}).update({**record, "symbol": symbol})
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    return [{name: row.get(name) for name in columns} for row in rows.values()]
+
+
+@app.command()
+def gaps(
+    status: Annotated[Literal["all", "open", "healed", "lost"], typer.Option(help="Only gaps of this state.")] = "all",
+    rows: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 20,
+    json: Json = False,
+) -> None:
+    """Missing ranges, why they are missing, and how they were healed. Example: ares ingest gaps --status open"""
+    config = load_config()
+
+    async def read() -> list[dict[str, Value]]:
+        params: dict[str, Param] = {"venue": config.ingest.venue, "status": status, "rows_max": rows}
+        async with await Database.connect(config.database, readonly=True) as database:
+            return await database.fetch(QUERIES["gaps"], params)
+
+    print_rows(asyncio.run(read()), json=json)
+
+
+@app.command()
+def check(json: Json = False) -> None:
+    """Ask the venue whether it answers and lists our symbols; exit 1 if it does not. Example: ares ingest check"""
+    from ingest.asking import ask_venue  # noqa: PLC0415 - importing ccxt takes seconds; lists need not wait for it
+
+    print_rows(asyncio.run(ask_venue(load_config())), json=json)
+
+
+@app.command()
+def backfill(
+    symbol: Annotated[str, typer.Option(help="A symbol of ingest.symbols, as ccxt writes it.")],
+    hours: Annotated[float, typer.Option(help="How far back from now.")],
+) -> None:
+    """Fetch more of the past: trades and candles. Example: ares ingest backfill --symbol BTC/USDT --hours 24"""
+    config = load_config()
+    if symbol not in config.ingest.symbols:
+        raise UnknownSymbol(config.ingest.venue, symbol, sorted(config.ingest.symbols))
+    if not 0 < hours <= HOURS_MAX:
+        raise UsageError(f"hours = {hours}: not between 0 and {HOURS_MAX}. Ask for less")
+    from ingest.asking import fetch_past  # noqa: PLC0415 - as above
+
+    configure_logging("ingest-backfill", "warning", json=False)
+    with Progress(console=errors, transient=True) as progress:
+        bar = progress.add_task(symbol, total=1.0)
+
+        def report(name: str, trades: int, share: float) -> None:
+            progress.update(bar, completed=share, description=f"{name} {trades:,} trades")
+
+        trades, bars = asyncio.run(fetch_past(config, symbol, hours, report))
+    console.print(f"{symbol}: {trades} trades and {bars} candles fetched")

@@ -1,0 +1,127 @@
+"""What the collector needs of a venue: a live stream of frames, its history, and the words for what was refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ares.errors import VenueError, VenueUnavailable
+from ares.model.market import Bar, Book, Instrument, Quote, Trade
+from ares.model.row import Row
+
+Channel = Literal["trades", "quotes", "books"]
+CHANNELS: tuple[Channel, ...] = ("trades", "quotes", "books")
+MarketEvent = Trade | Quote | Book
+RAW_CHARACTERS_MAX = 4_000
+
+
+class ChainBroken(VenueUnavailable):
+    """Updates of a book are missing between two frames; it must be taken anew."""
+
+    code = "chain_broken"
+
+
+class Silence(VenueError):
+    """A stream is open, but nothing comes."""
+
+    code = "silence"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message as it came off the wire, stamped at arrival (UTC ns)."""
+
+    channel: Channel
+    payload: object
+    received_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A frame or row that we refuse: which field, why, and its raw text, cut to a bounded size."""
+
+    channel: str
+    field: str
+    reason: str
+    raw: str
+    received_at_ns: int
+    symbol: str = ""
+
+    def to_row(self, venue: str) -> Row:
+        symbols = {"venue": venue, "channel": self.channel, "field": self.field}
+        if self.symbol:
+            symbols["symbol"] = self.symbol
+        digest = hashlib.sha256(self.raw.encode()).hexdigest()[:32]
+        columns = {"reason": clean(self.reason)[:500], "digest": digest, "raw": self.raw[:RAW_CHARACTERS_MAX]}
+        return Row("quarantine", self.received_at_ns, symbols, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class TradePage:
+    """A page of a venue's trade history, in order of id, and what of it was not understood."""
+
+    trades: Sequence[Trade]
+    rejected: Sequence[Rejected] = ()
+
+
+class Feed(Protocol):
+    """The live side of a venue."""
+
+    @property
+    def venue(self) -> str:
+        """Its name in rows."""
+        ...
+
+    async def open(self) -> Sequence[Instrument]:
+        """Learn the venue's markets. Raises `VenueUnavailable`, or `UnknownSymbol` for a symbol it does not list."""
+        ...
+
+    def frames(self, channel: Channel) -> AsyncGenerator[Sequence[Frame], None]:
+        """Connect and yield what arrives, never ending by itself. Raises `VenueError` when the stream is lost."""
+        ...
+
+    def decode(self, frame: Frame) -> MarketEvent:
+        """What a frame says. Raises `MalformedFrame`, and nothing else, whatever the frame holds."""
+        ...
+
+    def is_live(self, channel: Channel) -> bool:
+        """Whether the venue confirmed the subscription of the connection that is open now."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class History(Protocol):
+    """The asking side of a venue. Every method raises `VenueUnavailable` or `VenueRejected`."""
+
+    async def trades(self, symbol: str, from_seq: int, count: int) -> TradePage:
+        """Trades with ids from `from_seq` on, at most `count` (≤ 1000)."""
+        ...
+
+    async def latest_trade(self, symbol: str) -> Trade | None:
+        """The newest trade, or None if there never was one."""
+        ...
+
+    async def bars(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Bar]:
+        """The venue's closed one-minute candles that start in [start_ns, end_ns), in order; at most 1000."""
+        ...
+
+
+def raw_text(payload: object) -> str:
+    """The payload as bounded, storable text, whatever it is."""
+    try:
+        text = payload if isinstance(payload, str) else json.dumps(payload, default=repr, separators=(",", ":"))
+    except (ValueError, TypeError, RecursionError):
+        text = repr(type(payload))
+    return clean(text)[:RAW_CHARACTERS_MAX]
+
+
+def clean(text: str) -> str:
+    """Text that UTF-8 can hold and a terminal can show: lone surrogates and control characters are escaped."""
+    encodable = text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in encodable)

@@ -1,0 +1,142 @@
+"""What the store acknowledged, and up to which event time nothing is outstanding: the watermark. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ares.clock import NANOS_PER_SECOND
+from ares.model.row import Row, UtcNs
+
+QUIET_S = 1.0
+"""A live stream without a trade for this long is quiet: what the venue's other channels say moves the watermark."""
+WINDOW_S = 60.0
+
+
+@dataclass(slots=True)
+class VenueTime:
+    """The venue's clock as we see it: how much later than its event time the quickest frame of late arrived.
+
+    The delay holds transit and the difference of the clocks (negative where ours is behind), so `now - delay` is
+    never ahead of the venue's own clock. Two windows, so that a clock that was set is believed after a minute or two.
+    """
+
+    current_ns: int | None = None
+    previous_ns: int | None = None
+    window_started_ns: int = 0
+
+    def observe(self, event_ts_ns: int, received_at_ns: int) -> None:
+        """A frame of this event time arrived."""
+        if received_at_ns - self.window_started_ns > WINDOW_S * NANOS_PER_SECOND:
+            self.previous_ns, self.current_ns = self.current_ns, None
+            self.window_started_ns = received_at_ns
+        delay_ns = received_at_ns - event_ts_ns
+        self.current_ns = delay_ns if self.current_ns is None else min(self.current_ns, delay_ns)
+
+    def now_ns(self, our_now_ns: int) -> int | None:
+        """The venue's clock now, at most; None before the first frame."""
+        known = [delay for delay in (self.current_ns, self.previous_ns) if delay is not None]
+        return our_now_ns - min(known) if known else None
+
+
+@dataclass(slots=True)
+class Account:
+    """One symbol's trades on their way: put into the queue, acknowledged, and the time they stand for."""
+
+    put: int = 0
+    acked: int = 0
+    acked_history: int = 0
+    acked_ts_ns: int = 0
+    acked_seq: int = 0
+    watermark_ns: int = 0
+    last_trade_received_ns: int = 0
+    backfilled_to_ns: int | None = None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The accounts of one venue's symbols; a watermark only grows, across processes too (`resume`)."""
+
+    venue: str
+    symbols: Sequence[str]
+    venue_time: VenueTime = field(default_factory=VenueTime)
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for symbol in self.symbols:
+            self.accounts[symbol] = Account()
+
+    def resume(self, symbol: str, watermark_ns: int, last_seq: int) -> None:
+        """Start from what was published and stored before."""
+        account = self.accounts[symbol]
+        account.watermark_ns = max(account.watermark_ns, watermark_ns)
+        account.acked_seq = max(account.acked_seq, last_seq)
+
+    def put(self, symbol: str, received_at_ns: int) -> None:
+        """A trade of the stream is about to enter the queue."""
+        account = self.accounts[symbol]
+        account.put += 1
+        account.last_trade_received_ns = received_at_ns
+
+    def acked(self, rows: Iterable[Row]) -> None:
+        """The store has these rows of the stream."""
+        for row in rows:
+            if row.table == "trades":
+                account = self.accounts[row.symbols["symbol"]]
+                account.acked += 1
+                account.acked_ts_ns = max(account.acked_ts_ns, row.ts_ns)
+                account.acked_seq = max(account.acked_seq, _seq(row))
+
+    def refused(self, row: Row) -> None:
+        """The store will never have this row; it is recorded elsewhere and no longer outstanding."""
+        if row.table == "trades":
+            self.accounts[row.symbols["symbol"]].put -= 1
+
+    def acked_from_history(self, rows: Iterable[Row]) -> None:
+        """The store has these rows of the past; they move no watermark."""
+        for row in rows:
+            if row.table == "trades":
+                self.accounts[row.symbols["symbol"]].acked_history += 1
+
+    def history_is_whole(self, symbol: str, first_ts_ns: int) -> None:
+        """Everything from the horizon of the backfill up to now's watermark is stored, or recorded as lost."""
+        account = self.accounts[symbol]
+        account.backfilled_to_ns = max(first_ts_ns, account.watermark_ns)
+
+    def advance(self, symbol: str, now_ns: int, *, complete: bool) -> int:
+        """The watermark now. `complete`: the stream is live and no hole is open at its end."""
+        account = self.accounts[symbol]
+        candidate = account.acked_ts_ns
+        venue_now_ns = self.venue_time.now_ns(now_ns)
+        idle_ns = now_ns - account.last_trade_received_ns
+        quiet = complete and account.put == account.acked and idle_ns >= QUIET_S * NANOS_PER_SECOND
+        if quiet and venue_now_ns is not None:
+            candidate = max(candidate, venue_now_ns - round(QUIET_S * NANOS_PER_SECOND))
+        account.watermark_ns = max(account.watermark_ns, candidate)
+        return account.watermark_ns
+
+    def rows(self, now_ns: int, complete: Iterable[str]) -> list[Row]:
+        """What there is to publish: the live watermark of every symbol that has one, and how far history reaches."""
+        whole = set(complete)
+        rows: list[Row] = []
+        for symbol, account in self.accounts.items():
+            watermark_ns = self.advance(symbol, now_ns, complete=symbol in whole)
+            if watermark_ns > 0:
+                rows.append(self._row(now_ns, symbol, "trades", watermark_ns, account.acked))
+            if account.backfilled_to_ns is not None:
+                rows.append(self._row(now_ns, symbol, "backfill", account.backfilled_to_ns, account.acked_history))
+        return rows
+
+    def _row(self, now_ns: int, symbol: str, channel: str, watermark_ns: int, acked: int) -> Row:
+        return Row(
+            "ingest_watermarks",
+            now_ns,
+            {"venue": self.venue, "symbol": symbol, "channel": channel},
+            {"watermark": UtcNs(watermark_ns), "last_seq": self.accounts[symbol].acked_seq, "acked_rows": acked},
+        )
+
+
+def _seq(row: Row) -> int:
+    seq = row.columns["seq"]
+    assert isinstance(seq, int)
+    return seq

@@ -1,0 +1,394 @@
+"""The whole service against a venue that misbehaves on request, over real sockets, into a real QuestDB."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+import pytest
+from aiohttp import WSMsgType, web
+
+from ares.clock import NANOS_PER_MILLI, SystemClock
+from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, VenueConfig
+from ares.errors import UnknownSymbol
+from ares.service import ServiceContext
+from ares.store import Database
+from ingest.services import INGEST, Ingest
+
+MINUTE_MS = 60_000
+PAIRS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
+HISTORY_TRADES = 2_500
+TRADE_MS = 1_000
+
+
+@dataclass
+class Venue:
+    """A venue in memory: one trade a second of the past, and whatever a test makes of the present."""
+
+    trades: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    sockets: set[web.WebSocketResponse] = field(default_factory=set)
+    streams: dict[web.WebSocketResponse, list[str]] = field(default_factory=dict)
+    forgotten: set[int] = field(default_factory=set)
+    up: bool = True
+    quotes: int = 0
+    update_ids: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PAIRS, 1_000))
+
+    def __post_init__(self) -> None:
+        now_ms = SystemClock().now_ns() // NANOS_PER_MILLI
+        for name in PAIRS:
+            start_ms = now_ms - HISTORY_TRADES * TRADE_MS
+            self.trades[name] = [trade(name, i + 1, start_ms + i * TRADE_MS) for i in range(HISTORY_TRADES)]
+
+    async def print_trade(self, name: str, *, told: bool = True) -> int:
+        """A new trade; `told` = it is streamed, else only REST knows it."""
+        seq = len(self.trades[name]) + 1
+        row = trade(name, seq, SystemClock().now_ns() // NANOS_PER_MILLI)
+        self.trades[name].append(row)
+        if told:
+            await self.say(f"{name.lower()}@aggTrade", {"e": "aggTrade", "E": row["T"], "s": name, **row})
+        return seq
+
+    async def move_quote(self, name: str) -> None:
+        self.quotes += 1
+        quote = {"u": self.quotes, "s": name, "b": "99.9", "B": "1.0", "a": "100.1", "A": "2.0"}
+        await self.say(f"{name.lower()}@bookTicker", quote)
+
+    async def move_book(self, name: str) -> None:
+        now_ms = SystemClock().now_ns() // NANOS_PER_MILLI
+        update_id = self.next_update(name)
+        diff = {"e": "depthUpdate", "E": now_ms, "s": name, "U": update_id, "u": update_id}
+        await self.say(f"{name.lower()}@depth@100ms", {**diff, "b": [["99.8", "3"]], "a": []})
+
+    def next_update(self, name: str) -> int:
+        self.update_ids[name] += 1
+        return self.update_ids[name]
+
+    async def say(self, stream: str, frame: object) -> None:
+        text = frame if isinstance(frame, str) else orjson.dumps(frame).decode()
+        for socket, names in list(self.streams.items()):
+            if stream in names and not socket.closed:
+                await socket.send_str(text)
+
+    async def hang_up(self) -> None:
+        for socket in list(self.sockets):
+            await socket.close(code=1001)
+
+    async def subscribed(self, streams: int) -> None:
+        async with asyncio.timeout(20):
+            while len([n for s, names in self.streams.items() if not s.closed for n in names]) < streams:
+                await asyncio.sleep(0.02)
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[self._gate])
+        app.router.add_get("/api/v3/exchangeInfo", self._info)
+        app.router.add_get("/api/v3/time", self._time)
+        app.router.add_get("/api/v3/depth", self._depth)
+        app.router.add_get("/api/v3/aggTrades", self._agg_trades)
+        app.router.add_get("/api/v3/klines", self._klines)
+        app.router.add_get("/stream/ws/{number}", self._ws)
+        return app
+
+    @web.middleware
+    async def _gate(self, request: web.Request, handler: Callable[[web.Request], object]) -> web.StreamResponse:
+        if not self.up:
+            return web.json_response({"code": -1001, "msg": "Internal error"}, status=503)
+        return await handler(request)  # type: ignore[misc,no-any-return]
+
+    async def _info(self, _: web.Request) -> web.Response:
+        return web.json_response({"symbols": [listing(name) for name in PAIRS]})
+
+    async def _time(self, _: web.Request) -> web.Response:
+        return web.json_response({"serverTime": SystemClock().now_ns() // NANOS_PER_MILLI})
+
+    async def _depth(self, request: web.Request) -> web.Response:
+        book = {
+            "lastUpdateId": self.update_ids[request.query["symbol"]],
+            "bids": [["99.9", "1"]],
+            "asks": [["100.1", "1"]],
+        }
+        return web.json_response(book)
+
+    async def _agg_trades(self, request: web.Request) -> web.Response:
+        rows = [row for row in self.trades[request.query["symbol"]] if row["a"] not in self.forgotten]
+        limit = int(request.query.get("limit", "500"))
+        if "fromId" not in request.query:
+            return web.json_response(rows[-limit:])
+        first = int(request.query["fromId"])
+        return web.json_response([row for row in rows if int(str(row["a"])) >= first][:limit])
+
+    async def _klines(self, request: web.Request) -> web.Response:
+        first, last = int(request.query["startTime"]), int(request.query["endTime"])
+        starts = range(first - first % MINUTE_MS, last + 1, MINUTE_MS)
+        return web.json_response([kline(t) for t in starts if t >= first][:1000])
+
+    async def _ws(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.sockets.add(socket)
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                order = orjson.loads(message.data)
+                await socket.send_json({"result": None, "id": order["id"]})
+                self.streams.setdefault(socket, []).extend(order["params"])
+        self.sockets.discard(socket)
+        self.streams.pop(socket, None)
+        return socket
+
+
+def trade(name: str, seq: int, ms: int) -> dict[str, object]:
+    price = f"{100 + seq % 7}.{name == 'BTCUSDT':d}"
+    return {"a": seq, "p": price, "q": "0.5", "f": seq, "l": seq, "T": ms, "m": seq % 2 == 0, "M": True}
+
+
+def kline(ms: int) -> list[object]:
+    return [ms, "100", "106", "99", "101", "30", ms + MINUTE_MS - 1, "3030", 60, "15", "1515", "0"]
+
+
+def listing(name: str) -> dict[str, object]:
+    base, quote = PAIRS[name]
+    filters = [
+        {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000", "tickSize": "0.01"},
+        {"filterType": "LOT_SIZE", "minQty": "0.00001", "maxQty": "9000", "stepSize": "0.00001"},
+        {"filterType": "NOTIONAL", "minNotional": "5"},
+    ]
+    shape = {"symbol": name, "status": "TRADING", "baseAsset": base, "quoteAsset": quote, "filters": filters}
+    return {**shape, "orderTypes": ["LIMIT"], "isSpotTradingAllowed": True}
+
+
+@dataclass
+class Running:
+    """A running service, the venue it collects, and the store it writes to."""
+
+    service: Ingest
+    venue: Venue
+    name: str
+    database: Database
+    task: asyncio.Task[None]
+
+    async def number(self, sql: str, **params: str | int) -> int:
+        record = await self.database.fetch_one(sql, {"venue": self.name, **params})
+        assert record is not None
+        value = next(iter(record.values()))
+        return int(str(value)) if value is not None else 0
+
+    async def until(self, sql: str, expected: int, **params: str | int) -> None:
+        """Wait for a query's single number."""
+        value = -1
+        for _ in range(200):
+            value = await self.number(sql, **params)
+            if value == expected:
+                return
+            assert not self.task.done(), self.task.result()
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{sql} {params}: {value}, not {expected}")
+
+
+TRADES = "SELECT count() FROM trades WHERE venue = %(venue)s AND symbol = 'BTC/USDT'"
+IDS = "SELECT max(seq) - min(seq) + 1 - count_distinct(seq) FROM trades WHERE venue = %(venue)s AND symbol = 'BTC/USDT'"
+GAPS = (
+    "SELECT count() FROM (SELECT * FROM gaps WHERE venue = %(venue)s AND channel = %(channel)s "
+    "LATEST ON ts PARTITION BY gap_id) WHERE status = %(status)s"
+)
+BACKFILLED = "SELECT count_distinct(symbol) FROM ingest_watermarks WHERE venue = %(venue)s AND channel = 'backfill'"
+
+
+@asynccontextmanager
+async def serving(venue: Venue, port: int) -> AsyncIterator[None]:
+    runner = web.AppRunner(venue.app(), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield
+    finally:
+        await venue.hang_up()
+        await runner.cleanup()
+
+
+def context_of(config: DatabaseConfig, name: str, port: int, path: Path, **changes: object) -> ServiceContext:
+    settings = {"venue": name, "backfill_trades_hours": 1.0, "backfill_bars_hours": 1.0, "backoff_s_min": 0.05}
+    settings |= {"backoff_s_max": 0.2, "book_s_min": 0.01, "silence_s_max": 20.0, "watermark_s": 0.1, **changes}
+    venue = VenueConfig(rest_url=f"http://127.0.0.1:{port}", ws_url=f"ws://127.0.0.1:{port}")
+    ares = AresConfig(
+        environment=EnvironmentConfig(state_dir=path),
+        database=config,
+        venues={name: venue},
+        ingest=IngestConfig.model_validate(settings),
+    )
+    return ServiceContext(ares, SystemClock(), "ingest-test")
+
+
+@asynccontextmanager
+async def running(context: ServiceContext, venue: Venue, database: Database) -> AsyncIterator[Running]:
+    service = INGEST.create(context)
+    assert isinstance(service, Ingest)
+    await service.start()
+    task = asyncio.create_task(service.run())
+    try:
+        yield Running(service, venue, context.config.ingest.venue, database, task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await service.stop()
+
+
+@pytest.fixture
+async def collected(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> AsyncIterator[Running]:
+    """A service that streams, with its past fetched."""
+    there = Venue()
+    context = context_of(questdb_config, venue, port, tmp_path)
+    async with serving(there, port), running(context, there, database) as run:
+        await there.subscribed(6)
+        for name in PAIRS:
+            await there.print_trade(name)
+            await there.move_quote(name)
+            await there.move_book(name)
+        await run.until(BACKFILLED, 2)
+        yield run
+
+
+async def test_first_start_stores_the_past_the_present_and_the_venues_own_candles(collected: Running) -> None:
+    await collected.until(TRADES, HISTORY_TRADES + 1)
+    await collected.until(IDS, 0)
+    sources = "SELECT count() FROM trades WHERE venue = %(venue)s AND source = %(source)s"
+    await collected.until(sources, 2, source="stream")
+    await collected.until(sources, 2 * HISTORY_TRADES, source="rest")
+    await collected.until("SELECT count() FROM quotes WHERE venue = %(venue)s", 2)
+    assert await collected.number("SELECT count() FROM books WHERE venue = %(venue)s") >= 2
+    assert await collected.number("SELECT count() FROM venue_bars_1m WHERE venue = %(venue)s") in (118, 120)
+    assert await collected.number("SELECT count() FROM instruments WHERE venue = %(venue)s") == 2
+    assert await collected.number("SELECT count() FROM gaps WHERE venue = %(venue)s") == 0
+    assert collected.service.health().ready
+
+
+async def test_trades_missed_while_disconnected_are_fetched_and_the_gap_closes_as_healed(collected: Running) -> None:
+    for _ in range(5):
+        await collected.venue.print_trade("BTCUSDT", told=False)
+    await collected.venue.hang_up()
+    await collected.venue.subscribed(6)
+    await collected.until(GAPS, 2, channel="trades", status="healed")
+    await collected.until(TRADES, HISTORY_TRADES + 6)
+    await collected.until(IDS, 0)
+    await collected.until(GAPS, 2, channel="quotes", status="open")
+    for name in PAIRS:
+        await collected.venue.move_quote(name)
+        await collected.venue.move_book(name)
+    await collected.until(GAPS, 2, channel="quotes", status="lost")
+    await collected.until(GAPS, 0, channel="books", status="open")
+
+
+async def test_withheld_frames_show_as_an_id_jump_and_are_fetched(collected: Running) -> None:
+    for _ in range(3):
+        await collected.venue.print_trade("BTCUSDT", told=False)
+    await collected.venue.print_trade("BTCUSDT")
+    await collected.until(GAPS, 1, channel="trades", status="healed")
+    await collected.until(TRADES, HISTORY_TRADES + 5)
+    await collected.until("SELECT max(missing) FROM gaps WHERE venue = %(venue)s", 3)
+    cause = "SELECT count() FROM gaps WHERE venue = %(venue)s AND cause = 'id_jump'"
+    assert await collected.number(cause) == 2
+
+
+async def test_what_the_venue_no_longer_has_is_recorded_as_lost(collected: Running) -> None:
+    collected.venue.forgotten.add(await collected.venue.print_trade("BTCUSDT", told=False))
+    await collected.venue.print_trade("BTCUSDT")
+    await collected.until(GAPS, 1, channel="trades", status="lost")
+    assert await collected.number(IDS) == 1
+
+
+async def test_garbage_is_quarantined_and_the_stream_goes_on(collected: Running) -> None:
+    stream = "btcusdt@aggTrade"
+    for garbage in (
+        {"e": "aggTrade", "s": "BTCUSDT"},
+        {"e": "trade", "s": "LOLUSDT", "p": []},
+        "[1, 2]",
+        '"text"',
+        "7",
+    ):
+        await collected.venue.say(stream, garbage)
+    await collected.venue.say("btcusdt@bookTicker", {"u": 5, "s": "BTCUSDT", "b": "2", "B": "1", "a": "1", "A": "1"})
+    await collected.venue.say("btcusdt@depth@100ms", {"e": "depthUpdate", "s": "BTCUSDT", "U": "x", "u": [], "b": 7})
+    await collected.venue.print_trade("BTCUSDT")
+    await collected.until(TRADES, HISTORY_TRADES + 2)
+    await collected.until(IDS, 0)
+    refused = "SELECT count() FROM quarantine WHERE venue = %(venue)s AND channel = %(channel)s"
+    await collected.until(refused, 5, channel="trades")
+    await collected.until(refused, 1, channel="quotes")
+    crossed = "SELECT count() FROM quarantine WHERE venue = %(venue)s AND field = 'bid' AND symbol = 'BTC/USDT'"
+    assert await collected.number(crossed) == 1
+
+
+async def test_watermark_follows_the_venues_time_while_the_market_is_quiet(collected: Running) -> None:
+    watermark = "SELECT max(watermark)::long / 1000000 FROM ingest_watermarks WHERE venue = %(venue)s"
+    before = await collected.number(watermark)
+    await asyncio.sleep(1.5)
+    await collected.venue.move_book("BTCUSDT")
+    await asyncio.sleep(0.5)
+    after = await collected.number(watermark)
+    assert 1_000 < after - before < 4_000
+    assert after <= SystemClock().now_ns() // NANOS_PER_MILLI - 900
+
+
+async def test_restart_finds_what_was_missed_and_what_nobody_recorded(
+    collected: Running, questdb_config: DatabaseConfig, port: int, tmp_path: Path
+) -> None:
+    there = collected.venue
+    for name in PAIRS:
+        for _ in range(4):
+            await there.print_trade(name, told=False)
+    collected.task.cancel()
+    await asyncio.gather(collected.task, return_exceptions=True)
+    await collected.service.stop()
+    second = context_of(questdb_config, collected.name, port, tmp_path)
+    async with running(second, there, collected.database) as again:
+        await again.until(IDS, 0)
+        await again.until(TRADES, HISTORY_TRADES + 5)
+        await again.until(GAPS, 2, channel="trades", status="healed")
+        restarts = "SELECT count() FROM gaps WHERE venue = %(venue)s AND cause = 'restart' AND channel = 'quotes'"
+        assert await again.number(restarts) == 2
+    collected.task = asyncio.create_task(asyncio.sleep(0))
+
+
+async def test_unknown_symbol_is_refused_at_start_with_near_names(
+    questdb_config: DatabaseConfig, venue: str, port: int, tmp_path: Path
+) -> None:
+    context = context_of(questdb_config, venue, port, tmp_path, symbols=["BTC/USD"])
+    async with serving(Venue(), port):
+        service = INGEST.create(context)
+        with pytest.raises(UnknownSymbol, match="BTC/USDT"):
+            await service.start()
+        await service.stop()
+
+
+async def test_unreachable_venue_is_not_ready_and_is_collected_once_it_answers(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue(up=False)
+    context = context_of(questdb_config, venue, port, tmp_path)
+    async with serving(there, port), running(context, there, database) as run:
+        assert not run.service.health().ready
+        assert "cannot be reached" in run.service.health().detail
+        there.up = True
+        await run.until(BACKFILLED, 2)
+        assert run.service.health().ready
+
+
+async def test_silent_stream_is_opened_again(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue()
+    context = context_of(questdb_config, venue, port, tmp_path, silence_s_max=0.3)
+    async with serving(there, port), running(context, there, database) as run:
+        await there.subscribed(6)
+        await there.print_trade("BTCUSDT")
+        silences = "SELECT count() FROM gaps WHERE venue = %(venue)s AND cause = 'silence'"
+        for _ in range(100):
+            if await run.number(silences) >= 2:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise AssertionError("a silent stream left no gap")

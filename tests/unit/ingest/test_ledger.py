@@ -1,0 +1,96 @@
+"""The watermark says no more than what is acknowledged, and moves on when the market is quiet."""
+
+from __future__ import annotations
+
+from ares.clock import NANOS_PER_SECOND
+from ares.model.market import Trade
+from ares.model.row import Row
+from ingest.ledger import Ledger, VenueTime
+
+SECOND = NANOS_PER_SECOND
+T0 = 1_700_000_000 * SECOND
+BTC, ETH = "BTC/USDT", "ETH/USDT"
+
+
+def row(seq: int, ts_ns: int, symbol: str = BTC) -> Row:
+    return Trade("sim", symbol, str(seq), seq, "buy", 1.0, 1.0, ts_ns, ts_ns, "stream").to_row()
+
+
+def ledger() -> Ledger:
+    return Ledger("sim", (BTC, ETH))
+
+
+def test_watermark_is_the_newest_acknowledged_trade_not_the_newest_put() -> None:
+    book = ledger()
+    book.put(BTC, T0)
+    book.put(BTC, T0)
+    book.acked([row(1, T0 - SECOND)])
+    assert book.advance(BTC, T0, complete=True) == T0 - SECOND
+    book.acked([row(2, T0)])
+    assert book.advance(BTC, T0, complete=True) == T0
+    assert book.advance(ETH, T0, complete=True) == 0
+
+
+def test_quiet_live_stream_moves_the_watermark_to_the_venues_time_less_a_second() -> None:
+    book = ledger()
+    book.put(BTC, T0)
+    book.acked([row(1, T0)])
+    book.venue_time.observe(T0 + 5 * SECOND, T0 + 6 * SECOND)
+    assert book.advance(BTC, T0 + 6 * SECOND, complete=True) == T0 + 4 * SECOND
+
+
+def test_watermark_waits_while_trades_are_outstanding_or_the_stream_is_not_whole() -> None:
+    book = ledger()
+    book.put(BTC, T0)
+    book.acked([row(1, T0)])
+    book.venue_time.observe(T0 + 5 * SECOND, T0 + 5 * SECOND)
+    assert book.advance(BTC, T0 + 6 * SECOND, complete=False) == T0
+    book.put(BTC, T0)
+    assert book.advance(BTC, T0 + 6 * SECOND, complete=True) == T0
+
+
+def test_watermark_never_falls_even_across_processes() -> None:
+    book = ledger()
+    book.resume(BTC, T0 + SECOND, 9)
+    book.acked([row(1, T0)])
+    assert book.advance(BTC, T0, complete=False) == T0 + SECOND
+    assert [r.columns["last_seq"] for r in book.rows(T0, [])] == [9]
+
+
+def test_refused_trade_is_no_longer_outstanding() -> None:
+    book = ledger()
+    book.put(BTC, T0 - 9 * SECOND)
+    book.refused(row(1, T0))
+    book.refused(Row("quotes", T0))
+    book.venue_time.observe(T0, T0)
+    assert book.advance(BTC, T0, complete=True) == T0 - SECOND
+
+
+def test_end_of_history_is_published_beside_the_live_watermark() -> None:
+    book = ledger()
+    book.acked([row(1, T0), Row("quotes", T0)])
+    book.acked_from_history([row(0, T0 - SECOND), Row("venue_bars_1m", T0)])
+    book.advance(BTC, T0, complete=False)
+    book.history_is_whole(BTC, T0 - 9 * SECOND)
+    rows = {r.symbols["channel"]: r for r in book.rows(T0, [])}
+    assert rows["trades"].columns["acked_rows"] == 1
+    assert rows["backfill"].columns == {"watermark": T0, "last_seq": 1, "acked_rows": 1}
+
+
+def test_venue_time_is_never_ahead_of_the_venue_whatever_our_clock_says() -> None:
+    for skew_s in (-3, 0, 3):
+        time = VenueTime()
+        for transit_ms in (50, 20, 80):
+            time.observe(T0, T0 + skew_s * SECOND + transit_ms * 1_000_000)
+        now = time.now_ns(T0 + skew_s * SECOND + 100_000_000)
+        assert now is not None
+        assert T0 <= now <= T0 + 100_000_000
+
+
+def test_clock_that_was_set_is_believed_after_two_windows() -> None:
+    time = VenueTime()
+    assert time.now_ns(T0) is None
+    time.observe(T0, T0)
+    for minute in (2, 4):
+        time.observe(T0 + minute * 60 * SECOND, T0 + minute * 60 * SECOND + 5 * SECOND)
+    assert time.now_ns(T0 + 300 * SECOND) == T0 + 295 * SECOND
