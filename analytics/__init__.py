@@ -1,0 +1,1 @@
+"""Turns rows into knowledge: bars and features as SQL views, frozen facts, models, signals."""

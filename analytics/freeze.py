@@ -1,0 +1,194 @@
+"""Freezes bars, features and signals: what a decision saw stays as it was; a correction is a new revision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from analytics.catalog import definitions
+from analytics.facts import (
+    MINUTE_NS,
+    BarKey,
+    BarValues,
+    Fingerprints,
+    SignalValues,
+    Span,
+    Stamp,
+    ValueKey,
+    by_bar,
+    hash_of,
+    revised,
+)
+from analytics.scoring import Scorer
+from analytics.truth import NOTHING_FROZEN, FrozenFacts, Truth, TruthReader
+from ares.clock import NANOS_PER_SECOND, Clock
+from ares.errors import StoreUnavailable
+from ares.model.row import Row
+from ares.store import RowWriter
+from ares.telemetry import get_logger, metrics
+
+log = get_logger(__name__)
+
+FROZEN_TABLES = ("bar_facts", "feature_values", "signal_values", "predictions")
+DAY_NS = 24 * 3_600 * NANOS_PER_SECOND
+WRITE_ROWS_MAX = 20_000
+RECENT_S = 240.0
+"""How old a bar may be, by our clock, to be looked for in the statements whose plans are cached."""
+WARM_UP_BARS_MAX = max(d.warm_up_bars for d in definitions("feature"))
+
+Spans = Mapping[str, Span]
+
+
+@dataclass(slots=True)
+class Freezer:
+    """Freezes one venue. Raises `StoreUnavailable` and `StoreRejected`; what failed can be done again whole.
+
+    A pass writes features and predictions first, then signals, and bars last in one batch: a frozen bar says that all
+    that belongs to it is there.
+    """
+
+    reader: TruthReader
+    writer: RowWriter
+    scorer: Scorer
+    clock: Clock
+    lateness_ns: int
+    held: dict[BarKey, BarValues] = field(default_factory=dict)
+    _correcting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def freeze_new(self, spans: Spans, watermarks: Mapping[str, int]) -> int:
+        """Freeze bars that nobody has frozen; returns how many there were. The quick way."""
+        whole = covering(spans)
+        await self.reader.settle(whole.end_ns + MINUTE_NS)
+        span = None if self._is_recent(whole) else whole
+        truth = await self.reader.truth(span)
+        if span is None and not (truth.bars and complete(truth, spans)):
+            span = whole
+            truth = await self.reader.truth(span)
+        if not complete(truth, spans):
+            raise StoreUnavailable("a bar that the watermark covers cannot be read yet")
+        return await self._append(_Pass(spans, watermarks, whole, span, truth, NOTHING_FROZEN, set()))
+
+    async def freeze_again(self, spans: Spans, watermarks: Mapping[str, int]) -> int:
+        """Freeze what is missing of these bars and correct what reads differently now; returns how many bars."""
+        whole = covering(spans)
+        async with self._correcting:
+            await self.reader.settle(whole.end_ns + MINUTE_NS)
+            await self.reader.database.wait_applied(FROZEN_TABLES)
+            truth = await self.reader.truth(whole)
+            frozen = await self.reader.frozen(whole)
+            already = await self.scorer.scored(whole)
+            return await self._append(_Pass(spans, watermarks, whole, whole, truth, frozen, already))
+
+    def _is_recent(self, whole: Span) -> bool:
+        return self.clock.now_ns() - whole.start_ns < RECENT_S * NANOS_PER_SECOND
+
+    async def _append(self, work: _Pass) -> int:
+        stamp = Stamp(self.reader.venue, self.clock.now_ns(), self.lateness_ns)
+        early = await asyncio.to_thread(work.features, stamp)
+        predictions = self.scorer.predict(by_bar(work.truth_in_spans()), work.already, stamp)
+        await self._write([*early, *predictions])
+        if predictions:
+            await self.reader.database.wait_applied(["predictions"])
+            metrics.PREDICTIONS.labels(self.scorer.name).inc(len(predictions))
+        wishes = await self.reader.signals(work.span, definitions("signal"))
+        late, bars = await asyncio.to_thread(work.signals_and_bars, wishes, replace(stamp, now_ns=self.clock.now_ns()))
+        await self._write(late)
+        await self._write_whole(bars)
+        self._remember(work)
+        return len(bars)
+
+    async def _write(self, rows: Sequence[Row]) -> None:
+        for first in range(0, len(rows), WRITE_ROWS_MAX):
+            await self._write_whole(rows[first : first + WRITE_ROWS_MAX])
+
+    async def _write_whole(self, rows: Sequence[Row]) -> None:
+        await self.writer.write(rows)
+        for row in rows:
+            if "revision" in row.columns:
+                metrics.FROZEN_ROWS.labels(row.table, row.symbols["known_at_kind"]).inc()
+                if row.columns["revision"] != 0:
+                    metrics.CORRECTIONS.labels(row.table).inc()
+
+    def _remember(self, work: _Pass) -> None:
+        """Hold the bars of the last day as they were frozen, to compare with what they say later."""
+        oldest_ns = self.clock.now_ns() - DAY_NS
+        for key, bar in work.truth.bars.items():
+            if key.ts_ns >= oldest_ns and work.wanted(key.symbol, key.ts_ns):
+                self.held[key] = bar
+        for key in [key for key in self.held if key.ts_ns < oldest_ns]:
+            del self.held[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One freezing: which bars, what they say, what of them is frozen. `span` is None where `recent` is asked."""
+
+    spans: Spans
+    watermarks: Mapping[str, int]
+    whole: Span
+    span: Span | None
+    truth: Truth
+    frozen: FrozenFacts
+    already: set[BarKey]
+
+    def wanted(self, symbol: str, ts_ns: int) -> bool:
+        span = self.spans.get(symbol)
+        return span is not None and span.holds(ts_ns)
+
+    def truth_in_spans(self) -> dict[ValueKey, float | int | str | None]:
+        return {key: value for key, value in self.truth.features.items() if self.wanted(key.symbol, key.ts_ns)}
+
+    def features(self, stamp: Stamp) -> list[Row]:
+        """Rows of `feature_values`. A value of quotes or books has no bars to be hashed, so it is hashed itself."""
+        prints = Fingerprints(self.truth.bars)
+        warm_ups = {(d.name, d.version): d for d in definitions("feature")}
+        truth = self.truth_in_spans()
+        rows: list[Row] = []
+        for key, revision in revised({k: (v,) for k, v in truth.items()}, self.frozen.features).items():
+            definition = warm_ups[key.name, key.version]
+            input_hash = prints.window(key.symbol, key.ts_ns, definition.warm_up_bars)
+            if definition.reads("quotes", "books"):
+                input_hash = hash_of([input_hash, truth[key]])
+            rows.append(stamp.feature(key, revision, truth[key], input_hash))
+        return rows
+
+    def signals_and_bars(self, wishes: Mapping[ValueKey, SignalValues], stamp: Stamp) -> tuple[list[Row], list[Row]]:
+        """Rows of `signal_values` and of `bar_facts`."""
+        prints = Fingerprints(self.truth.bars)
+        mine = {key: wish for key, wish in wishes.items() if self.wanted(key.symbol, key.ts_ns)}
+        signals = [
+            stamp.signal(
+                key,
+                revision,
+                mine[key],
+                hash_of([prints.window(key.symbol, key.ts_ns, WARM_UP_BARS_MAX), mine[key].model_version]),
+                self.watermarks[key.symbol],
+            )
+            for key, revision in revised(mine, self.frozen.signals).items()
+        ]
+        bars = {key: bar for key, bar in self.truth.bars.items() if self.wanted(key.symbol, key.ts_ns)}
+        facts = [
+            stamp.bar(key, revision, bars[key], hash_of(bars[key]))
+            for key, revision in revised(bars, self.frozen.bars).items()
+        ]
+        return signals, facts
+
+
+def covering(spans: Spans) -> Span:
+    """The one span that holds all of them."""
+    assert spans, "nothing to freeze"
+    return Span(min(s.start_ns for s in spans.values()), max(s.end_ns for s in spans.values()))
+
+
+def complete(truth: Truth, spans: Spans) -> bool:
+    """Whether every wanted bar was read, from the first that a symbol has."""
+    first: dict[str, int] = {}
+    for key in truth.bars:
+        first[key.symbol] = min(key.ts_ns, first.get(key.symbol, key.ts_ns))
+    return all(
+        BarKey(symbol, ts_ns) in truth.bars
+        for symbol, span in spans.items()
+        for ts_ns in span.bars()
+        if symbol in first and ts_ns >= first[symbol]
+    )

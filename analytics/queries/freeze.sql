@@ -1,0 +1,72 @@
+-- watermarks: of every symbol and channel of a venue, up to where it is complete and when that was published.
+SELECT symbol, channel, watermark::long AS watermark_ns, ts::long AS published_ns
+FROM ingest_watermarks WHERE venue = %(venue)s LATEST ON ts PARTITION BY symbol, channel;
+
+-- wal: how far the tables that bars rest on, and the bars themselves, are committed and applied.
+SELECT name, suspended, writerTxn AS applied, sequencerTxn AS committed FROM wal_tables()
+WHERE name IN ('trades', 'quotes', 'books', 'gaps', 'venue_bars_1m', 'ingest_watermarks', 'bars_1m');
+
+-- bars_view: up to which commit of trades and to which minute the materialized bars are fresh.
+SELECT view_status AS status, refresh_base_table_txn AS refreshed, refresh_period_hi::long AS closed_until_us
+FROM materialized_views() WHERE view_name = 'bars_1m';
+
+-- bars_recent: the bars as they are now, of the last minutes and the longest warm-up. Its text never changes, so
+-- that its plan is cached: planning costs ten times the reading.
+DECLARE @from := dateadd('m', -6, now()), @to := now(), @warm_up := 120
+SELECT ts::long AS ts_ns, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume
+FROM bars_1m_checked WHERE venue = %(venue)s;
+
+-- bars_day: the bars as they are now, of the last day.
+DECLARE @from := dateadd('h', -24, now()), @to := now()
+SELECT ts::long AS ts_ns, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume
+FROM bars_1m_checked WHERE venue = %(venue)s;
+
+-- bars_range: the bars as they are now, of a span and the longest warm-up before it.
+DECLARE @from := %(from)s, @to := %(to)s, @warm_up := 120
+SELECT ts::long AS ts_ns, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume
+FROM bars_1m_checked WHERE venue = %(venue)s;
+
+-- feature_recent: a feature's values as they are now, of the last minutes. `this_view` is replaced by the view's name.
+DECLARE @from := dateadd('m', -6, now()), @to := now()
+SELECT ts::long AS ts_ns, symbol, value FROM this_view WHERE venue = %(venue)s;
+
+-- feature_range: a feature's values as they are now, of a span.
+DECLARE @from := %(from)s, @to := %(to)s
+SELECT ts::long AS ts_ns, symbol, value FROM this_view WHERE venue = %(venue)s;
+
+-- signal_recent: a strategy's wishes as they are now, of the last minutes.
+DECLARE @from := dateadd('m', -6, now()), @to := now()
+SELECT ts::long AS ts_ns, symbol, target, confidence, model_version FROM this_view WHERE venue = %(venue)s;
+
+-- signal_range: a strategy's wishes as they are now, of a span.
+DECLARE @from := %(from)s, @to := %(to)s
+SELECT ts::long AS ts_ns, symbol, target, confidence, model_version FROM this_view WHERE venue = %(venue)s;
+
+-- frozen_bars: the newest revision of every frozen bar of a span.
+DECLARE @t := '2200-01-01T00:00:00Z', @from := %(from)s, @to := %(to)s
+SELECT ts::long AS ts_ns, symbol, revision, status, origin, open, high, low, close, volume, cost, trades, buy_volume
+FROM bars_asof WHERE venue = %(venue)s AND interval = '1m';
+
+-- frozen_features: the newest revision of every frozen feature of a span.
+DECLARE @t := '2200-01-01T00:00:00Z', @from := %(from)s, @to := %(to)s
+SELECT ts::long AS ts_ns, symbol, name, version, revision, value FROM features_asof WHERE venue = %(venue)s;
+
+-- frozen_signals: the newest revision of every frozen signal of a span.
+DECLARE @t := '2200-01-01T00:00:00Z', @from := %(from)s, @to := %(to)s
+SELECT ts::long AS ts_ns, symbol, strategy, version, revision, target, confidence, model_version
+FROM signals_asof WHERE venue = %(venue)s;
+
+-- first_bar: the start of the oldest minute that anything is known of, of one symbol.
+SELECT min(ts_ns) AS first_ns FROM (
+  SELECT min(ts)::long AS ts_ns FROM bars_1m WHERE venue = %(venue)s AND symbol = %(symbol)s
+  UNION ALL
+  SELECT min(ts)::long AS ts_ns FROM venue_bars_1m WHERE venue = %(venue)s AND symbol = %(symbol)s
+);
+
+-- frozen_count: how many bars of one symbol are frozen in a span.
+SELECT count() AS bars FROM bar_facts
+WHERE venue = %(venue)s AND symbol = %(symbol)s AND interval = '1m' AND revision = 0 AND ts >= %(from)s AND ts <= %(to)s;
+
+-- gaps_since: the ranges of trades whose state changed since a moment.
+SELECT symbol, started_at::long AS started_ns, ended_at::long AS ended_ns, ts::long AS ts_ns FROM gaps
+WHERE venue = %(venue)s AND channel = 'trades' AND ts > %(since)s;

@@ -1,0 +1,194 @@
+"""Reads what bars, features and signals are now, and what of them is frozen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from analytics.catalog import Definition, definitions
+from analytics.facts import BarKey, BarValues, Frozen, SignalValues, Span, Value, ValueKey
+from ares.clock import NANOS_PER_MICRO, to_datetime
+from ares.errors import StoreRejected, StoreUnavailable
+from ares.store import Database, Param, Record, load_queries
+from ares.store.pool import as_int, as_str
+
+QUERIES = load_queries("analytics", "queries/freeze.sql")
+THIS_VIEW = "this_view"
+BARS_VIEW = "bars_1m"
+SETTLE_POLL_S = 0.01
+SETTLE_S_MAX = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the views say now. `bars` reach further back than `features`, by the longest warm-up."""
+
+    bars: Mapping[BarKey, BarValues]
+    features: Mapping[ValueKey, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenFacts:
+    """The newest frozen revision of everything in a span."""
+
+    bars: Mapping[BarKey, Frozen]
+    features: Mapping[ValueKey, Frozen]
+    signals: Mapping[ValueKey, Frozen]
+
+
+NOTHING_FROZEN = FrozenFacts({}, {}, {})
+
+
+@dataclass(slots=True)
+class TruthReader:
+    """Reads one venue. Raises `StoreUnavailable`, `StoreRejected`.
+
+    Without a span the last minutes by the server's clock are read, in statements whose text never changes: QuestDB
+    keeps their plans, which makes the difference between 20 ms and a second for all views together.
+    """
+
+    database: Database
+    venue: str
+
+    async def settle(self, bars_until_ns: int) -> None:
+        """Return once everything committed before the call is part of the bars, and the minutes before are closed.
+
+        Raises `StoreUnavailable` if that takes longer than `SETTLE_S_MAX`.
+        """
+        try:
+            async with asyncio.timeout(SETTLE_S_MAX):
+                committed = {name: number for name, (_, number) in (await self._wal()).items()}
+                await self._applied(committed)
+                await self._refreshed(committed.get("trades", 0), bars_until_ns)
+                await self._applied({BARS_VIEW: (await self._wal())[BARS_VIEW][1]})
+        except TimeoutError:
+            raise StoreUnavailable(f"{BARS_VIEW} did not catch up with the trades in {SETTLE_S_MAX} s") from None
+
+    async def bars(self, span: Span | None) -> dict[BarKey, BarValues]:
+        """The bars of a span and of the longest warm-up before it."""
+        return bars_of(await self._fetch("bars", span))
+
+    async def bars_of_last_day(self) -> dict[BarKey, BarValues]:
+        """The bars of the last 24 hours, by the server's clock."""
+        return bars_of(await self.database.fetch(QUERIES["bars_day"], {"venue": self.venue}))
+
+    async def truth(self, span: Span | None) -> Truth:
+        """Bars and all features; the statements run side by side, as far as the pool has connections."""
+        features = definitions("feature")
+        reading = asyncio.gather(*(self._values(feature, span) for feature in features))
+        bars, values = await asyncio.gather(self.bars(span), reading)
+        return Truth(bars, {key: value for found in values for key, value in found.items()})
+
+    async def signals(self, span: Span | None, wanted: Iterable[Definition]) -> dict[ValueKey, SignalValues]:
+        """What these strategies want now."""
+        found = await asyncio.gather(*(self._wishes(signal, span) for signal in wanted))
+        return {key: wish for wishes in found for key, wish in wishes.items()}
+
+    async def frozen(self, span: Span) -> FrozenFacts:
+        """What is frozen of a span."""
+        bars, features, signals = await asyncio.gather(
+            *(self.database.fetch(QUERIES[f"frozen_{what}"], self._scope(span)) for what in _FROZEN)
+        )
+        return FrozenFacts(
+            {_bar_key(r): Frozen(as_int(r["revision"]), bar_of(r)) for r in bars},
+            {_value_key(r, "name"): Frozen(as_int(r["revision"]), (_cell(r["value"]),)) for r in features},
+            {_value_key(r, "strategy"): Frozen(as_int(r["revision"]), wish_of(r)) for r in signals},
+        )
+
+    async def _values(self, feature: Definition, span: Span | None) -> dict[ValueKey, Value]:
+        rows = await self._fetch("feature", span, feature.view)
+        return {_defined_key(r, feature): _cell(r["value"]) for r in rows}
+
+    async def _wishes(self, signal: Definition, span: Span | None) -> dict[ValueKey, SignalValues]:
+        rows = await self._fetch("signal", span, signal.view)
+        return {_defined_key(r, signal): wish_of(r) for r in rows if r["target"] is not None}
+
+    async def _fetch(self, what: str, span: Span | None, view: str = "") -> list[Record]:
+        sql = QUERIES[f"{what}_recent" if span is None else f"{what}_range"].replace(THIS_VIEW, view)
+        return await self.database.fetch(sql, {"venue": self.venue} if span is None else self._scope(span))
+
+    def _scope(self, span: Span) -> dict[str, Param]:
+        return {"venue": self.venue, "from": to_datetime(span.start_ns), "to": to_datetime(span.end_ns)}
+
+    async def _applied(self, wanted: Mapping[str, int]) -> None:
+        while True:
+            state = await self._wal()
+            if all(state[name][0] >= number for name, number in wanted.items()):
+                return
+            await asyncio.sleep(SETTLE_POLL_S)
+
+    async def _wal(self) -> dict[str, tuple[int, int]]:
+        """Applied and committed transactions by table. Raises `StoreRejected` where a table is suspended."""
+        rows = await self.database.fetch(QUERIES["wal"])
+        suspended = sorted(as_str(row["name"]) for row in rows if row["suspended"])
+        if suspended:
+            raise StoreRejected(f"WAL of {', '.join(suspended)} is suspended: nothing can be frozen until it goes on")
+        return {as_str(row["name"]): (as_int(row["applied"]), as_int(row["committed"])) for row in rows}
+
+    async def _refreshed(self, trades_txn: int, bars_until_ns: int) -> None:
+        while True:
+            if await self._bars_hold(trades_txn, bars_until_ns):
+                return
+            await asyncio.sleep(SETTLE_POLL_S)
+
+    async def _bars_hold(self, trades_txn: int, bars_until_ns: int) -> bool:
+        row = await self.database.fetch_one(QUERIES["bars_view"])
+        if row is None or row["status"] == "invalid":
+            raise StoreRejected(f"materialized view {BARS_VIEW} is missing or invalid: see `ares db status`")
+        refreshed, closed_until_us = row["refreshed"], row["closed_until_us"]
+        if refreshed is None or closed_until_us is None:
+            return False
+        return as_int(refreshed) >= trades_txn and as_int(closed_until_us) * NANOS_PER_MICRO >= bars_until_ns
+
+
+_FROZEN: Sequence[str] = ("bars", "features", "signals")
+
+
+def bars_of(rows: Iterable[Record]) -> dict[BarKey, BarValues]:
+    """Bars by symbol and start."""
+    return {_bar_key(row): bar_of(row) for row in rows}
+
+
+def bar_of(row: Record) -> BarValues:
+    """A bar from its row."""
+    trades = row["trades"]
+    return BarValues(
+        status=as_str(row["status"]),
+        origin=as_str(row["origin"]),
+        open=_number(row["open"]),
+        high=_number(row["high"]),
+        low=_number(row["low"]),
+        close=_number(row["close"]),
+        volume=_number(row["volume"]),
+        cost=_number(row["cost"]),
+        trades=None if trades is None else as_int(trades),
+        buy_volume=_number(row["buy_volume"]),
+    )
+
+
+def wish_of(row: Record) -> SignalValues:
+    """A strategy's wish from its row."""
+    version = row["model_version"]
+    target, confidence = _number(row["target"]), _number(row["confidence"])
+    return SignalValues(target or 0.0, confidence or 0.0, None if version is None else as_str(version))
+
+
+def _bar_key(row: Record) -> BarKey:
+    return BarKey(as_str(row["symbol"]), as_int(row["ts_ns"]))
+
+
+def _value_key(row: Record, name: str) -> ValueKey:
+    return ValueKey(as_str(row["symbol"]), as_int(row["ts_ns"]), as_str(row[name]), as_int(row["version"]))
+
+
+def _defined_key(row: Record, definition: Definition) -> ValueKey:
+    return ValueKey(as_str(row["symbol"]), as_int(row["ts_ns"]), definition.name, definition.version)
+
+
+def _number(cell: object) -> float | None:
+    return float(cell) if isinstance(cell, int | float) else None
+
+
+def _cell(cell: object) -> Value:
+    return cell if isinstance(cell, int | float | str) else None

@@ -1,0 +1,25 @@
+-- signal_direction_v1: what the model "direction" expects of the next minutes: its probability of a rise, stretched.
+-- Grain: venue, symbol, minute (ts = start of the bar it rests on). target in [-1, 1]: a probability of 0.6 is full long,
+-- 0.4 full short (spot: flat); confidence in [0, 1] = twice the distance from 0.5; model_version = who said so.
+-- Several versions may have scored a bar: the first that did live counts, else the first that did.
+-- No row without a prediction. Known after: the prediction's known_at. Inputs: predictions.
+CREATE OR REPLACE VIEW signal_direction_v1 AS (
+  DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now()
+  SELECT ts, venue, symbol,
+         greatest(-1.0, least(1.0, (score - 0.5) * 10.0)) AS target,
+         abs(score - 0.5) * 2.0 AS confidence,
+         model_version
+  FROM (
+    SELECT ts, venue, symbol, score, model_version,
+           row_number() OVER (PARTITION BY ts, venue, symbol ORDER BY rebuilt, known_at, model_version) AS rank
+    FROM (
+      SELECT ts, venue, symbol, score, version AS model_version, known_at,
+             CASE known_at_kind WHEN 'live' THEN 0 ELSE 1 END AS rebuilt
+      FROM predictions
+      WHERE model = 'direction' AND score IS NOT NULL AND ts >= @from AND ts <= @to
+    )
+  ) WHERE rank = 1
+);
+
+-- signal_direction: the version of signal_direction that new work should read.
+CREATE OR REPLACE VIEW signal_direction AS (SELECT * FROM signal_direction_v1);
