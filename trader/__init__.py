@@ -1,0 +1,1 @@
+"""Turns signals into orders within limits, and can always say why."""

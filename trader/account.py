@@ -1,0 +1,201 @@
+"""What the account is worth and whether the venue agrees: balances, marks, strangers' executions, the day's profit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from ares.clock import Clock, floor_ns
+from ares.control import ControlStore, NewEvent
+from ares.telemetry import get_logger, metrics
+from trader.execution.desk import OrderDesk
+from trader.execution.ids import is_ours
+from trader.execution.journal import OrderJournal
+from trader.execution.ledger import Ledger
+from trader.portfolio.money import ZERO
+from trader.portfolio.orders import OrderReport
+from trader.portfolio.portfolio import Worth
+from trader.portfolio.positions import Execution
+from trader.portfolio.sizing import Grid
+from trader.rows import Equity, Identity, balance_rows, equity_row
+from trader.venues.gateway import Balance, VenueGateway
+
+DAY_NS = 86_400 * 1_000_000_000
+PAGES_MAX = 20
+"""Pages of executions read in one sweep; the rest follows in the next."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountParts:
+    """What the account is watched with."""
+
+    who: Identity
+    quote_currency: str
+    control: ControlStore
+    gateway: VenueGateway
+    journal: OrderJournal
+    ledger: Ledger
+    desk: OrderDesk
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Account:
+    """The account as it was last seen. `marks` in quote, by symbol: the last that anybody told us."""
+
+    parts: AccountParts
+    balances: Mapping[str, Balance] = field(default_factory=dict)
+    marks: dict[str, Decimal] = field(default_factory=dict)
+    grids: Mapping[str, Grid] = field(default_factory=dict)
+    _fills_at_balances: int = -1
+    _scanned: dict[str, int] = field(default_factory=dict)
+    _day_ns: int = 0
+    _day_start_pnl: Decimal = ZERO
+    _day_seq: int = 0
+
+    @property
+    def cash(self) -> Balance:
+        """What is there of the quote currency."""
+        return self.balances.get(self.parts.quote_currency, Balance(ZERO, ZERO))
+
+    async def refresh_balances(self) -> None:
+        """Ask the venue what is there, and write it down."""
+        fills = self.parts.ledger.portfolio.fills
+        self.balances = await self.parts.gateway.balances()
+        self._fills_at_balances = fills
+        rows = balance_rows(self.parts.who, self.balances, self.parts.clock.now_ns())
+        await asyncio.to_thread(self.parts.control.mirror, rows)
+
+    def shortfalls(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Currencies of which the venue has less than the book, as (book, venue); a lot's worth is not counted."""
+        book: dict[str, Decimal] = {}
+        tolerance: dict[str, Decimal] = {}
+        for position in self.parts.ledger.portfolio.positions():
+            base = position.symbol.partition("/")[0]
+            book[base] = book.get(base, ZERO) + position.quantity
+            grid = self.grids.get(position.symbol)
+            tolerance[base] = max(tolerance.get(base, ZERO), ZERO if grid is None else grid.amount_step)
+        short: dict[str, tuple[Decimal, Decimal]] = {}
+        for base, quantity in book.items():
+            there = self.balances.get(base, Balance(ZERO, ZERO)).total
+            missing = quantity - there
+            metrics.TRADER_BALANCE_SHORT.labels(base).set(float(max(ZERO, missing)))
+            if missing > tolerance[base]:
+                short[base] = (quantity, there)
+        return short
+
+    async def sweep_executions(self, symbols: Iterable[str]) -> int:
+        """Book what was executed for us and not noticed yet; returns how many fills that were."""
+        booked = 0
+        for symbol in symbols:
+            for _ in range(PAGES_MAX):
+                page = await self.parts.gateway.executions_after(symbol, await self._scanned_to(symbol))
+                if not page:
+                    break
+                booked += await self._take_page(symbol, page)
+        return booked
+
+    async def check_open_orders(self) -> None:
+        """Cancel orders of ours that the book thinks are over; name those that are not ours, and let them be."""
+        for report in await self.parts.gateway.open_orders():
+            order = await self.parts.journal.find(report.client_order_id) if _may_be_ours(report) else None
+            if order is None:
+                log.warning("stranger_order", client_order_id=report.client_order_id, symbol=report.symbol)
+            elif order.state.final:
+                log.error("absent_order_appeared", order_id=report.client_order_id, symbol=report.symbol)
+                await self.parts.gateway.cancel(report.symbol, report.client_order_id)
+
+    @property
+    def balances_are_current(self) -> bool:
+        """Whether nothing was booked since the balances were asked for: only then do cash and positions add up."""
+        return self._fills_at_balances == self.parts.ledger.portfolio.fills
+
+    def worth(self) -> Worth:
+        """All positions at the last marks."""
+        return self.parts.ledger.portfolio.worth(self.marks)
+
+    def has_marks(self) -> bool:
+        """Whether everything that is held has a mark."""
+        return all(symbol in self.marks for symbol, _ in self.parts.ledger.quantities())
+
+    @property
+    def day_pnl_quote(self) -> Decimal:
+        """Profit since the day's start, realised and unrealised, in quote; 0 before the day was started."""
+        return self.worth().pnl_quote - self._day_start_pnl if self._day_ns else ZERO
+
+    async def start_day(self, now_ns: int) -> None:
+        """Journal, once a day (UTC), the profit that the day begins with; waits until all that is held has a mark."""
+        day_ns = floor_ns(now_ns, DAY_NS)
+        if self._day_ns == 0:
+            await self._load_day()
+        if self._day_ns < day_ns and self.has_marks():
+            pnl = self.worth().pnl_quote
+            event = NewEvent("day_started", now_ns, {"day_ns": day_ns, "pnl_quote": str(pnl)})
+            stream = f"day/{self.parts.who.account}"
+            self._day_seq = await asyncio.to_thread(
+                self.parts.control.append, stream, [event], expected_seq=self._day_seq
+            )
+            self._day_ns, self._day_start_pnl = day_ns, pnl
+
+    async def write_equity(self, now_ns: int) -> None:
+        """A row of what all is worth."""
+        worth = self.worth()
+        equity = Equity(
+            ts_ns=now_ns,
+            quote_currency=self.parts.quote_currency,
+            cash=self.cash.total,
+            positions_quote=worth.positions_quote,
+            gross_exposure_quote=worth.positions_quote,
+            realised_quote=worth.realised_quote,
+            unrealised_quote=worth.unrealised_quote,
+            day_pnl_quote=self.day_pnl_quote,
+        )
+        for kind, value in (
+            ("realised", equity.realised_quote),
+            ("unrealised", equity.unrealised_quote),
+            ("day", equity.day_pnl_quote),
+        ):
+            metrics.TRADER_PNL.labels(kind).set(float(value))
+        await asyncio.to_thread(self.parts.control.mirror, [equity_row(self.parts.who, equity)])
+
+    async def _load_day(self) -> None:
+        events = await asyncio.to_thread(self.parts.control.read, f"day/{self.parts.who.account}")
+        if events:
+            payload = events[-1].payload
+            self._day_ns = int(str(payload["day_ns"]))
+            self._day_start_pnl = Decimal(str(payload["pnl_quote"]))
+            self._day_seq = events[-1].seq
+
+    async def _scanned_to(self, symbol: str) -> int:
+        """After which execution to look: the last one booked, else the last there is (older ones are not ours)."""
+        if symbol not in self._scanned:
+            booked = self.parts.ledger.portfolio.last_fill_id(symbol)
+            self._scanned[symbol] = booked or await self.parts.gateway.last_fill_id(symbol)
+        return self._scanned[symbol]
+
+    async def _take_page(self, symbol: str, page: Sequence[Execution]) -> int:
+        booked = 0
+        for execution in page:
+            if not self.parts.ledger.portfolio.knows(symbol, execution.fill_id):
+                booked += await self._take(execution)
+            self._scanned[symbol] = int(execution.fill_id)
+        return booked
+
+    async def _take(self, execution: Execution) -> int:
+        """Book an execution that nobody expected if it is ours; name it if it is not."""
+        report = await self.parts.gateway.find_order(execution.symbol, venue_order_id=execution.venue_order_id)
+        order = None
+        if report is not None and _may_be_ours(report):
+            order = await self.parts.journal.find(report.client_order_id)
+        if order is None:
+            log.warning("stranger_execution", fill_id=execution.fill_id, symbol=execution.symbol)
+            return 0
+        return await self.parts.desk.book(order, [execution])
+
+
+def _may_be_ours(report: OrderReport) -> bool:
+    return is_ours(report.client_order_id)

@@ -1,0 +1,56 @@
+"""Talks to a running trader's control port, for the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from ares.config.settings import AresConfig
+from ares.errors import OperatingError, UsageError
+from trader.control_port import address_path, token_path
+
+Answer = dict[str, object]
+REFUSED = 409
+
+
+def call(config: AresConfig, verb: str, body: Mapping[str, str] | None, timeout_s: float) -> Answer:
+    """GET a verb, or POST it with a body. Raises `UsageError` for a refusal, `OperatingError` for all else."""
+    state_dir = config.environment.state_dir.resolve()
+    address = _read(address_path(state_dir), config)
+    request = Request(
+        f"http://{address}/{verb}",
+        data=None if body is None else json.dumps(dict(body)).encode(),
+        headers={"Authorization": f"Bearer {_read(token_path(state_dir), config)}", "Content-Type": "application/json"},
+        method="GET" if body is None else "POST",
+    )
+    try:
+        with urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - see above
+            return cast("Answer", json.load(answer))
+    except HTTPError as error:
+        message = _message(error)
+        raise (UsageError(message) if error.code == REFUSED else OperatingError(message)) from None
+    except (URLError, OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        raise OperatingError(f"the trader at {address} does not answer: {reason}. See `ares status`") from None
+
+
+def _message(error: HTTPError) -> str:
+    try:
+        return f"trader: {json.load(error)['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"trader: HTTP {error.code}"
+
+
+def _read(path: Path, config: AresConfig) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        where = f"{config.trading.control_host}:{config.trading.control_port}"
+        raise OperatingError(
+            f"no trader runs here (it would listen on {where}): {path} cannot be read ({error.strerror}). "
+            "Start it with `ares up`, or set ARES_ENVIRONMENT__STATE_DIR to its state directory"
+        ) from None

@@ -1,0 +1,292 @@
+"""What people may order: status, halt, resume, flatten. None of it needs QuestDB or the API."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import orjson
+
+from ares.clock import Clock, isoformat
+from ares.control import Json
+from ares.errors import AresError, UsageError
+from ares.model.row import Row
+from ares.telemetry import correlation, get_logger
+from trader.account import Account
+from trader.execution.ids import DecisionName, client_order_id, correlation_id
+from trader.execution.lease import Leadership
+from trader.execution.state import TradingStates
+from trader.portfolio.money import ZERO, floor_to
+from trader.portfolio.orders import Intent
+from trader.portfolio.positions import Position
+from trader.risk import TradingState
+from trader.rows import Decision, decision_row
+
+ATTEMPTS_MAX = 3
+LEGS_MAX = 50
+"""Orders that one flatten sends for one position in one attempt."""
+
+log = get_logger(__name__)
+
+Outcome = dict[str, Json]
+
+
+class NotLeading(UsageError):
+    """This process may not send orders: it waits for the lease, or has not reconciled yet."""
+
+    code = "not_leading"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who orders, and why."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommanderParts:
+    """What orders are carried out with."""
+
+    account: Account
+    states: TradingStates
+    leadership: Leadership
+    clock: Clock
+    order_notional_quote_max: Decimal
+    settle_s_max: float
+    poll_s: float
+    is_ready: Callable[[], bool]
+
+
+class Commander:
+    """Carries out orders one at a time; each leaves rows in `commands` when it comes and when it is done."""
+
+    def __init__(self, parts: CommanderParts) -> None:
+        self._parts = parts
+        self._account = parts.account
+        self._desk = parts.account.parts.desk
+        self._clock = parts.clock
+        self._one_at_a_time = asyncio.Lock()
+
+    async def halt(self, order: Order) -> Outcome:
+        """HALTED at once; open orders are cancelled if this process leads, else by the leader at its next look."""
+
+        async def work(_: str) -> Outcome:
+            # The state comes before the lock of slow commands: a halt never waits.
+            asked = await self._desk.cancel_open() if self._parts.leadership.may_send() else 0
+            return {"state": TradingState.HALTED.value, "cancels_asked": asked}
+
+        await self._set(TradingState.HALTED, order)
+        return await self._recorded("halt", order, work)
+
+    async def resume(self, order: Order) -> Outcome:
+        """ACTIVE again, once a flatten that is under way has ended."""
+
+        async def work(_: str) -> Outcome:
+            await self._set(TradingState.ACTIVE, order)
+            return {"state": TradingState.ACTIVE.value}
+
+        async with self._one_at_a_time:
+            return await self._recorded("resume", order, work)
+
+    async def flatten(self, order: Order) -> Outcome:
+        """HALTED, then every position is sold at market; it stays HALTED. Raises `NotLeading`."""
+
+        async def work(command_id: str) -> Outcome:
+            if not (self._parts.is_ready() and self._parts.leadership.may_send()):
+                raise NotLeading("flatten = now: this trader does not lead, or has not reconciled. See its status")
+            await self._desk.cancel_open()
+            await self._settled()
+            sent = 0
+            for attempt in range(ATTEMPTS_MAX):
+                orders = await self._sell_all(command_id, attempt)
+                sent += orders
+                await self._settled()
+                if orders == 0:
+                    break
+            left: dict[str, Json] = {
+                f"{symbol} {strategy}": f"{quantity:f}"
+                for (symbol, strategy), quantity in self._account.parts.ledger.quantities().items()
+            }
+            return {"state": TradingState.HALTED.value, "orders_sent": sent, "left": left}
+
+        await self._set(TradingState.HALTED, order)
+        async with self._one_at_a_time:
+            return await self._recorded("flatten", order, work)
+
+    async def status(self) -> Outcome:
+        """What the trader is, holds and waits for."""
+        state = await self._parts.states.refresh()
+        lease = self._parts.leadership.lease
+        worth = self._account.worth()
+        return {
+            "account": self._account.parts.who.account,
+            "venue": self._account.parts.who.venue,
+            "state": state.state.value,
+            "state_reason": state.reason,
+            "state_actor": state.actor,
+            "state_since": isoformat(state.ts_ns),
+            "ready": self._parts.is_ready(),
+            "leader": lease is not None,
+            "lease_expires_at": None if lease is None else isoformat(lease.expires_at_ns),
+            "orders_open": self._orders(),
+            "positions": self._positions(),
+            "pnl_quote": {
+                "realised": f"{worth.realised_quote:f}",
+                "unrealised": f"{worth.unrealised_quote:f}",
+                "day": f"{self._account.day_pnl_quote:f}",
+            },
+            "cash": f"{self._account.cash.total:f}",
+        }
+
+    def _orders(self) -> list[Json]:
+        return [
+            {
+                "order_id": order.intent.order_id,
+                "symbol": order.intent.symbol,
+                "strategy": order.intent.strategy,
+                "side": order.intent.side,
+                "state": order.state.value,
+                "quantity": f"{order.intent.quantity:f}",
+                "filled": f"{order.filled_quantity:f}",
+            }
+            for order in self._desk.orders()
+        ]
+
+    def _positions(self) -> list[Json]:
+        found: list[Json] = []
+        for position in self._account.parts.ledger.portfolio.positions():
+            mark = self._account.marks.get(position.symbol)
+            unrealised = None if mark is None else f"{position.unrealised_quote(mark):f}"
+            found.append(
+                {
+                    "symbol": position.symbol,
+                    "strategy": position.strategy,
+                    "quantity": f"{position.quantity:f}",
+                    "average_price": f"{position.average_price:f}",
+                    "mark": None if mark is None else f"{mark:f}",
+                    "realised_quote": f"{position.realised_quote:f}",
+                    "unrealised_quote": unrealised,
+                }
+            )
+        return found
+
+    async def _set(self, state: TradingState, order: Order) -> None:
+        await self._parts.states.change(state, order.actor, order.reason, self._clock.now_ns())
+
+    async def _settled(self) -> bool:
+        """Wait until no order is under way; False if some still is after the time for it."""
+        deadline_s = self._clock.monotonic_s() + self._parts.settle_s_max
+        while self._desk.orders() and self._clock.monotonic_s() < deadline_s:
+            await self._desk.follow()
+            if self._desk.orders():
+                await self._clock.sleep(self._parts.poll_s)
+        return not self._desk.orders()
+
+    async def _sell_all(self, command_id: str, attempt: int) -> int:
+        """One attempt at every position; returns how many orders left."""
+        now_ns, sent = self._clock.now_ns(), 0
+        try:
+            symbols = sorted({symbol for symbol, _ in self._account.parts.ledger.quantities()})
+            self._account.marks.update(await self._account.parts.gateway.marks(symbols))
+        except AresError as error:
+            log.warning("flatten_without_fresh_marks", cause=str(error))
+        for position in self._account.parts.ledger.portfolio.positions():
+            for leg in range(LEGS_MAX):
+                intent = self._leg(position, command_id, now_ns, leg, attempt)
+                if intent is None or self._desk.busy(position.symbol, position.strategy) is not None:
+                    break
+                if not await self._desk.intend(intent, [self._decision(intent)]):
+                    break
+                await self._desk.send(intent.order_id)
+                sent += 1
+        return sent
+
+    def _leg(self, position: Position, command_id: str, now_ns: int, leg: int, attempt: int) -> Intent | None:
+        """The next sell of a position, cut to the notional limit; None when what is left cannot be sold."""
+        grid = self._account.grids.get(position.symbol)
+        held = self._account.parts.ledger.portfolio.position(position.symbol, position.strategy).quantity
+        mark = self._account.marks.get(position.symbol) or position.average_price
+        if grid is None or mark <= 0:
+            return None
+        largest = floor_to(self._parts.order_notional_quote_max / mark, grid.amount_step)
+        quantity = min(floor_to(held, grid.amount_step), max(largest, grid.amount_step))
+        if quantity == 0 or quantity * mark < grid.cost_min:
+            return None
+        who = self._account.parts.who
+        name = DecisionName(who.account, position.strategy, 0, position.symbol, now_ns, "flatten", leg, attempt)
+        return Intent(
+            order_id=client_order_id(name),
+            account=who.account,
+            venue=who.venue,
+            symbol=position.symbol,
+            strategy=position.strategy,
+            version=0,
+            side="sell",
+            type="market",
+            time_in_force="IOC",
+            quantity=quantity,
+            price=None,
+            mark=mark,
+            source="flatten",
+            cycle_id=command_id,
+            correlation_id=correlation_id(command_id, position.strategy, f"{position.symbol}/{leg}/{attempt}"),
+            decided_at_ns=self._clock.now_ns(),
+        )
+
+    def _decision(self, intent: Intent) -> Row:
+        portfolio = self._account.parts.ledger.portfolio
+        return decision_row(
+            self._account.parts.who,
+            Decision(
+                ts_ns=intent.decided_at_ns,
+                cycle_id=intent.cycle_id,
+                correlation_id=intent.correlation_id,
+                strategy=intent.strategy,
+                version=intent.version,
+                symbol=intent.symbol,
+                action="sell",
+                reason="flatten",
+                state=self._parts.states.current.state.value,
+                mark=intent.mark,
+                quantity=portfolio.position(intent.symbol, intent.strategy).quantity,
+                target_quantity=ZERO,
+                order_quantity=intent.quantity,
+                client_order_id=intent.order_id,
+            ),
+        )
+
+    async def _recorded(self, command: str, order: Order, work: Callable[[str], Awaitable[Outcome]]) -> Outcome:
+        command_id = f"{command}-{uuid.uuid4().hex}"
+        await self._row(command_id, command, order, "received", None)
+        with correlation(command_id):
+            log.warning("command_received", command=command, actor=order.actor, reason=order.reason)
+            try:
+                outcome = await work(command_id)
+            except AresError as error:
+                await self._row(command_id, command, order, "failed", {"error": error.code, "message": str(error)})
+                raise
+            await self._row(command_id, command, order, "done", outcome)
+            log.warning("command_done", command=command, outcome=dict(outcome))
+        return {"command_id": command_id, **outcome}
+
+    async def _row(
+        self, command_id: str, command: str, order: Order, status: str, outcome: Mapping[str, Json] | None
+    ) -> None:
+        account = self._account.parts.who.account
+        row = Row(
+            "commands",
+            self._clock.now_ns(),
+            {"account": account, "actor": order.actor, "command": command, "status": status},
+            {
+                "command_id": command_id,
+                "seq": 0 if outcome is None else 1,
+                "arguments": orjson.dumps({"reason": order.reason}).decode(),
+                "outcome": None if outcome is None else orjson.dumps(dict(outcome)).decode(),
+            },
+        )
+        await asyncio.to_thread(self._account.parts.control.mirror, [row])

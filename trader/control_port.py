@@ -1,0 +1,130 @@
+"""The trader's own door for orders from people: HTTP on loopback, a bearer token that only this user can read."""
+
+from __future__ import annotations
+
+import errno
+import hmac
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import orjson
+from aiohttp import web
+
+from ares.errors import AresError, OperatingError, PortInUse, UsageError
+from trader.commander import Commander, Order, Outcome
+
+BODY_BYTES_MAX = 16_384
+WORDS_MAX = 200
+TOKEN_BYTES = 32
+
+
+def token_path(state_dir: Path) -> Path:
+    """Where the token of a running trader lies."""
+    return state_dir / "run" / "trader.token"
+
+
+def address_path(state_dir: Path) -> Path:
+    """Where a running trader says on which host and port it listens."""
+    return state_dir / "run" / "trader.address"
+
+
+class ControlPort:
+    """Serves `GET /status` and `POST /halt|resume|flatten` until stopped; a new token with each start."""
+
+    def __init__(self, commander: Commander, state_dir: Path, host: str, port: int) -> None:
+        self._commander = commander
+        self._state_dir = state_dir
+        self._host = host
+        self._port = port
+        self._token = secrets.token_urlsafe(TOKEN_BYTES)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port (port 0 asks for any). Raises `PortInUse`."""
+        app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._guarded])
+        app.router.add_get("/status", self._status)
+        for name, action in (
+            ("halt", self._commander.halt),
+            ("resume", self._commander.resume),
+            ("flatten", self._commander.flatten),
+        ):
+            app.router.add_post(f"/{name}", _command(action))
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse("trading.control_port", self._host, self._port) from None
+            raise
+        self._runner = runner
+        port: int = runner.addresses[0][1]
+        _write_private(token_path(self._state_dir), self._token)
+        _write_private(address_path(self._state_dir), f"{self._host}:{port}")
+        return port
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            for path in (token_path(self._state_dir), address_path(self._state_dir)):
+                path.unlink(missing_ok=True)
+
+    @web.middleware
+    async def _guarded(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Nobody without the token; an error of ours becomes its code and one sentence."""
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            return web.json_response({"error": "unauthorized", "message": "the token is wrong"}, status=401)
+        try:
+            return await handler(request)
+        except UsageError as error:
+            return web.json_response({"error": error.code, "message": str(error)}, status=409)
+        except AresError as error:
+            return web.json_response({"error": error.code, "message": str(error)}, status=503)
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return web.json_response(await self._commander.status())
+
+
+def _command(action: Callable[[Order], Awaitable[Outcome]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            order = _order(await request.read())
+        except ValueError as error:
+            return web.json_response({"error": "usage", "message": str(error)}, status=400)
+        return web.json_response(await action(order))
+
+    return handle
+
+
+def _order(body: bytes) -> Order:
+    """Who and why, from a JSON object; both optional and bounded. Raises ValueError."""
+    given = orjson.loads(body) if body else {}
+    if not isinstance(given, dict):
+        raise ValueError("body: a JSON object is expected")
+    words: dict[str, str] = {}
+    for name, default in (("actor", "unknown"), ("reason", "")):
+        value = given.get(name, default)
+        if not isinstance(value, str) or len(value) > WORDS_MAX:
+            raise ValueError(f"{name}: text of at most {WORDS_MAX} characters is expected")
+        words[name] = value
+    return Order(**words)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read; it appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(path.suffix + ".new")
+    draft.unlink(missing_ok=True)
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        raise OperatingError(f"{path}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,277 @@
+"""The trading cycle: see, decide, write down, send. One decision a strategy and symbol, always a row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ares.clock import NANOS_PER_SECOND, floor_ns
+from ares.config.settings import StrategyConfig, TradingConfig
+from ares.errors import StoreError, VenueError
+from ares.model.row import Row
+from ares.telemetry import correlation, get_logger, metrics
+from trader.account import Account
+from trader.decide import Inputs, Outcome, age_s, decide
+from trader.execution.ids import DecisionName, client_order_id, correlation_id, cycle_id
+from trader.execution.state import TradingStates
+from trader.portfolio.orders import Intent, OrderState
+from trader.portfolio.sizing import Move, SizingPolicy
+from trader.reader import MarketReader, MarketSeen, QuoteSeen, SignalSeen
+from trader.risk import Limits, RiskRules, RiskState, build_rules
+from trader.rows import Decision, Identity, decision_row
+
+REJECTION_PAUSE_S = 30.0
+"""How long a symbol and strategy rests after the venue rejected its order: the next cycle's would fare no better."""
+
+log = get_logger(__name__)
+
+Key = tuple[StrategyConfig, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CycleParts:
+    """What a cycle works with."""
+
+    config: TradingConfig
+    symbols: Sequence[str]
+    """Those that a strategy without a list of its own trades."""
+    account: Account
+    states: TradingStates
+    reader: MarketReader
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One run of the cycle. `slot_ns` names it: a run that is repeated after a crash falls into the same slot."""
+
+    now_ns: int
+    slot_ns: int
+    cycle_id: str
+    market: MarketSeen | None
+
+
+class Cycle:
+    """Decides for every strategy and symbol, commits what it decided, then sends all orders at once."""
+
+    def __init__(self, parts: CycleParts) -> None:
+        self._config = parts.config
+        self._account = parts.account
+        self._desk = parts.account.parts.desk
+        self._ledger = parts.account.parts.ledger
+        self._clock = parts.account.parts.clock
+        self._states = parts.states
+        self._reader = parts.reader
+        self._who: Identity = parts.account.parts.who
+        self._keys = [(s, symbol) for s in parts.config.strategies for symbol in s.symbols or tuple(parts.symbols)]
+        self._rules: RiskRules = build_rules(limits(parts.config))
+        self._rests_until_ns: dict[tuple[str, str], int] = {}
+
+    async def run(self) -> list[Decision]:
+        """One cycle; returns its decisions. A QuestDB that is away makes every decision a skip, and no error."""
+        started_s = self._clock.monotonic_s()
+        await self._states.refresh()
+        moment = await self._look()
+        decisions, order_ids = await self._decide_all(moment)
+        await asyncio.gather(*(self._send(order_id) for order_id in order_ids))
+        await self._write_equity()
+        metrics.TRADER_CYCLES.labels("ok" if moment.market is not None else "store_unavailable").inc()
+        metrics.TRADER_CYCLE_SECONDS.observe(self._clock.monotonic_s() - started_s)
+        return decisions
+
+    async def _write_equity(self) -> None:
+        """What all is worth after this cycle; not at all rather than with the cash of before a fill."""
+        if not self._account.balances_are_current:
+            try:
+                await self._account.refresh_balances()
+            except VenueError as error:
+                log.warning("equity_not_written", cause=str(error))
+                return
+        if self._account.has_marks():
+            await self._account.write_equity(self._clock.now_ns())
+
+    async def _look(self) -> Moment:
+        before_ns = self._clock.now_ns()
+        market: MarketSeen | None = None
+        try:
+            async with asyncio.timeout(self._config.cycle_s):
+                market = await self._reader.read(before_ns)
+        except (StoreError, TimeoutError) as error:
+            log.warning("cycle_without_data", cause=str(error) or type(error).__name__)
+        if market is not None:
+            sane = {symbol: quote.mark for symbol, quote in market.quotes.items() if quote.sane}
+            self._account.marks.update(sane)
+        # The slot is taken after reading: what was read is at most as new as the decision says.
+        now_ns = self._clock.now_ns()
+        slot_ns = floor_ns(now_ns, round(self._config.cycle_s * NANOS_PER_SECOND))
+        return Moment(now_ns, slot_ns, cycle_id(self._who.account, slot_ns), market)
+
+    async def _decide_all(self, moment: Moment) -> tuple[list[Decision], list[str]]:
+        """All decisions, written down; and the orders that were committed and wait to be sent."""
+        decisions: list[Decision] = []
+        order_ids: list[str] = []
+        rows: list[Row] = []
+        await self._account.start_day(moment.now_ns)
+        for key in self._keys:
+            outcome = self._outcome(key, moment)
+            decision = self._decision(key, moment, outcome)
+            if decision.client_order_id is not None and outcome.move is not None:
+                intent = self._intent(key, moment, decision, outcome.move)
+                if await self._desk.intend(intent, [decision_row(self._who, decision)]):
+                    order_ids.append(intent.order_id)
+                else:
+                    decision = self._decision(key, moment, Outcome("skip", "order_stands_already", outcome.move))
+                    rows.append(decision_row(self._who, decision))
+            else:
+                rows.append(decision_row(self._who, decision))
+            self._tell(decision)
+            decisions.append(decision)
+        await asyncio.to_thread(self._account.parts.control.mirror, rows)
+        return decisions, order_ids
+
+    def _outcome(self, key: Key, moment: Moment) -> Outcome:
+        strategy, symbol = key
+        market = moment.market or MarketSeen()
+        inputs = Inputs(
+            strategy=strategy.name,
+            symbol=symbol,
+            now_ns=moment.now_ns,
+            held=self._ledger.portfolio.position(symbol, strategy.name).quantity,
+            grid=self._account.grids[symbol],
+            sizing=sizing(self._config, strategy),
+            signal=market.signals.get((strategy.name, strategy.version, symbol)),
+            quote=market.quotes.get(symbol),
+            obstacle=self._obstacle(strategy, symbol, moment),
+        )
+
+        def risk_state(signal: SignalSeen, quote: QuoteSeen) -> RiskState:
+            return self._risk_state(moment, signal, quote, market.trades.get(symbol))
+
+        return decide(inputs, self._rules, risk_state)
+
+    def _obstacle(self, strategy: StrategyConfig, symbol: str, moment: Moment) -> str | None:
+        if moment.market is None:
+            return "store_unavailable"
+        order = self._desk.busy(symbol, strategy.name)
+        if order is not None:
+            return "order_unknown" if order.state is OrderState.UNKNOWN else "order_open"
+        if self._rests_until_ns.get((symbol, strategy.name), 0) > moment.now_ns:
+            return "resting_after_rejection"
+        return None
+
+    def _risk_state(self, moment: Moment, signal: SignalSeen, quote: QuoteSeen, reference: Decimal | None) -> RiskState:
+        positions = self._ledger.quantities()
+        costs = {s: self._ledger.portfolio.position(s, strategy).average_price for s, strategy in positions}
+        return RiskState(
+            trading_state=self._states.current.state,
+            signal_age_s=age_s(moment.now_ns, signal.known_at_ns),
+            quote_age_s=age_s(moment.now_ns, quote.received_at_ns),
+            mark=quote.mark,
+            reference=reference,
+            cash_free_quote=self._account.cash.free,
+            day_pnl_quote=self._account.day_pnl_quote,
+            positions=positions,
+            marks={**costs, **self._account.marks},
+            pending=self._desk.pending(),
+        )
+
+    def _decision(self, key: Key, moment: Moment, outcome: Outcome) -> Decision:
+        strategy, symbol = key
+        market = moment.market or MarketSeen()
+        signal, quote = market.signals.get((strategy.name, strategy.version, symbol)), market.quotes.get(symbol)
+        move = outcome.move
+        sends = outcome.action in ("buy", "sell")
+        name = DecisionName(self._who.account, strategy.name, strategy.version, symbol, moment.slot_ns)
+        return Decision(
+            ts_ns=moment.now_ns,
+            cycle_id=moment.cycle_id,
+            correlation_id=correlation_id(moment.cycle_id, strategy.name, symbol),
+            strategy=strategy.name,
+            version=strategy.version,
+            symbol=symbol,
+            action=outcome.action,
+            reason=outcome.reason,
+            state=self._states.current.state.value,
+            refusal=outcome.refusal,
+            signal_ts_ns=None if signal is None else signal.ts_ns,
+            signal_known_at_ns=None if signal is None else signal.known_at_ns,
+            target=None if signal is None else signal.target,
+            confidence=None if signal is None else signal.confidence,
+            mark=None if quote is None else quote.mark,
+            quantity=self._ledger.portfolio.position(symbol, strategy.name).quantity,
+            target_quantity=None if move is None else move.target_quantity,
+            order_quantity=None if move is None else move.quantity,
+            client_order_id=client_order_id(name) if sends else None,
+        )
+
+    def _intent(self, key: Key, moment: Moment, decision: Decision, move: Move) -> Intent:
+        strategy, symbol = key
+        assert move.side is not None, "an order has a side"
+        assert decision.client_order_id is not None, "an order has an id"
+        assert decision.mark is not None, "an order was sized by a mark"
+        market_order = self._config.order_type == "market"
+        return Intent(
+            order_id=decision.client_order_id,
+            account=self._who.account,
+            venue=self._who.venue,
+            symbol=symbol,
+            strategy=strategy.name,
+            version=strategy.version,
+            side=move.side,
+            type="market" if market_order else "limit",
+            time_in_force="IOC",
+            quantity=move.quantity,
+            price=None if market_order else move.price,
+            mark=decision.mark,
+            source="signal",
+            cycle_id=moment.cycle_id,
+            correlation_id=decision.correlation_id,
+            decided_at_ns=moment.now_ns,
+            signal_known_at_ns=decision.signal_known_at_ns,
+        )
+
+    async def _send(self, order_id: str) -> None:
+        order = await self._desk.send(order_id)
+        if order.state is OrderState.REJECTED:
+            rest_ns = round(REJECTION_PAUSE_S * NANOS_PER_SECOND)
+            key = (order.intent.symbol, order.intent.strategy)
+            self._rests_until_ns[key] = self._clock.now_ns() + rest_ns
+
+    def _tell(self, decision: Decision) -> None:
+        metrics.TRADER_DECISIONS.labels(decision.strategy, decision.symbol, decision.action).inc()
+        if decision.action == "refuse" and decision.refusal is not None:
+            metrics.TRADER_REFUSALS.labels(decision.refusal.rule).inc()
+        with correlation(decision.correlation_id):
+            log.info(
+                "decided",
+                strategy=decision.strategy,
+                symbol=decision.symbol,
+                action=decision.action,
+                reason=decision.reason,
+                order_id=decision.client_order_id,
+            )
+
+
+def sizing(config: TradingConfig, strategy: StrategyConfig) -> SizingPolicy:
+    """How orders of a strategy are sized."""
+    return SizingPolicy(
+        max_position_quote=strategy.max_position_quote,
+        rebalance_share_min=Decimal(str(config.rebalance_share_min)),
+        slippage_max=config.slippage_max,
+        order_notional_quote_max=config.risk.order_notional_quote_max,
+    )
+
+
+def limits(config: TradingConfig) -> Limits:
+    """The configured limits as the rules want them."""
+    risk = config.risk
+    return Limits(
+        order_notional_quote_max=risk.order_notional_quote_max,
+        position_quote_max=risk.position_quote_max,
+        gross_exposure_quote_max=risk.gross_exposure_quote_max,
+        daily_loss_quote_max=risk.daily_loss_quote_max,
+        price_collar=risk.price_collar,
+        signal_age_s_max=Decimal(str(risk.signal_age_s_max)),
+        quote_age_s_max=Decimal(str(risk.quote_age_s_max)),
+    )

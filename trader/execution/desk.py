@@ -1,0 +1,332 @@
+"""The order desk: every order of the account that is not settled, and the only sender.
+
+An order is sent by the task that calls `send`, and looked after by `follow` until it is final and all its fills are
+booked. Nothing is ever sent twice: an order that was (or may have been) sent is only looked up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ares.clock import NANOS_PER_SECOND, Clock
+from ares.errors import OrderOutcomeUnknown, VenueError, VenueRejected
+from ares.model.row import Row
+from ares.telemetry import correlation, get_logger, metrics
+from trader.execution.journal import OrderJournal
+from trader.execution.lease import Leadership
+from trader.execution.ledger import Ledger
+from trader.execution.state import TradingStates
+from trader.portfolio.money import ZERO
+from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Step, step_for
+from trader.portfolio.positions import Execution, Fill
+from trader.risk import Pending, TradingState
+from trader.venues.gateway import OrderRequest, VenueGateway
+
+LOOKS_MIN = 2
+"""Absence counts as evidence only when it was seen this often, the last time after the visibility delay."""
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Tracked:
+    """An order under our eyes. `looks`: how often the venue showed nothing; `doubt_since_ns`: since when we ask."""
+
+    order: Order
+    sending: bool = False
+    looks: int = 0
+    doubt_since_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeskParts:
+    """What the desk works with."""
+
+    gateway: VenueGateway
+    journal: OrderJournal
+    ledger: Ledger
+    states: TradingStates
+    leadership: Leadership
+    clock: Clock
+    visibility_s: float
+
+
+class OrderDesk:
+    """Sends, follows and resolves orders."""
+
+    def __init__(self, parts: DeskParts) -> None:
+        self._gateway = parts.gateway
+        self._journal = parts.journal
+        self._ledger = parts.ledger
+        self._states = parts.states
+        self._leadership = parts.leadership
+        self._clock = parts.clock
+        self._visibility_ns = round(parts.visibility_s * NANOS_PER_SECOND)
+        self._tracked: dict[str, Tracked] = {}
+        self._reserved: set[tuple[str, str]] = set()
+        self._following = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Take over what the journal says is not settled; what may have been sent before is in doubt."""
+        for order in await self._journal.load():
+            tracked = Tracked(order, doubt_since_ns=self._clock.now_ns())
+            self._tracked[order.intent.order_id] = tracked
+            if order.state in (OrderState.INTENDED, OrderState.SUBMITTED):
+                await self._doubt(tracked, "found unfinished at start")
+        self._show()
+
+    def orders(self) -> list[Order]:
+        """All orders that are not settled."""
+        return [tracked.order for tracked in self._tracked.values()]
+
+    def busy(self, symbol: str, strategy: str) -> Order | None:
+        """The order that stands in the way of another one for this symbol and strategy."""
+        for order in self.orders():
+            if (order.intent.symbol, order.intent.strategy) == (symbol, strategy):
+                return order
+        return None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether some order's outcome is unknown."""
+        return any(order.state is OrderState.UNKNOWN for order in self.orders())
+
+    def pending(self) -> tuple[Pending, ...]:
+        """What may still be executed or booked, at worst case."""
+        found: list[Pending] = []
+        for order in self.orders():
+            intent = order.intent
+            unbooked = order.filled_quantity - self._ledger.portfolio.filled(intent.order_id)
+            remaining = order.remaining + max(ZERO, unbooked)
+            if remaining:
+                price = intent.mark if intent.price is None else intent.price
+                found.append(Pending(intent.strategy, intent.symbol, intent.side, remaining, price))
+        return tuple(found)
+
+    async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> bool:
+        """Commit an intent with its rows; False, and nothing is written, if it must not be.
+
+        That is when another order of the symbol and strategy is under way, or when this very order was committed
+        before: the decision is a repetition.
+        """
+        key = (intent.symbol, intent.strategy)
+        if key in self._reserved or self.busy(*key) is not None:
+            return False
+        self._reserved.add(key)
+        try:
+            order = await self._journal.intend(intent, mirror)
+            if order is None:
+                log.warning("order_repeated", order_id=intent.order_id)
+                return False
+            self._tracked[intent.order_id] = Tracked(order)
+        finally:
+            self._reserved.discard(key)
+        metrics.TRADER_ORDERS.labels(order.state.value).inc()
+        self._show()
+        return True
+
+    async def send(self, order_id: str) -> Order:
+        """Send an intended order, once; returns it as the venue's answer left it, or UNKNOWN without one."""
+        tracked = self._tracked[order_id]
+        assert tracked.order.state is OrderState.INTENDED, "only what was never sent is sent"
+        assert not tracked.sending, "one task sends an order"
+        with correlation(tracked.order.intent.correlation_id):
+            tracked.sending = True
+            try:
+                refusal = await self._unfit(tracked.order.intent)
+                if refusal is None:
+                    await self._submit(tracked)
+                else:
+                    await self._record(tracked, [self._step("not_sent", OrderState.CANCELED, refusal)])
+            finally:
+                tracked.sending = False
+            await self._settle(tracked)
+        return tracked.order
+
+    async def quiet(self, seconds_max: float) -> bool:
+        """Wait until no order is on its way out; False if one still is after `seconds_max`."""
+        deadline_s = self._clock.monotonic_s() + seconds_max
+        while any(tracked.sending for tracked in self._tracked.values()):
+            if self._clock.monotonic_s() >= deadline_s:
+                return False
+            await self._clock.sleep(0.05)
+        return True
+
+    async def follow(self) -> None:
+        """Look at every order once. Raises nothing of the venue's: what was not seen now is seen next time."""
+        async with self._following:
+            for tracked in list(self._tracked.values()):
+                if tracked.sending:
+                    continue
+                with correlation(tracked.order.intent.correlation_id):
+                    try:
+                        await self._look(tracked)
+                        await self._settle(tracked)
+                    except VenueError as error:
+                        log.warning("order_not_seen", order_id=tracked.order.intent.order_id, cause=str(error))
+
+    async def cancel_open(self) -> int:
+        """Ask for the end of everything that may stand at the venue; returns for how many. `follow` sees what came."""
+        asked = 0
+        for tracked in list(self._tracked.values()):
+            if tracked.sending or tracked.order.state.final:
+                continue
+            intent = tracked.order.intent
+            asked += 1
+            try:
+                await self._gateway.cancel(intent.symbol, intent.order_id)
+            except VenueError as error:
+                # Also "no such order": a repeated DELETE says so of an order that the first one cancelled.
+                log.warning("cancel_unclear", order_id=intent.order_id, cause=str(error))
+        return asked
+
+    async def book(self, order: Order, executions: Sequence[Execution]) -> int:
+        """Book executions of an order; those booked before do not count."""
+        intent = order.intent
+        new = [e for e in executions if not self._ledger.portfolio.knows(e.symbol, e.fill_id)]
+        fills = [
+            Fill(
+                execution,
+                order_id=intent.order_id,
+                strategy=intent.strategy,
+                correlation_id=intent.correlation_id,
+                received_at_ns=self._clock.now_ns(),
+                fee_rate=await self._fee_rate(execution),
+            )
+            for execution in new
+        ]
+        return await self._ledger.book(fills)
+
+    async def _fee_rate(self, execution: Execution) -> Decimal:
+        """What one unit of a third currency, in which a fee was paid, is worth in quote now; 0 if nobody knows."""
+        base, _, quote = execution.symbol.partition("/")
+        if execution.fee_currency in (base, quote) or not execution.fee:
+            return ZERO
+        pair = f"{execution.fee_currency}/{quote}"
+        try:
+            rate = (await self._gateway.marks([pair])).get(pair, ZERO)
+        except VenueError:
+            rate = ZERO
+        if not rate:
+            log.warning("fee_without_value", fill_id=execution.fill_id, fee=str(execution.fee), pair=pair)
+        return rate
+
+    async def _unfit(self, intent: Intent) -> str | None:
+        """Why an order must not leave now, whatever was true when it was decided."""
+        state = (await self._states.refresh()).state
+        if intent.source == "signal":
+            if state is TradingState.HALTED:
+                return "halted before it was sent"
+            if state is TradingState.REDUCING and intent.side == "buy":
+                return "reducing before it was sent"
+        if not self._leadership.may_send():
+            return "the lease would end before the order's recvWindow"
+        return None
+
+    async def _submit(self, tracked: Tracked) -> None:
+        intent = tracked.order.intent
+        sent_ns = self._clock.now_ns()
+        tracked.doubt_since_ns = sent_ns
+        if intent.signal_known_at_ns is not None:
+            age_s = (sent_ns - intent.signal_known_at_ns) / NANOS_PER_SECOND
+            metrics.SIGNAL_TO_ORDER_SECONDS.observe(max(0.0, age_s))
+        submitted = Step("submitted", OrderState.SUBMITTED, sent_ns)
+        request = OrderRequest(
+            client_order_id=intent.order_id,
+            symbol=intent.symbol,
+            side=intent.side,
+            type=intent.type,
+            time_in_force=intent.time_in_force,
+            quantity=intent.quantity,
+            price=intent.price,
+        )
+        try:
+            report = await self._gateway.submit(request)
+        except VenueRejected as error:
+            log.warning("order_rejected", order_id=intent.order_id, cause=str(error))
+            await self._record(tracked, [submitted, self._step("rejected", OrderState.REJECTED, str(error))])
+        except VenueError as error:
+            # OrderOutcomeUnknown by contract; anything else of a venue's proves as little.
+            log.warning("order_outcome_unknown", order_id=intent.order_id, cause=str(error))
+            code = OrderOutcomeUnknown.code
+            await self._record(tracked, [submitted, self._step(code, OrderState.UNKNOWN, str(error))])
+        else:
+            await self._record(tracked, [submitted])
+            await self._take(tracked, report)
+
+    async def _look(self, tracked: Tracked) -> None:
+        """Ask the venue what became of an order."""
+        order = tracked.order
+        intent = order.intent
+        if order.state.final:
+            await self._fetch_fills(tracked)
+            return
+        if order.state in (OrderState.INTENDED, OrderState.SUBMITTED):
+            # The task that sent it is gone (cancelled while it waited): the order may stand.
+            await self._doubt(tracked, "the task that sent it was cut off")
+        report = await self._gateway.find_order(intent.symbol, client_order_id=intent.order_id)
+        if report is None:
+            await self._absent(tracked)
+        else:
+            await self._take(tracked, report)
+
+    async def _take(self, tracked: Tracked, report: OrderReport) -> None:
+        """A report becomes fills first, then a step: were we to die between, the next look repeats both."""
+        if report.executions:
+            await self.book(tracked.order, report.executions)
+        step = step_for(tracked.order, report, self._clock.now_ns())
+        if step is not None:
+            await self._record(tracked, [step])
+        await self._fetch_fills(tracked)
+
+    async def _fetch_fills(self, tracked: Tracked) -> None:
+        order = tracked.order
+        booked = self._ledger.portfolio.filled(order.intent.order_id)
+        if order.venue_order_id is not None and booked < order.filled_quantity:
+            await self.book(order, await self._gateway.executions_of(order.intent.symbol, order.venue_order_id))
+
+    async def _absent(self, tracked: Tracked) -> None:
+        tracked.looks += 1
+        order = tracked.order
+        if order.state is not OrderState.UNKNOWN:
+            # The venue had acknowledged it, so its absence is the venue's confusion, not evidence.
+            log.warning("order_vanished", order_id=order.intent.order_id, state=order.state.value)
+            return
+        old_enough = self._clock.now_ns() - tracked.doubt_since_ns >= self._visibility_ns
+        if tracked.looks >= LOOKS_MIN and old_enough:
+            reason = f"the venue showed no such order in {tracked.looks} looks"
+            await self._record(tracked, [self._step("absent", OrderState.EXPIRED, reason)])
+
+    async def _doubt(self, tracked: Tracked, reason: str) -> None:
+        tracked.doubt_since_ns = self._clock.now_ns()
+        tracked.looks = 0
+        await self._record(tracked, [self._step(OrderOutcomeUnknown.code, OrderState.UNKNOWN, reason)])
+
+    async def _settle(self, tracked: Tracked) -> None:
+        """An order needs no more looking after once it is final and all it filled is in the book."""
+        order = tracked.order
+        if not order.state.final:
+            return
+        if self._ledger.portfolio.filled(order.intent.order_id) < order.filled_quantity:
+            return
+        await self._journal.settle(order, self._clock.now_ns())
+        self._tracked.pop(order.intent.order_id, None)
+        self._show()
+
+    async def _record(self, tracked: Tracked, steps: Sequence[Step]) -> None:
+        tracked.order = await self._journal.record(tracked.order, steps)
+        for step in steps:
+            metrics.TRADER_ORDERS.labels(step.state.value).inc()
+        log.info("order_changed", order_id=tracked.order.intent.order_id, state=tracked.order.state.value)
+        self._show()
+
+    def _step(self, event: str, state: OrderState, reason: str) -> Step:
+        return Step(event, state, self._clock.now_ns(), reason=reason)
+
+    def _show(self) -> None:
+        for state in OrderState:
+            count = sum(order.state is state for order in self.orders())
+            metrics.TRADER_ORDERS_OPEN.labels(state.value).set(count)

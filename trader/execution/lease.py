@@ -1,0 +1,92 @@
+"""One leader an account: who does not hold the lease, and long enough, does not send."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ares.clock import NANOS_PER_SECOND, Clock
+from ares.control import ControlStore, Lease
+from ares.errors import ConfigError, LeaseLost
+from ares.telemetry import get_logger, metrics
+from ares.venues.ccxt_settings import RECV_WINDOW_MS
+
+SKEW_S = 0.5
+"""How far the clocks of two leaders and of the venue may differ."""
+SEND_MARGIN_S = RECV_WINDOW_MS / 1000 + SKEW_S
+"""A request may be executed until its recvWindow ends; by then the lease must still be ours."""
+RENEWALS_PER_LEASE = 5
+
+log = get_logger(__name__)
+
+
+class Leadership:
+    """The lease `trader/<account>`. A successor gets it after it ran out, when nothing of ours can still arrive."""
+
+    def __init__(self, control: ControlStore, account: str, holder: str, clock: Clock, ttl_s: float) -> None:
+        self._control = control
+        self._name = f"trader/{account}"
+        self._holder = holder
+        self._clock = clock
+        self._ttl_s = ttl_s
+        self._renew_s = ttl_s / RENEWALS_PER_LEASE
+        if ttl_s - 2 * self._renew_s <= SEND_MARGIN_S:
+            need_s = SEND_MARGIN_S / (1 - 2 / RENEWALS_PER_LEASE)
+            raise ConfigError(
+                "trading.lease_s", ttl_s, "too short to send anything within it", f"Make it longer than {need_s:.1f}"
+            )
+        self.lease: Lease | None = None
+
+    @property
+    def holder(self) -> str:
+        return self._holder
+
+    async def wait(self) -> None:
+        """Return once the lease is ours."""
+        waiting = False
+        while True:
+            now_ns = self._clock.now_ns()
+            lease = await asyncio.to_thread(self._control.acquire_lease, self._name, self._holder, now_ns, self._ttl_s)
+            if lease is not None:
+                self.lease = lease
+                metrics.TRADER_LEADER.set(1)
+                log.info("lease_acquired", lease=self._name, fencing=lease.token)
+                return
+            if not waiting:
+                log.info("lease_awaited", lease=self._name)
+                waiting = True
+            await self._clock.sleep(min(1.0, self._renew_s))
+
+    async def keep(self) -> None:
+        """Renew until cancelled. Raises `LeaseLost` or `ControlUnavailable`; then nothing may be sent any more."""
+        while True:
+            await self._clock.sleep(self._renew_s)
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Extend the lease by its whole length from now."""
+        if self.lease is None:
+            raise LeaseLost(f"lease {self._name} is not held")
+        try:
+            now_ns = self._clock.now_ns()
+            self.lease = await asyncio.to_thread(self._control.renew_lease, self.lease, now_ns, self._ttl_s)
+        except LeaseLost:
+            self.drop()
+            raise
+
+    def may_send(self) -> bool:
+        """Whether a request sent now ends, by its recvWindow, before the lease does."""
+        if self.lease is None:
+            return False
+        return self._clock.now_ns() + round(SEND_MARGIN_S * NANOS_PER_SECOND) < self.lease.expires_at_ns
+
+    def drop(self) -> None:
+        """Stop believing in the lease."""
+        self.lease = None
+        metrics.TRADER_LEADER.set(0)
+
+    async def release(self) -> None:
+        """Let a successor in at once."""
+        if self.lease is not None:
+            lease, self.lease = self.lease, None
+            metrics.TRADER_LEADER.set(0)
+            await asyncio.to_thread(self._control.release_lease, lease)

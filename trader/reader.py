@@ -1,0 +1,117 @@
+"""What a cycle knows when it decides: signals, quotes and trades, read from QuestDB as of now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from ares.clock import NANOS_PER_SECOND, to_datetime
+from ares.config.settings import DatabaseConfig
+from ares.store import Database, Param, Record, load_queries
+from ares.store.pool import as_float, as_int, as_str
+from trader.portfolio.money import from_market
+
+QUERIES = load_queries("trader", "queries/market.sql")
+SIGNALS_S = 3_600
+"""A signal older than this is as good as none; its age limit is far shorter."""
+QUOTES_S = 300
+TRADES_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSeen:
+    """A strategy's wish as it was known; `target` None where its inputs were missing."""
+
+    ts_ns: int
+    known_at_ns: int
+    target: float | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteSeen:
+    """Best bid and ask, and when we got them."""
+
+    bid: Decimal
+    ask: Decimal
+    received_at_ns: int
+
+    @property
+    def sane(self) -> bool:
+        return 0 < self.bid <= self.ask
+
+    @property
+    def mark(self) -> Decimal:
+        return (self.bid + self.ask) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSeen:
+    """Signals by (strategy, version, symbol); quotes and last trades' prices by symbol."""
+
+    signals: Mapping[tuple[str, int, str], SignalSeen] = field(default_factory=dict)
+    quotes: Mapping[str, QuoteSeen] = field(default_factory=dict)
+    trades: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+class MarketReader(Protocol):
+    """Where a cycle looks. Raises `StoreUnavailable` or `StoreRejected`."""
+
+    async def read(self, now_ns: int) -> MarketSeen: ...
+    async def close(self) -> None: ...
+
+
+class DatabaseReader:
+    """Reads QuestDB as the read-only user; connects when first asked, and again after a failure to connect."""
+
+    def __init__(self, config: DatabaseConfig, venue: str) -> None:
+        self._config = config
+        self._venue = venue
+        self._database: Database | None = None
+
+    async def read(self, now_ns: int) -> MarketSeen:
+        database = await self._connected()
+        signals = await database.fetch(
+            QUERIES["signals_now"], {"t": to_datetime(now_ns), **self._scope(now_ns, SIGNALS_S)}
+        )
+        quotes = await database.fetch(QUERIES["quotes_now"], self._scope(now_ns, QUOTES_S))
+        trades = await database.fetch(QUERIES["trades_now"], self._scope(now_ns, TRADES_S))
+        return MarketSeen(
+            {_signal_key(row): _signal(row) for row in signals},
+            {as_str(row["symbol"]): _quote(row) for row in quotes},
+            {as_str(row["symbol"]): from_market(as_float(row["price"])) for row in trades},
+        )
+
+    async def close(self) -> None:
+        if self._database is not None:
+            await self._database.close()
+            self._database = None
+
+    async def _connected(self) -> Database:
+        if self._database is None:
+            self._database = await Database.connect(self._config, readonly=True)
+        return self._database
+
+    def _scope(self, now_ns: int, seconds: int) -> dict[str, Param]:
+        return {"venue": self._venue, "since": to_datetime(now_ns - seconds * NANOS_PER_SECOND)}
+
+
+def _signal_key(row: Record) -> tuple[str, int, str]:
+    return as_str(row["strategy"]), as_int(row["version"]), as_str(row["symbol"])
+
+
+def _signal(row: Record) -> SignalSeen:
+    target, confidence = row["target"], row["confidence"]
+    return SignalSeen(
+        ts_ns=as_int(row["ts_ns"]),
+        known_at_ns=as_int(row["known_at_ns"]),
+        target=None if target is None else as_float(target),
+        confidence=None if confidence is None else as_float(confidence),
+    )
+
+
+def _quote(row: Record) -> QuoteSeen:
+    bid, ask = (from_market(as_float(row[name] or 0.0)) for name in ("bid", "ask"))
+    return QuoteSeen(bid, ask, as_int(row["received_at_ns"]))

@@ -1,0 +1,94 @@
+"""At start, before anything is traded: the journal, the venue and the book are brought to one account of the facts.
+
+Doing it twice changes nothing: orders are looked up by our ids, fills are booked by the venue's, coins are adopted by
+the one event that opens the book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ares.clock import Clock
+from ares.errors import VenueUnavailable
+from ares.telemetry import get_logger
+from trader.account import Account
+from trader.execution.desk import OrderDesk
+from trader.execution.ledger import Adoption, Ledger
+from trader.execution.state import StateChange, TradingStates
+from trader.portfolio.money import ZERO
+
+log = get_logger(__name__)
+
+
+class Reconciler:
+    """Brings journal, venue and book together; raises `VenueError`s for the caller to try again."""
+
+    def __init__(self, account: Account, states: TradingStates, clock: Clock, symbols: Sequence[str]) -> None:
+        self._account = account
+        self._states = states
+        self._clock = clock
+        self._symbols = symbols
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self._account.parts.ledger
+
+    @property
+    def _desk(self) -> OrderDesk:
+        return self._account.parts.desk
+
+    async def run(self, adopt_to: str | None, *, doubt_s_max: float, poll_s: float) -> StateChange:
+        """Reconcile once; the journal and the book were loaded. Returns the state that follows.
+
+        Waits up to `doubt_s_max` for orders of unknown outcome; one that stays unknown blocks its own symbol and
+        strategy only.
+        """
+        account = self._account
+        account.grids = await account.parts.gateway.connect(self._symbols)
+        await self._resolve(doubt_s_max, poll_s)
+        await account.check_open_orders()
+        if self._ledger.is_open:
+            await account.sweep_executions(self._symbols)
+        await account.refresh_balances()
+        account.marks.update(await account.parts.gateway.marks(self._symbols))
+        if not self._ledger.is_open:
+            await self._ledger.open(self._adoptions(adopt_to), self._clock.now_ns())
+        change = await self.compare()
+        log.info("reconciled", state=change.state.value, orders_open=len(self._desk.orders()))
+        return change
+
+    async def compare(self) -> StateChange:
+        """REDUCING while the venue has less than the book; nothing is concluded while orders are under way."""
+        if self._desk.orders():
+            return await self._states.refresh()
+        short = self._account.shortfalls()
+        for currency, (book, venue) in short.items():
+            log.error("balance_short", currency=currency, book=str(book), venue=str(venue))
+        text = "; ".join(f"{c}: book {book:f}, venue {venue:f}" for c, (book, venue) in sorted(short.items()))
+        reason = f"the venue holds less than the book: {text}" if short else None
+        return await self._states.reconciled(short=reason, now_ns=self._clock.now_ns())
+
+    async def _resolve(self, doubt_s_max: float, poll_s: float) -> None:
+        deadline_s = self._clock.monotonic_s() + doubt_s_max
+        await self._desk.follow()
+        while self._desk.in_doubt and self._clock.monotonic_s() < deadline_s:
+            await self._clock.sleep(poll_s)
+            await self._desk.follow()
+
+    def _adoptions(self, strategy: str | None) -> list[Adoption]:
+        """Coins that are there before the first trade, one adoption per symbol of the account's currency pairs."""
+        if strategy is None:
+            return []
+        adoptions: list[Adoption] = []
+        adopted: set[str] = set()
+        for symbol in self._symbols:
+            base = symbol.partition("/")[0]
+            quantity = self._account.balances[base].total if base in self._account.balances else ZERO
+            mark = self._account.marks.get(symbol)
+            if not quantity or base in adopted:
+                continue
+            if mark is None:
+                raise VenueUnavailable(f"{symbol} has no market now, so the {base} that is held cannot be valued")
+            adopted.add(base)
+            adoptions.append((symbol, strategy, quantity, mark))
+        return adoptions

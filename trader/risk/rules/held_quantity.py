@@ -1,0 +1,26 @@
+"""What may be sold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trader.portfolio.money import ZERO
+from trader.risk.types import APPROVED, Candidate, Refused, RiskState, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class HeldQuantity:
+    """Refuse to sell more than the strategy holds: spot has no short side, and coins of others are not ours to sell.
+
+    Sells of it that are still pending count as sold.
+    """
+
+    def check(self, order: Candidate, state: RiskState) -> Verdict:
+        if order.side == "buy":
+            return APPROVED
+        key = (order.symbol, order.strategy)
+        selling = sum((p.remaining for p in state.pending if (p.symbol, p.strategy) == key and p.side == "sell"), ZERO)
+        available = state.held(order.symbol, order.strategy) - selling
+        if order.quantity <= available:
+            return APPROVED
+        return Refused(type(self).__name__, order.quantity, available, "base")

@@ -1,0 +1,202 @@
+"""What the trader says to the database: one function a table. Decimals are rounded to the ten digits it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ares.model.row import Cell, Row, UtcNs
+from trader.portfolio.money import to_scale
+from trader.portfolio.orders import Order, Step
+from trader.portfolio.positions import Fill, Position
+from trader.risk import Refused
+from trader.venues.gateway import Balance
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose rows these are."""
+
+    account: str
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a cycle saw and decided for one strategy and symbol. Quantities in base, prices in quote."""
+
+    ts_ns: int
+    cycle_id: str
+    correlation_id: str
+    strategy: str
+    version: int
+    symbol: str
+    action: str
+    reason: str
+    state: str
+    refusal: Refused | None = None
+    signal_ts_ns: int | None = None
+    signal_known_at_ns: int | None = None
+    target: float | None = None
+    confidence: float | None = None
+    mark: Decimal | None = None
+    quantity: Decimal | None = None
+    target_quantity: Decimal | None = None
+    order_quantity: Decimal | None = None
+    client_order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Equity:
+    """The account at mark, in quote."""
+
+    ts_ns: int
+    quote_currency: str
+    cash: Decimal
+    positions_quote: Decimal
+    gross_exposure_quote: Decimal
+    realised_quote: Decimal
+    unrealised_quote: Decimal
+    day_pnl_quote: Decimal
+
+
+def decision_row(who: Identity, decision: Decision) -> Row:
+    refusal = decision.refusal
+    symbols = {
+        "account": who.account,
+        "venue": who.venue,
+        "symbol": decision.symbol,
+        "strategy": decision.strategy,
+        "action": decision.action,
+        "state": decision.state,
+    }
+    if refusal is not None:
+        symbols |= {"rule": refusal.rule, "unit": refusal.unit}
+    columns: dict[str, Cell] = {
+        "cycle_id": decision.cycle_id,
+        "correlation_id": decision.correlation_id,
+        "version": decision.version,
+        "signal_ts": _moment(decision.signal_ts_ns),
+        "signal_known_at": _moment(decision.signal_known_at_ns),
+        "target": decision.target,
+        "confidence": decision.confidence,
+        "mark": _scaled(decision.mark),
+        "quantity": _scaled(decision.quantity),
+        "target_quantity": _scaled(decision.target_quantity),
+        "order_quantity": _scaled(decision.order_quantity),
+        "observed": None if refusal is None else to_scale(refusal.observed),
+        "limit_value": None if refusal is None else to_scale(refusal.limit),
+        "client_order_id": decision.client_order_id,
+        "reason": decision.reason,
+    }
+    return Row("decisions", decision.ts_ns, symbols, columns)
+
+
+def order_row(order: Order, step: Step) -> Row:
+    """A step of an order; `order` as it is after it."""
+    intent = order.intent
+    symbols = {
+        "account": intent.account,
+        "venue": intent.venue,
+        "symbol": intent.symbol,
+        "strategy": intent.strategy,
+        "event": step.event,
+        "state": step.state.value,
+        "side": intent.side,
+        "type": intent.type,
+        "time_in_force": intent.time_in_force,
+    }
+    columns: dict[str, Cell] = {
+        "order_id": intent.order_id,
+        "seq": order.seq,
+        "venue_order_id": order.venue_order_id,
+        "cycle_id": intent.cycle_id,
+        "correlation_id": intent.correlation_id,
+        "quantity": to_scale(intent.quantity),
+        "price": _scaled(intent.price),
+        "filled_quantity": to_scale(order.filled_quantity),
+        "filled_cost": to_scale(order.filled_cost),
+        "signal_known_at": _moment(intent.signal_known_at_ns),
+        "reason": step.reason,
+    }
+    return Row("order_events", step.ts_ns, symbols, columns)
+
+
+def fill_row(who: Identity, fill: Fill) -> Row:
+    execution = fill.execution
+    symbols = {
+        "account": who.account,
+        "venue": who.venue,
+        "symbol": execution.symbol,
+        "strategy": fill.strategy,
+        "side": execution.side,
+        "liquidity": "maker" if execution.maker else "taker",
+        "fee_currency": execution.fee_currency,
+    }
+    columns: dict[str, Cell] = {
+        "fill_id": execution.fill_id,
+        "order_id": fill.order_id,
+        "venue_order_id": execution.venue_order_id,
+        "correlation_id": fill.correlation_id,
+        "quantity": to_scale(execution.quantity),
+        "price": to_scale(execution.price),
+        "cost": to_scale(execution.cost),
+        "fee": to_scale(execution.fee),
+        "received_at": UtcNs(fill.received_at_ns),
+    }
+    return Row("fills", execution.ts_ns, symbols, columns)
+
+
+def position_row(who: Identity, position: Position, cause: str, fill_id: str) -> Row:
+    symbols = {
+        "account": who.account,
+        "venue": who.venue,
+        "symbol": position.symbol,
+        "strategy": position.strategy,
+        "cause": cause,
+    }
+    columns: dict[str, Cell] = {
+        "fill_id": fill_id,
+        "seq": position.seq,
+        "quantity": position.quantity,
+        "average_price": position.average_price,
+        "cost_basis": position.cost_basis,
+        "realised_quote": position.realised_quote,
+        "fees_quote": position.fees_quote,
+    }
+    return Row("position_events", position.changed_at_ns, symbols, columns)
+
+
+def balance_rows(who: Identity, balances: Mapping[str, Balance], ts_ns: int) -> list[Row]:
+    return [
+        Row(
+            "balances",
+            ts_ns,
+            {"account": who.account, "venue": who.venue, "currency": currency},
+            {"free": to_scale(balance.free), "locked": to_scale(balance.locked)},
+        )
+        for currency, balance in balances.items()
+    ]
+
+
+def equity_row(who: Identity, equity: Equity) -> Row:
+    columns: dict[str, Cell] = {
+        "cash": to_scale(equity.cash),
+        "positions_quote": to_scale(equity.positions_quote),
+        "equity_quote": to_scale(equity.cash + equity.positions_quote),
+        "gross_exposure_quote": to_scale(equity.gross_exposure_quote),
+        "realised_quote": to_scale(equity.realised_quote),
+        "unrealised_quote": to_scale(equity.unrealised_quote),
+        "day_pnl_quote": to_scale(equity.day_pnl_quote),
+    }
+    symbols = {"account": who.account, "quote_currency": equity.quote_currency}
+    return Row("equity", equity.ts_ns, symbols, columns)
+
+
+def _scaled(value: Decimal | None) -> Decimal | None:
+    return None if value is None else to_scale(value)
+
+
+def _moment(ns: int | None) -> UtcNs | None:
+    return None if ns is None else UtcNs(ns)

@@ -1,0 +1,239 @@
+"""The trading of one account by one process: lead, reconcile, then cycles, orders and the account side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from ares.clock import Clock
+from ares.config.settings import TradingConfig
+from ares.control import ControlStore
+from ares.errors import VenueError
+from ares.resilience import Backoff
+from ares.service.types import Health
+from ares.telemetry import get_logger
+from trader.account import Account, AccountParts
+from trader.commander import Commander, CommanderParts
+from trader.cycle import Cycle, CycleParts
+from trader.execution.desk import DeskParts, OrderDesk
+from trader.execution.journal import OrderJournal
+from trader.execution.lease import Leadership
+from trader.execution.ledger import Ledger
+from trader.execution.state import TradingStates
+from trader.reader import MarketReader
+from trader.reconcile import Reconciler
+from trader.risk import TradingState
+from trader.rows import Identity
+from trader.venues.gateway import VenueGateway
+
+ACCOUNT_S = 30.0
+"""How often balances and executions are asked for when nothing happens."""
+CYCLES_MISSED_MAX = 4
+NEVER_LOOKED = -1
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TraderParts:
+    """What reaches out, and the settings. `symbols` are those of strategies without a list of their own;
+    `request_s_max` is how long a request to the venue can take, seconds.
+    """
+
+    config: TradingConfig
+    symbols: Sequence[str]
+    control: ControlStore
+    gateway: VenueGateway
+    reader: MarketReader
+    clock: Clock
+    instance: str
+    request_s_max: float
+
+
+class Trader:
+    """All rooms of the package, put together. `run` lasts until cancelled."""
+
+    def __init__(self, parts: TraderParts) -> None:
+        config, control, clock = parts.config, parts.control, parts.clock
+        self._parts = parts
+        self._config = config
+        self._clock = clock
+        who = Identity(config.account, config.venue)
+        journal = OrderJournal(control, config.account)
+        self.states = TradingStates(control, config.account)
+        self.leadership = Leadership(control, config.account, parts.instance, clock, config.lease_s)
+        self.ledger = Ledger(control, who)
+        self.desk = OrderDesk(
+            DeskParts(
+                gateway=parts.gateway,
+                journal=journal,
+                ledger=self.ledger,
+                states=self.states,
+                leadership=self.leadership,
+                clock=clock,
+                visibility_s=config.unknown_visibility_s,
+            )
+        )
+        self.account = Account(
+            AccountParts(
+                who=who,
+                quote_currency=config.quote_currency,
+                control=control,
+                gateway=parts.gateway,
+                journal=journal,
+                ledger=self.ledger,
+                desk=self.desk,
+                clock=clock,
+            )
+        )
+        self._symbols = tuple(dict.fromkeys(x for s in config.strategies for x in s.symbols or tuple(parts.symbols)))
+        self.reconciler = Reconciler(self.account, self.states, clock, self._symbols)
+        self.cycle = Cycle(CycleParts(config, parts.symbols, self.account, self.states, parts.reader))
+        self.commander = self._commander()
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._failed: asyncio.Future[None] | None = None
+        self._doing = "starting"
+        self._reconciled = False
+        self._cycled_at_s = 0.0
+        self._fills_seen = NEVER_LOOKED
+
+    async def run(self) -> None:
+        """Lead, reconcile, then trade until cancelled.
+
+        Raises what ends the trading (`LeaseLost`, `ControlUnavailable`, …) in a group: the next start begins from the
+        journal.
+        """
+        self._doing = "waiting for the lease"
+        await self.leadership.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.leadership.keep(), name="lease")
+            tasks.create_task(self._trade(), name="trade")
+
+    async def begin(self) -> None:
+        """Everything before the first cycle: journal, book, venue. The lease must be ours."""
+        await self.states.refresh()
+        await self.ledger.load()
+        await self.desk.load()
+        await self._reconcile()
+        self._reconciled = True
+        self._cycled_at_s = self._clock.monotonic_s()
+
+    async def stop(self) -> None:
+        """Let orders that are on their way come back, then let a successor in."""
+        self._reconciled = False
+        self._doing = "stopping"
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        if await self.desk.quiet(self._parts.request_s_max):
+            await self.leadership.release()
+
+    def health(self) -> Health:
+        if not self._reconciled:
+            return Health(ready=False, detail=self._doing)
+        if self.leadership.lease is None:
+            return Health(ready=False, detail="the lease was lost")
+        silent_s = self._clock.monotonic_s() - self._cycled_at_s
+        if silent_s > CYCLES_MISSED_MAX * self._config.cycle_s + self._parts.request_s_max:
+            return Health(ready=False, detail=f"no cycle for {silent_s:.0f} s")
+        return Health(ready=True, detail=self.states.current.state.value)
+
+    async def follow_once(self, looked_at_s: float) -> float:
+        """Look after commands of other processes, orders, and now and then the account; returns when that was."""
+        before = self.states.current
+        after = await self.states.refresh()
+        if after.state is TradingState.HALTED and after.seq != before.seq:
+            await self.desk.cancel_open()
+        await self.desk.follow()
+        now_s, fills = self._clock.monotonic_s(), self.ledger.portfolio.fills
+        if fills == self._fills_seen and now_s - looked_at_s < ACCOUNT_S:
+            return looked_at_s
+        try:
+            await self._look_at_account(fills)
+        except VenueError as error:
+            log.warning("account_not_seen", cause=str(error))
+        return now_s
+
+    async def _trade(self) -> None:
+        await self.begin()
+        self._failed = asyncio.get_running_loop().create_future()
+        self._scheduler.add_job(
+            self._cycle_once,
+            IntervalTrigger(seconds=self._config.cycle_s, timezone=UTC),
+            id="cycle",
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=max(1, round(self._config.cycle_s)),
+        )
+        self._scheduler.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(), name="follow")
+            tasks.create_task(_raise_failure(self._failed), name="cycle")
+
+    async def _reconcile(self) -> None:
+        """Again and again until the venue answers."""
+        config = self._config
+        backoff = Backoff(0.5, 10.0, random.Random())  # noqa: S311 - jitter, not a secret
+        doubt_s_max = 2 * config.unknown_visibility_s + self._parts.request_s_max
+        while True:
+            self._doing = "reconciling with the venue"
+            try:
+                await self.reconciler.run(
+                    config.adopt_balances_to, doubt_s_max=doubt_s_max, poll_s=config.unknown_poll_s
+                )
+            except VenueError as error:
+                wait_s = backoff.next_wait_s()
+                self._doing = f"reconciling with the venue: {error}"
+                log.warning("reconcile_failed", cause=str(error), wait_s=wait_s)
+                await self._clock.sleep(wait_s)
+            else:
+                return
+
+    async def _cycle_once(self) -> None:
+        """What the scheduler calls. What a cycle does not expect ends the service: the journal knows where we were."""
+        assert self._failed is not None, "cycles start after reconciling"
+        try:
+            await self.cycle.run()
+            self._cycled_at_s = self._clock.monotonic_s()
+        except Exception as error:
+            log.exception("cycle_failed")
+            if not self._failed.done():
+                self._failed.set_exception(error)
+
+    async def _follow(self) -> None:
+        looked_at_s = self._clock.monotonic_s()
+        while True:
+            await self._clock.sleep(self._config.unknown_poll_s if self.desk.in_doubt else self._config.sweep_s)
+            looked_at_s = await self.follow_once(looked_at_s)
+
+    async def _look_at_account(self, fills: int) -> None:
+        await self.account.check_open_orders()
+        await self.account.sweep_executions(self._symbols)
+        await self.account.refresh_balances()
+        self._fills_seen = self.ledger.portfolio.fills
+        if self._fills_seen == fills:
+            # Balances and book are of one moment only if nothing was filled while we looked.
+            await self.reconciler.compare()
+
+    def _commander(self) -> Commander:
+        return Commander(
+            CommanderParts(
+                account=self.account,
+                states=self.states,
+                leadership=self.leadership,
+                clock=self._clock,
+                order_notional_quote_max=self._config.risk.order_notional_quote_max,
+                settle_s_max=self._config.unknown_visibility_s + self._parts.request_s_max,
+                poll_s=self._config.unknown_poll_s,
+                is_ready=lambda: self._reconciled,
+            )
+        )
+
+
+async def _raise_failure(failed: asyncio.Future[None]) -> None:
+    await failed

@@ -1,0 +1,1 @@
+"""The doors to venues: what the trader needs of one, and how ccxt gives it."""

@@ -1,0 +1,155 @@
+"""Binance's spot words in ours, exact: read from the raw answer, for ccxt's own figures are floats. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from ares.clock import NANOS_PER_MILLI
+from ares.model.market import Side
+from trader.portfolio.money import ZERO
+from trader.portfolio.orders import OrderReport, OrderState
+from trader.portfolio.positions import Execution
+from trader.portfolio.sizing import Grid
+from trader.venues.gateway import Balance
+
+Raw = Mapping[str, object]
+
+STATES = {
+    "NEW": OrderState.ACCEPTED,
+    "PENDING_NEW": OrderState.ACCEPTED,
+    "PENDING_CANCEL": OrderState.ACCEPTED,
+    "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
+    "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELED,
+    "REJECTED": OrderState.REJECTED,
+    "EXPIRED": OrderState.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+}
+
+
+def info(answer: Raw) -> Raw:
+    """The venue's own words inside ccxt's structure. Raises ValueError where there are none."""
+    raw = answer["info"]
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"no object but {type(raw).__name__}")
+    return raw
+
+
+def text(raw: Raw, name: str) -> str:
+    """A field as text. Raises KeyError or ValueError."""
+    value = raw[name]
+    if not isinstance(value, str | int):
+        raise ValueError(f"{name} is {type(value).__name__}")
+    return str(value)
+
+
+def number(raw: Raw, name: str) -> Decimal:
+    """A field as a finite decimal. Raises KeyError or ValueError."""
+    try:
+        value = Decimal(text(raw, name))
+    except InvalidOperation:
+        raise ValueError(f"{name} = {raw[name]!r} is no number") from None
+    if not value.is_finite():
+        raise ValueError(f"{name} = {raw[name]!r} is not finite")
+    return value
+
+
+def side(word: str) -> Side:
+    """BUY or SELL. Raises ValueError."""
+    if word == "BUY":
+        return "buy"
+    if word == "SELL":
+        return "sell"
+    raise ValueError(f"side = {word!r}")
+
+
+def order(raw: Raw, symbol: str) -> OrderReport:
+    """An order's answer; `fills` are there only in the answer to a new order."""
+    ts_ns = int(text(raw, "updateTime" if "updateTime" in raw else "transactTime")) * NANOS_PER_MILLI
+    fills = raw.get("fills")
+    executions = [_fill_of_answer(raw, fill, symbol, ts_ns) for fill in fills] if isinstance(fills, list) else []
+    return OrderReport(
+        client_order_id=text(raw, "clientOrderId"),
+        venue_order_id=text(raw, "orderId"),
+        symbol=symbol,
+        side=side(text(raw, "side")),
+        state=STATES[text(raw, "status")],
+        quantity=number(raw, "origQty"),
+        filled_quantity=number(raw, "executedQty"),
+        filled_cost=number(raw, "cummulativeQuoteQty"),
+        ts_ns=ts_ns,
+        executions=tuple(executions),
+    )
+
+
+def _fill_of_answer(raw: Raw, fill: object, symbol: str, ts_ns: int) -> Execution:
+    if not isinstance(fill, Mapping):
+        raise ValueError("fills holds no object")
+    quantity, price = number(fill, "qty"), number(fill, "price")
+    return Execution(
+        fill_id=text(fill, "tradeId"),
+        symbol=symbol,
+        side=side(text(raw, "side")),
+        venue_order_id=text(raw, "orderId"),
+        quantity=quantity,
+        price=price,
+        cost=quantity * price,
+        fee=number(fill, "commission"),
+        fee_currency=text(fill, "commissionAsset"),
+        maker=False,  # what is executed in the answer to a new order took
+        ts_ns=ts_ns,
+    )
+
+
+def execution(raw: Raw, symbol: str) -> Execution:
+    """A row of myTrades."""
+    return Execution(
+        fill_id=text(raw, "id"),
+        symbol=symbol,
+        side="buy" if _flag(raw, "isBuyer") else "sell",
+        venue_order_id=text(raw, "orderId"),
+        quantity=number(raw, "qty"),
+        price=number(raw, "price"),
+        cost=number(raw, "quoteQty"),
+        fee=number(raw, "commission"),
+        fee_currency=text(raw, "commissionAsset"),
+        maker=_flag(raw, "isMaker"),
+        ts_ns=int(text(raw, "time")) * NANOS_PER_MILLI,
+    )
+
+
+def _flag(raw: Raw, name: str) -> bool:
+    value = raw[name]
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} = {value!r}")
+    return value
+
+
+def balances(raw: Raw) -> dict[str, Balance]:
+    """The account's balances; currencies of which there is nothing are left out."""
+    rows = raw["balances"]
+    if not isinstance(rows, list):
+        raise ValueError("balances holds no list")
+    found = {text(row, "asset"): Balance(number(row, "free"), number(row, "locked")) for row in rows}
+    return {currency: balance for currency, balance in found.items() if balance.total}
+
+
+def grid(market: Raw) -> Grid:
+    """The steps of one symbol, from exchangeInfo's filters. Raises KeyError or ValueError."""
+    filters = info(market)["filters"]
+    if not isinstance(filters, list):
+        raise ValueError("filters holds no list")
+    named: dict[str, Raw] = {text(f, "filterType"): f for f in filters}
+    notional = named.get("NOTIONAL") or named.get("MIN_NOTIONAL")
+    return Grid(
+        price_tick=number(named["PRICE_FILTER"], "tickSize"),
+        amount_step=number(named["LOT_SIZE"], "stepSize"),
+        cost_min=ZERO if notional is None else number(notional, "minNotional"),
+    )
+
+
+def middle(raw: Raw) -> Decimal:
+    """The middle of best bid and ask; 0 when a side is empty."""
+    bid, ask = number(raw, "bidPrice"), number(raw, "askPrice")
+    return (bid + ask) / 2 if bid > 0 and ask > 0 else ZERO

@@ -1,0 +1,40 @@
+"""What we use of ccxt's untyped class, said in types; nothing else in this package touches it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, cast
+
+import ccxt.async_support
+
+from ares.config.settings import VenueConfig
+from ares.venues import ccxt_settings
+
+Raw = Mapping[str, object]
+Params = Mapping[str, object]
+
+
+class CcxtClient(Protocol):
+    """`ccxt.async_support.binance`: amounts and prices go in as strings, and come out exact in `info`."""
+
+    last_response_headers: Mapping[str, str] | None
+
+    def load_markets(self) -> Awaitable[Mapping[str, Raw]]: ...
+    def load_time_difference(self) -> Awaitable[object]: ...
+    def create_order(  # noqa: PLR0917 - the signature of ccxt
+        self, symbol: str, kind: str, side: str, amount: str, price: str | None, params: Params, /
+    ) -> Awaitable[Raw]: ...
+    def cancel_order(self, order_id: str | None, symbol: str, params: Params, /) -> Awaitable[object]: ...
+    def fetch_order(self, order_id: str | None, symbol: str, params: Params, /) -> Awaitable[Raw]: ...
+    def fetch_open_orders(self) -> Awaitable[Sequence[Raw]]: ...
+    def fetch_my_trades(self, symbol: str, since: None, limit: int, params: Params, /) -> Awaitable[Sequence[Raw]]: ...
+    def fetch_balance(self) -> Awaitable[Raw]: ...
+    def fetch_bids_asks(self, symbols: Sequence[str]) -> Awaitable[Mapping[str, Raw]]: ...
+    def market(self, symbol: str) -> Raw: ...
+    def close(self) -> Awaitable[None]: ...
+
+
+def create_client(name: str, config: VenueConfig) -> CcxtClient:
+    """A new, unconnected client that may trade. Raises `ConfigError` for a venue without keys."""
+    factory = cast("Callable[[Mapping[str, object]], CcxtClient]", ccxt.async_support.binance)
+    return factory(ccxt_settings(name, config, private=True))

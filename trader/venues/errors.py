@@ -1,0 +1,61 @@
+"""ccxt's exceptions → ours: the one door of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ccxt
+
+from ares.errors import AresError, OrderOutcomeUnknown, VenueRejected, VenueUnavailable
+
+FOREIGN = (ccxt.BaseError, OSError, TimeoutError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
+"""What may come out of a call of ccxt: its own errors, sockets, and what its parsers let slip through."""
+
+CONSIDERED_NO = (
+    ccxt.AuthenticationError,
+    ccxt.ArgumentsRequired,
+    ccxt.BadRequest,
+    ccxt.InsufficientFunds,
+    ccxt.InvalidOrder,
+    ccxt.NotSupported,
+    ccxt.OperationRejected,
+)
+"""Answers of a venue that understood the request and did not do it. A bare ExchangeError is not among them: it is
+what ccxt makes of codes it does not know, and such an answer proves nothing about an order."""
+
+ALREADY_THERE = "Duplicate order sent"
+"""The venue's refusal of a client id that an open order has: then our order does exist."""
+
+RETRY_AFTER_S_MAX = 3_600.0
+
+
+def for_read(error: Exception, headers: Mapping[str, str] | None) -> AresError:
+    """Our error for a failed look: it may pass, or it was refused for good."""
+    if isinstance(error, AresError):
+        return error
+    if isinstance(error, CONSIDERED_NO):
+        return VenueRejected(type(error).__name__, describe(error))
+    return VenueUnavailable(describe(error), retry_after_s(headers or {}))
+
+
+def for_write(error: Exception) -> AresError:
+    """Our error for a failed submit or cancel: refused, or of unknown outcome. Every doubt is unknown."""
+    if isinstance(error, CONSIDERED_NO) and ALREADY_THERE not in str(error):
+        return VenueRejected(type(error).__name__, describe(error))
+    return OrderOutcomeUnknown(describe(error))
+
+
+def describe(error: Exception) -> str:
+    """One bounded line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The venue's wish in its answer's headers, bounded; None where it has none."""
+    for name, value in headers.items():
+        if name.lower() == "retry-after":
+            try:
+                return min(RETRY_AFTER_S_MAX, max(0.0, float(value)))
+            except ValueError:
+                return None
+    return None

@@ -1,0 +1,86 @@
+"""What the trader needs of a venue. Two implementations pass one contract: ccxt's, and the one in `trader.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from ares.model.market import Side
+from trader.portfolio.orders import OrderReport, OrderType
+from trader.portfolio.positions import Execution
+from trader.portfolio.sizing import Grid
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """An order on its way out. `quantity` in base, on the venue's grid; `price` in quote, None for a market order."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    time_in_force: str
+    quantity: Decimal
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What the account holds of one currency."""
+
+    free: Decimal
+    locked: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.free + self.locked
+
+
+class VenueGateway(Protocol):
+    """Every call may raise `VenueUnavailable` and `VenueRejected`; `submit` and `cancel` also `OrderOutcomeUnknown`."""
+
+    async def connect(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
+        """Learn the grids of `symbols`. Raises `UnknownSymbol`."""
+        ...
+
+    async def submit(self, request: OrderRequest) -> OrderReport:
+        """Send an order, once. `VenueRejected` means it does not exist; every doubt is `OrderOutcomeUnknown`."""
+        ...
+
+    async def cancel(self, symbol: str, client_order_id: str) -> None:
+        """Ask for an order's end. Whether it came is for `find_order` to say, whatever this returns or raises."""
+        ...
+
+    async def find_order(
+        self, symbol: str, *, client_order_id: str | None = None, venue_order_id: str | None = None
+    ) -> OrderReport | None:
+        """An order by either id; None if the venue shows none (which just after a submit proves nothing)."""
+        ...
+
+    async def open_orders(self) -> list[OrderReport]:
+        """All open orders of the account, strangers' too."""
+        ...
+
+    async def executions_of(self, symbol: str, venue_order_id: str) -> list[Execution]:
+        """All executions of one order."""
+        ...
+
+    async def executions_after(self, symbol: str, fill_id: int) -> list[Execution]:
+        """The account's executions of a symbol with a higher id, oldest first, at most one page."""
+        ...
+
+    async def last_fill_id(self, symbol: str) -> int:
+        """The highest id among the account's executions of a symbol; 0 before the first."""
+        ...
+
+    async def balances(self) -> Mapping[str, Balance]:
+        """What the account holds, by currency."""
+        ...
+
+    async def marks(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
+        """The middle of best bid and ask now, in quote; symbols without a market are missing."""
+        ...
+
+    async def close(self) -> None: ...
