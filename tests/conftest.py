@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ares.clock import SystemClock
 from ares.config.settings import DatabaseConfig
@@ -17,6 +19,9 @@ from ares.control import ControlStore
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
+
+settings.register_profile("ares", max_examples=int(os.environ.get("ARES_TEST_EXAMPLES", "100")), deadline=None)
+settings.load_profile("ares")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -27,6 +32,20 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture(scope="session")
+def psql() -> str:
+    """The psql program; without it the test skips with the way out, in CI that is a failure."""
+    return require_program("psql", "apt-get install postgresql-client")
+
+
+def require_program(name: str, install: str) -> str:
+    """Where a program is. Skips on a user's machine, fails in CI."""
+    found = shutil.which(name)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed: {install}")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -6,18 +6,17 @@ SELECT symbol, count() / 10.0 AS trades_per_s, datediff('T', max(ts), now()) AS 
 FROM trades WHERE source = 'stream' AND ts > dateadd('s', -10, now()) ORDER BY symbol;
 
 -- counts: how many rows this installation holds of everything that the demo is about.
-SELECT
-  (SELECT count() FROM trades) AS trades_stored,
-  (SELECT count() FROM quotes) AS quotes_stored,
-  (SELECT count() FROM books) AS books_stored,
-  (SELECT count() FROM quarantine) AS quarantined,
-  (SELECT count() FROM bars_1m) AS bars_1m,
-  (SELECT count_distinct(name) FROM feature_values) AS features,
-  (SELECT count() FROM signal_values) AS signals,
-  (SELECT count() FROM decisions) AS decisions,
-  (SELECT count() FROM decisions WHERE action = 'refuse') AS refusals,
-  (SELECT count_distinct(order_id) FROM order_events) AS orders,
-  (SELECT count() FROM fills) AS fills;
+SELECT * FROM (SELECT count() AS trades_stored FROM trades)
+CROSS JOIN (SELECT count() AS quotes_stored FROM quotes)
+CROSS JOIN (SELECT count() AS books_stored FROM books)
+CROSS JOIN (SELECT count() AS quarantined FROM quarantine)
+CROSS JOIN (SELECT count() AS bars_1m FROM bars_1m)
+CROSS JOIN (SELECT count_distinct(name) AS features FROM feature_values)
+CROSS JOIN (SELECT count() AS signals FROM signal_values)
+CROSS JOIN (SELECT count() AS decisions FROM decisions)
+CROSS JOIN (SELECT count() AS refusals FROM decisions WHERE action = 'refuse')
+CROSS JOIN (SELECT count_distinct(order_id) AS orders FROM order_events)
+CROSS JOIN (SELECT count() AS fills FROM fills);
 
 -- gaps_open: ranges that are missing and not yet healed or given up.
 SELECT count() AS gaps_open

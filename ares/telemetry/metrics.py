@@ -51,3 +51,19 @@ TRADER_BALANCE_SHORT = Gauge("ares_trader_balance_short", "Coins the book has an
 SIGNAL_TO_ORDER_SECONDS = Histogram(
     "ares_signal_to_order_seconds", "From a signal's knowledge time to its order's way out", buckets=LATENCY_BUCKETS_S
 )
+
+# Analytics
+FROZEN_ROWS = Counter("ares_frozen_rows_total", "Rows appended to what decisions see", ["table", "known_at_kind"])
+CORRECTIONS = Counter("ares_corrections_total", "Frozen rows whose truth changed later", ["table"])
+FREEZE_LAG_SECONDS = Histogram(
+    "ares_freeze_lag_seconds", "From the moment a bar was due to its signals being acknowledged",
+    buckets=LATENCY_BUCKETS_S,
+)  # fmt: skip
+ROW_TO_SIGNAL_SECONDS = Histogram(
+    "ares_row_to_signal_seconds", "From the watermark that let a bar be frozen to its signals being acknowledged",
+    buckets=LATENCY_BUCKETS_S,
+)  # fmt: skip
+FROZEN_UNTIL = Gauge("ares_frozen_until_timestamp_seconds", "Start of the newest frozen bar", ["symbol"])
+PREDICTIONS = Counter("ares_predictions_total", "Bars that a model scored", ["model"])
+MODEL_AUC = Gauge("ares_model_auc", "Out-of-sample area under the ROC curve of the model in use", ["model"])
+TRAINING_RUNS = Counter("ares_training_runs_total", "Trainings", ["model", "status"])

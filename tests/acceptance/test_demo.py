@@ -134,6 +134,20 @@ def test_analyst_can_ask_while_it_runs(demo: RunningDemo) -> None:
         assert b"QuestDB" in answer.read()
 
 
+def test_psql_gets_in_as_the_read_only_user(demo: RunningDemo, psql: str) -> None:
+    command = [psql, "-h", "127.0.0.1", "-p", str(demo.pg_port), "-U", "user", "-At", "qdb", "-c"]
+    environment = {**os.environ, "PGPASSWORD": "quest"}
+    counted = subprocess.run(
+        [*command, "SELECT count() FROM trades"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert int(counted.stdout) > 0
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_killed_process_is_brought_back(demo: RunningDemo, service: str) -> None:
     pid = demo.pid(service)
