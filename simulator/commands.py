@@ -18,7 +18,7 @@ from ares.errors import ConfigError
 from ares.telemetry import configure_logging
 from simulator.exchange import Exchange, ExchangeOptions
 from simulator.misbehaviour import parse_rates
-from simulator.services import options_of
+from simulator.service import options_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="A venue to practise on.")
 

@@ -36,7 +36,7 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, port: int, *, 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    service = spec.create(context)
+    service = spec.build(context)
     probes = ProbeServer(service, context.config.monitoring.host, port)
     bound_port = await probes.start()
     card = announce(context, spec.name, bound_port)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from ares.clock import Clock
 from ares.config.settings import AresConfig
@@ -59,10 +60,25 @@ class ServiceContext:
         return configured.get_secret_value() if configured else f"sqlite:///{self.state_dir / 'control.db'}"
 
 
+Factory = Callable[[ServiceContext], Service]
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """How a package offers a service (entry-point group `ares.services`)."""
+    """How a package offers a service (entry-point group `ares.services`).
+
+    `create` may be a path, "package.module:callable", so that reading a spec does not import what the service needs:
+    the supervisor reads all of them.
+    """
 
     name: str
-    create: Callable[[ServiceContext], Service]
+    create: Factory | str
     depends_on: tuple[str, ...] = ()
+
+    def build(self, context: ServiceContext) -> Service:
+        """The service itself."""
+        if not isinstance(self.create, str):
+            return self.create(context)
+        module, _, name = self.create.partition(":")
+        factory = cast("Factory", getattr(import_module(module), name))
+        return factory(context)

@@ -264,6 +264,14 @@ def test_registry_knows_services_and_jobs_and_names_what_it_does_not() -> None:
         service("nope")
 
 
+@pytest.mark.parametrize("name", service_names())
+def test_every_service_can_be_built_from_its_spec(tmp_path: Path, name: str) -> None:
+    spec = service(name)
+    built = spec.build(context(tmp_path))
+    assert built.health().ready in (True, False)
+    assert set(spec.depends_on) <= {*service_names(), "questdb"}
+
+
 def test_stale_lock_of_a_dead_server_does_not_count(tmp_path: Path) -> None:
     config = AresConfig().database
     server = EmbeddedQuestDB(config, tmp_path)

@@ -101,7 +101,7 @@ def test_bad_input_is_one_clear_line(arguments: list[str], line: str, tmp_path: 
 
 async def test_service_of_the_configuration_starts_listens_and_stops(port: int, tmp_path: Path) -> None:
     config = load_config(environ={"ARES_SIMULATOR__PORT": str(port), "ARES_ENVIRONMENT__STATE_DIR": str(tmp_path)})
-    service = EXCHANGE.create(ServiceContext(config, SystemClock(), "test"))
+    service = EXCHANGE.build(ServiceContext(config, SystemClock(), "test"))
     assert not service.health().ready
     await service.start()
     running = asyncio.create_task(service.run())

@@ -1,0 +1,37 @@
+"""The simulated exchange, as configured: the only place that puts its parts together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ares.config.settings import SimulatorConfig
+from ares.service import Service, ServiceContext
+from simulator.auth import Keys
+from simulator.exchange import Exchange, ExchangeOptions
+from simulator.market import Fees
+
+
+def create_exchange(context: ServiceContext) -> Service:
+    """The exchange of `simulator.*`; its account lives in `environment.state_dir`."""
+    return Exchange(options_of(context.config.simulator, context.state_dir), context.clock)
+
+
+def options_of(config: SimulatorConfig, state_dir: Path) -> ExchangeOptions:
+    """The settings in the exchange's own words."""
+    return ExchangeOptions(
+        state_dir=state_dir,
+        host=config.host,
+        port=config.port,
+        recordings=config.recordings,
+        seed=config.seed,
+        fees=Fees(config.maker_fee, config.taker_fee),
+        balances=config.balances,
+        keys=keys_of(config),
+    )
+
+
+def keys_of(config: SimulatorConfig) -> Keys | None:
+    """The configured keys; None unless both are there."""
+    if config.api_key is None or config.api_secret is None:
+        return None
+    return Keys(config.api_key.get_secret_value(), config.api_secret.get_secret_value())
