@@ -14,7 +14,7 @@ from ingest.backfill import HOUR_NS, BarKeeper, Report, TradeBackfill
 from ingest.collector import Desk
 from ingest.history import SoundHistory
 from ingest.recovery import Recovery
-from ingest.services import venue_config
+from ingest.service import venue_config
 from ingest.sink import Lane, Sink
 from ingest.validation import Limits, Validator
 from ingest.venues.binance_feed import BinanceFeed

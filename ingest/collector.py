@@ -98,7 +98,7 @@ class Desk:
         recent = self.recent.setdefault((channel, event.symbol), deque(maxlen=RECENT_IDS))
         if event.update_id in recent:
             metrics.INGEST_DUPLICATES.labels(channel, event.symbol).inc()
-            return []
+            return self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns())
         recent.append(event.update_id)
         self._note(event, channel)
         if event.ts_source == "venue":

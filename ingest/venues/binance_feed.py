@@ -43,7 +43,7 @@ class Stream:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     confirmed: bool = False
     overflowed: bool = False
-    book_taken_ns: dict[str, int] = field(default_factory=dict)
+    books_taken: dict[str, tuple[int, object]] = field(default_factory=dict)
 
     def add(self, payload: object, received_at_ns: int) -> None:
         """Keep a frame for the collector."""
@@ -142,13 +142,20 @@ class BinanceFeed:
     async def _hold(self, stream: Stream) -> None:
         """Keep the subscription alive; ends only by raising what ended it."""
         watch = self._watch_of(stream)
+        turn = asyncio.ensure_future(watch())
+        deferred_s: float | None = None
         try:
             while True:
-                await watch()
+                done, _ = await asyncio.wait({turn}, timeout=deferred_s)
+                if done:
+                    turn.result()
+                    turn = asyncio.ensure_future(watch())
                 if stream.channel == "books":
-                    self._take_books(stream)
+                    deferred_s = self._take_books(stream)
         except FOREIGN as error:
             raise translated(error, stream.client.last_response_headers) from None
+        finally:
+            turn.cancel()
 
     def _watch_of(self, stream: Stream) -> Callable[[], Awaitable[object]]:
         symbols = list(self._ingest.symbols)
@@ -159,16 +166,25 @@ class BinanceFeed:
             return partial(client.watch_bids_asks, symbols)
         return partial(client.watch_order_book_for_symbols, symbols, SNAPSHOT_LEVELS)
 
-    def _take_books(self, stream: Stream) -> None:
-        """Copy the tops of ccxt's books, each symbol at most once in `book_s_min`."""
+    def _take_books(self, stream: Stream) -> float | None:
+        """Copy the tops of the books that changed, each symbol at most once in `book_s_min`.
+
+        Returns the seconds until a change that came too soon may be taken, None if there is none.
+        """
         now_ns = self._clock.now_ns()
+        waits_ns: list[int] = []
         for venue_symbol, symbol in self._names.by_venue_symbol.items():
             book = stream.client.orderbooks.get(symbol)
-            due_ns = stream.book_taken_ns.get(symbol, 0) + round(self._ingest.book_s_min * NANOS_PER_SECOND)
-            if book is None or book.get("nonce") is None or now_ns < due_ns:
+            taken_ns, taken_nonce = stream.books_taken.get(symbol, (0, None))
+            if book is None or book.get("nonce") in (None, taken_nonce):
                 continue
-            stream.book_taken_ns[symbol] = now_ns
+            wait_ns = taken_ns + round(self._ingest.book_s_min * NANOS_PER_SECOND) - now_ns
+            if wait_ns > 0:
+                waits_ns.append(wait_ns)
+                continue
+            stream.books_taken[symbol] = (now_ns, book.get("nonce"))
             stream.add(top_of(book, venue_symbol, self._ingest.book_levels), now_ns)
+        return min(waits_ns) / NANOS_PER_SECOND if waits_ns else None
 
     def _tap(self, stream: Stream, pass_on: Callable[[object, object], None], client: object, message: object) -> None:
         """Called by ccxt with every decoded message, before it does anything with it itself."""

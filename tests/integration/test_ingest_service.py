@@ -15,9 +15,14 @@ from aiohttp import WSMsgType, web
 from ares.clock import NANOS_PER_MILLI, SystemClock
 from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, VenueConfig
 from ares.errors import UnknownSymbol
+from ares.model.market import Trade
 from ares.service import ServiceContext
-from ares.store import Database
-from ingest.services import INGEST, Ingest
+from ares.store import Database, RowWriter
+from ingest.asking import ask_venue, fetch_past
+from ingest.gaps import Gap, Where
+from ingest.recovery import Recovery
+from ingest.service import Ingest
+from ingest.services import INGEST
 
 MINUTE_MS = 60_000
 PAIRS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
@@ -223,7 +228,7 @@ def context_of(config: DatabaseConfig, name: str, port: int, path: Path, **chang
 
 @asynccontextmanager
 async def running(context: ServiceContext, venue: Venue, database: Database) -> AsyncIterator[Running]:
-    service = INGEST.create(context)
+    service = INGEST.build(context)
     assert isinstance(service, Ingest)
     await service.start()
     task = asyncio.create_task(service.run())
@@ -233,6 +238,13 @@ async def running(context: ServiceContext, venue: Venue, database: Database) -> 
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await service.stop()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits that are there for a venue's sake are short in tests."""
+    monkeypatch.setattr("ingest.backfill.FIRST_TRADE_S_MAX", 0.3)
+    monkeypatch.setattr("ingest.healing.LOOK_AGAIN_S", 0.1)
 
 
 @pytest.fixture
@@ -275,6 +287,7 @@ async def test_trades_missed_while_disconnected_are_fetched_and_the_gap_closes_a
     await collected.until(TRADES, HISTORY_TRADES + 6)
     await collected.until(IDS, 0)
     await collected.until(GAPS, 2, channel="quotes", status="open")
+    await collected.until(GAPS, 0, channel="books", status="open")
     for name in PAIRS:
         await collected.venue.move_quote(name)
         await collected.venue.move_book(name)
@@ -358,7 +371,7 @@ async def test_unknown_symbol_is_refused_at_start_with_near_names(
 ) -> None:
     context = context_of(questdb_config, venue, port, tmp_path, symbols=["BTC/USD"])
     async with serving(Venue(), port):
-        service = INGEST.create(context)
+        service = INGEST.build(context)
         with pytest.raises(UnknownSymbol, match="BTC/USDT"):
             await service.start()
         await service.stop()
@@ -392,3 +405,42 @@ async def test_silent_stream_is_opened_again(
             await asyncio.sleep(0.1)
         else:
             raise AssertionError("a silent stream left no gap")
+
+
+async def test_venue_is_asked_and_more_of_the_past_is_fetched_without_the_service(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue()
+    config = context_of(questdb_config, venue, port, tmp_path).config
+    async with serving(there, port):
+        rows = await ask_venue(config)
+        assert [(row["symbol"], row["active"]) for row in rows] == [("BTC/USDT", True), ("ETH/USDT", True)]
+        reports: list[int] = []
+        trades, bars = await fetch_past(config, "BTC/USDT", 1.0, lambda _s, count, _share: reports.append(count))
+        assert (trades, reports[-1]) == (HISTORY_TRADES, HISTORY_TRADES)
+        assert bars in (59, 60)
+        again, _ = await fetch_past(config, "BTC/USDT", 0.1, lambda _s, _n, _share: None)
+        assert again == 0
+    await database.wait_applied(["trades"])
+    stored = await database.fetch(TRADES, {"venue": venue})
+    assert [list(row.values()) for row in stored] == [[HISTORY_TRADES]]
+
+
+async def test_holes_that_nobody_recorded_are_found_in_what_is_stored(
+    database: Database, writer: RowWriter, venue: str
+) -> None:
+    clock = SystemClock()
+    now_ns = clock.now_ns()
+    kept = [Trade(venue, "BTC/USDT", str(n), n, "buy", 1.0, 1.0, now_ns + n, now_ns, "stream") for n in (1, 2, 5, 9)]
+    where = Where(venue, "BTC/USDT", "trades")
+    recorded = Gap.opened(where, "id_jump", now_ns, now_ns + 2, 3).bounded(3, now_ns + 5)
+    await writer.write([each.to_row() for each in kept] + [recorded.to_row(now_ns)])
+    recovery = Recovery(database, venue, clock)
+    await recovery.settle()
+    known = (await recovery.known("BTC/USDT")).trades
+    assert known is not None
+    assert (known.first_seq, known.last_seq) == (1, 9)
+    assert [(gap.first_seq, gap.last_seq) for gap in known.gaps] == [(3, 3)]
+    assert [(gap.first_seq, gap.last_seq) for gap in known.unrecorded] == [(4, 4), (6, 8)]
+    assert list(known.missing) == [(3, 4), (6, 8)]
+    assert (await recovery.known("ETH/USDT")).trades is None

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -166,7 +166,7 @@ async def test_every_frame_becomes_rows_and_every_outage_a_gap() -> None:
 
 
 async def test_implausible_events_are_refused_by_value_and_by_id() -> None:
-    far = trade(10**12)
+    far = replace(trade(2), seq=10**12)
     script = Script(live=[([trade(1), trade(2, price=99_999.0), far, trade(2)], LOST)])
     async with room(script) as there:
         await there.collect("trades", lambda: there.desk.intakes[BTC].last == 2)
@@ -180,7 +180,7 @@ async def test_quotes_seen_before_are_not_stored_twice_and_an_outage_closes_as_l
         await there.collect("quotes", lambda: there.desk.outages["quotes"].open_count == 1 and not script.live)
     updates = [row.columns["update_id"] for row in there.memory.rows if row.table == "quotes"]
     assert updates == [1, 2, 3]
-    assert [status for status, _, _ in there.memory.gaps()] == ["open", "lost", "open"]
+    assert sorted(status for status, _, _ in there.memory.gaps()) == ["lost", "open", "open"]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ async def test_ids_that_the_venue_does_not_list_are_lost_after_several_looks() -
         await there.lane.drain()
     assert there.memory.seqs() == [1, 5, 2, 4]
     assert there.memory.gaps()[-1] == ("lost", 3, 3)
-    assert len(script.asked) == LOOKS_MAX + 1
+    assert len(script.asked) == LOOKS_MAX
 
 
 async def test_implausible_trade_of_history_is_quarantined_and_stays_missing() -> None:

@@ -91,13 +91,16 @@ async def test_store_that_is_away_gets_the_same_rows_once_it_is_back() -> None:
     assert disk.attempts == 4
 
 
+async def put_one_by_one(lane: Sink, rows: int) -> None:
+    for seq in range(rows):
+        await lane.put([trade(seq)])
+
+
 async def test_full_queue_makes_put_wait_instead_of_growing() -> None:
     disk = Disk(down=10_000)
     async with sink(disk, queue_rows_max=4, batch_rows_max=2) as lane:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                for seq in range(50):
-                    await lane.put([trade(seq)])
+            await asyncio.wait_for(put_one_by_one(lane, 50), 0.1)
         assert lane.depth <= 6
         assert not lane.writable
         disk.down = 0

@@ -12,7 +12,7 @@ from ares.errors import AresError, ConfigError, UnknownName, VenueRejected, Venu
 from ingest.feed import ChainBroken, raw_text
 from ingest.gaps import Gap, Where
 from ingest.recovery import bounded_by, still_missing
-from ingest.services import venue_config
+from ingest.service import venue_config
 from ingest.venues.binance_client import create_client
 from ingest.venues.binance_feed import Stream, is_answer, top_of, unwrapped
 from ingest.venues.errors import FOREIGN, retry_after_s, translated

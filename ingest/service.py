@@ -1,0 +1,208 @@
+"""The service `ingest`: the only place that puts its parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from ares.clock import NANOS_PER_SECOND
+from ares.config.settings import AresConfig, VenueConfig
+from ares.errors import ConfigError, VenueError
+from ares.model.market import Instrument
+from ares.resilience import Backoff
+from ares.service import Health, Service, ServiceContext
+from ares.store import Database, RowWriter
+from ares.telemetry import get_logger, metrics
+from ingest.backfill import HOUR_NS, BarKeeper, TradeBackfill
+from ingest.collector import Desk, collect, count_gaps
+from ingest.feed import CHANNELS
+from ingest.healing import Healer
+from ingest.history import SoundHistory, wait_of
+from ingest.recovery import Recovery
+from ingest.sink import Lane, Sink
+from ingest.validation import Limits, Validator
+from ingest.venues.binance_feed import BinanceFeed
+from ingest.venues.binance_history import BinanceHistory
+
+log = get_logger(__name__)
+
+DRAIN_S_MAX = 10.0
+WHOLE_POLL_S = 0.1
+
+
+class Ingest:
+    """Collects one venue: its three streams, its past, and the account of what is missing.
+
+    Two lanes lead into the store, so that fetching the past never delays the present. They outlive `run`, for `stop`
+    lets them finish what is queued.
+    """
+
+    def __init__(self, context: ServiceContext) -> None:
+        self._config = context.config
+        self._clock = context.clock
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        settings = context.config.ingest
+        venue = settings.venue
+        self._feed = BinanceFeed(venue, venue_config(context.config), settings, context.clock)
+        limits = Limits(settings.event_ahead_s_max, settings.price_jump_max)
+        self._desk = Desk(venue, settings.symbols, limits, context.clock)
+        self._live_writer = RowWriter(context.config.database)
+        self._past_writer = RowWriter(context.config.database)
+        self._live = self._sink("live", self._live_writer)
+        self._past = self._sink("past", self._past_writer)
+        self._live.on_acked = self._desk.ledger.acked
+        self._live.on_refused = self._desk.refused
+        self._past.on_acked = self._desk.ledger.acked_from_history
+        self._past.on_refused = self._desk.refused_history
+        self._database: Database | None = None
+        self._history: BinanceHistory | None = None
+        self._instruments: list[Instrument] | None = None
+        self._lanes: list[asyncio.Task[None]] = []
+        self._state = "connecting to the store"
+
+    def _sink(self, lane: str, writer: RowWriter) -> Sink:
+        settings = self._config.ingest
+        shape = Lane(lane, settings.venue, settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
+        return Sink(shape, writer, self._clock, self._backoff())
+
+    def _backoff(self) -> Backoff:
+        settings = self._config.ingest
+        return Backoff(settings.backoff_s_min, settings.backoff_s_max, self._rng)
+
+    async def start(self) -> None:
+        """Reach the store and, if it answers, the venue. Raises `UnknownSymbol`, `StoreUnavailable`."""
+        self._database = await Database.connect(self._config.database)
+        self._lanes = [asyncio.create_task(lane.run(), name="lane") for lane in (self._live, self._past)]
+        try:
+            self._instruments = list(await self._feed.open())
+        except VenueError as error:
+            self._report_unreachable(error)
+
+    async def run(self) -> None:
+        """Collect until cancelled."""
+        instruments = await self._open_feed()
+        symbols = {each.symbol: each.venue_symbol for each in instruments}
+        settings = self._config.ingest
+        venue = venue_config(self._config)
+        self._history = BinanceHistory(settings.venue, venue, symbols, self._clock)
+        validator = Validator(Limits(settings.event_ahead_s_max, settings.price_jump_max))
+        history = SoundHistory(self._history, validator, self._clock)
+        self._state = "recovering"
+        recovery = await self._recover(instruments)
+        self._state = ""
+        healer = Healer(self._desk, self._feed, history, self._live, self._past, self._clock)
+        async with asyncio.TaskGroup() as tasks:
+            for channel in CHANNELS:
+                tasks.create_task(collect(self._feed, channel, self._desk, self._live, self._backoff()))
+            for symbol in symbols:
+                tasks.create_task(healer.run(symbol, self._backoff()))
+                tasks.create_task(self._reach_back(symbol, history, recovery))
+            tasks.create_task(self._publish())
+            for lane in self._lanes:
+                tasks.create_task(watch(lane))
+
+    async def stop(self) -> None:
+        """Let the lanes finish what is queued, within a deadline, then let go of everything."""
+        try:
+            if self._lanes:
+                async with asyncio.timeout(DRAIN_S_MAX):
+                    await asyncio.gather(self._live.drain(), self._past.drain())
+        except TimeoutError:
+            log.warning("rows_left_in_queue", live=self._live.depth, past=self._past.depth)
+        for lane in self._lanes:
+            lane.cancel()
+        await asyncio.gather(*self._lanes, return_exceptions=True)
+        for writer in (self._live_writer, self._past_writer):
+            await writer.close()
+        if self._history is not None:
+            await self._history.close()
+        await self._feed.close()
+        if self._database is not None:
+            await self._database.close()
+
+    def health(self) -> Health:
+        """Ready while all three streams are live and the store takes rows."""
+        dead = [channel for channel in CHANNELS if not self._feed.is_live(channel)]
+        if self._state:
+            return Health(ready=False, detail=self._state)
+        if not (self._live.writable and self._past.writable):
+            return Health(ready=False, detail=f"the store takes no rows, {self._live.depth} wait")
+        return Health(ready=not dead, detail=f"no stream of {', '.join(dead)}" if dead else "")
+
+    def _report_unreachable(self, error: VenueError) -> None:
+        self._state = f"venue {self._desk.venue} cannot be reached: {error}"
+        log.warning("venue_unreachable", venue=self._desk.venue, error=str(error))
+
+    async def _open_feed(self) -> list[Instrument]:
+        """The venue's instruments, as soon as it answers."""
+        backoff = self._backoff()
+        while self._instruments is None:
+            try:
+                self._instruments = list(await self._feed.open())
+            except VenueError as error:
+                self._report_unreachable(error)
+                await self._clock.sleep(wait_of(error, backoff))
+        return self._instruments
+
+    async def _recover(self, instruments: list[Instrument]) -> Recovery:
+        """Continue from what is stored; record what was missed."""
+        assert self._database is not None
+        recovery = Recovery(self._database, self._desk.venue, self._clock)
+        await recovery.settle()
+        now_ns = self._clock.now_ns()
+        rows = [each.to_row(now_ns) for each in await recovery.changed(instruments)]
+        for symbol in self._desk.symbols:
+            known = await recovery.known(symbol)
+            rows += self._desk.resume(symbol, known.trades, known.watermark_ns)
+            for channel, outages in self._desk.outages.items():
+                rows += outages.resume(symbol, known.last_ts_ns[channel], known.outages[channel], now_ns)
+        count_gaps(rows)
+        await self._live.put(rows)
+        return recovery
+
+    async def _reach_back(self, symbol: str, history: SoundHistory, recovery: Recovery) -> None:
+        """Fetch the past once, say so, then keep the venue's candles up to date."""
+        settings = self._config.ingest
+        bars = BarKeeper(self._desk.venue, history, self._past, self._clock)
+        horizon_ns = self._clock.now_ns() - round(settings.backfill_bars_hours * HOUR_NS)
+        await bars.backfill(symbol, await recovery.bars_needed_from(symbol, horizon_ns), self._backoff())
+        trades = TradeBackfill(self._desk, history, self._past, self._clock)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bars.refresh(symbol, self._backoff()))
+            await trades.run(symbol, settings.backfill_trades_hours, self._backoff())
+            intake = self._desk.intakes[symbol]
+            while intake.tail is not None or intake.gaps:
+                await self._clock.sleep(WHOLE_POLL_S)
+            await self._live.drain()
+            self._desk.ledger.history_is_whole(symbol, intake.first_ts_ns)
+            log.info("history_is_whole", symbol=symbol, first_seq=intake.first, last_seq=intake.last)
+
+    async def _publish(self) -> None:
+        """Publish the watermarks, for ever."""
+        while True:
+            await self._clock.sleep(self._config.ingest.watermark_s)
+            live = self._feed.is_live("trades")
+            whole = [symbol for symbol, intake in self._desk.intakes.items() if live and intake.is_current]
+            rows = self._desk.ledger.rows(self._clock.now_ns(), whole)
+            for symbol, account in self._desk.ledger.accounts.items():
+                metrics.INGEST_WATERMARK.labels(symbol).set(account.watermark_ns / NANOS_PER_SECOND)
+            await self._live.put(rows)
+
+
+async def watch(lane: asyncio.Task[None]) -> None:
+    """Fail when the lane fails; being cancelled leaves it alone."""
+    await asyncio.shield(lane)
+
+
+def venue_config(config: AresConfig) -> VenueConfig:
+    """The settings of the venue that is collected. Raises `ConfigError` if it has none."""
+    name = config.ingest.venue
+    if name not in config.venues:
+        known = ", ".join(sorted(config.venues)) or "none"
+        raise ConfigError("ingest.venue", name, "no such venue", f"Add [venues.{name}] or choose one of: {known}")
+    return config.venues[name]
+
+
+def create(context: ServiceContext) -> Service:
+    """The service, unconnected."""
+    return Ingest(context)
