@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 from ares.config.settings import AresConfig
 from ares.errors import OperatingError, UsageError
-from trader.control_port import address_path, token_path
+from trader.control_files import address_path, token_path
 
 Answer = dict[str, object]
 REFUSED = 409

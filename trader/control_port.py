@@ -14,20 +14,11 @@ from aiohttp import web
 
 from ares.errors import AresError, OperatingError, PortInUse, UsageError
 from trader.commander import Commander, Order, Outcome
+from trader.control_files import address_path, token_path
 
 BODY_BYTES_MAX = 16_384
 WORDS_MAX = 200
 TOKEN_BYTES = 32
-
-
-def token_path(state_dir: Path) -> Path:
-    """Where the token of a running trader lies."""
-    return state_dir / "run" / "trader.token"
-
-
-def address_path(state_dir: Path) -> Path:
-    """Where a running trader says on which host and port it listens."""
-    return state_dir / "run" / "trader.address"
 
 
 class ControlPort:

@@ -242,8 +242,10 @@ class Cycle:
         metrics.TRADER_DECISIONS.labels(decision.strategy, decision.symbol, decision.action).inc()
         if decision.action == "refuse" and decision.refusal is not None:
             metrics.TRADER_REFUSALS.labels(decision.refusal.rule).inc()
+        # What leads to no order is a row, and in the log for those who want it.
+        say = log.debug if decision.action in ("skip", "hold") else log.info
         with correlation(decision.correlation_id):
-            log.info(
+            say(
                 "decided",
                 strategy=decision.strategy,
                 symbol=decision.symbol,

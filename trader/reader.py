@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -70,6 +71,7 @@ class DatabaseReader:
         self._config = config
         self._venue = venue
         self._database: Database | None = None
+        self._connecting: asyncio.Task[Database] | None = None
 
     async def read(self, now_ns: int) -> MarketSeen:
         database = await self._connected()
@@ -85,13 +87,26 @@ class DatabaseReader:
         )
 
     async def close(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+            self._connecting = None
         if self._database is not None:
             await self._database.close()
             self._database = None
 
     async def _connected(self) -> Database:
-        if self._database is None:
-            self._database = await Database.connect(self._config, readonly=True)
+        """The pool; one attempt to open it at a time, which goes on when an impatient cycle turns away from it."""
+        if self._database is not None:
+            return self._database
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(Database.connect(self._config, readonly=True), name="connect")
+        connecting = self._connecting
+        try:
+            self._database = await asyncio.shield(connecting)
+        finally:
+            if connecting.done():
+                self._connecting = None
         return self._database
 
     def _scope(self, now_ns: int, seconds: int) -> dict[str, Param]:

@@ -100,6 +100,7 @@ class Trader:
         self._failed: asyncio.Future[None] | None = None
         self._doing = "starting"
         self._reconciled = False
+        self._cycling = False
         self._cycled_at_s = 0.0
         self._fills_seen = NEVER_LOOKED
 
@@ -129,8 +130,12 @@ class Trader:
         self._reconciled = False
         self._doing = "stopping"
         if self._scheduler.running:
+            self._scheduler.pause()
+        ended = await self._cycle_ended(self._parts.request_s_max)
+        if self._scheduler.running:
+            # Not before: it cancels a cycle that still runs.
             self._scheduler.shutdown(wait=False)
-        if await self.desk.quiet(self._parts.request_s_max):
+        if ended and await self.desk.quiet(self._parts.request_s_max):
             await self.leadership.release()
 
     def health(self) -> Health:
@@ -197,6 +202,7 @@ class Trader:
     async def _cycle_once(self) -> None:
         """What the scheduler calls. What a cycle does not expect ends the service: the journal knows where we were."""
         assert self._failed is not None, "cycles start after reconciling"
+        self._cycling = True
         try:
             await self.cycle.run()
             self._cycled_at_s = self._clock.monotonic_s()
@@ -204,6 +210,14 @@ class Trader:
             log.exception("cycle_failed")
             if not self._failed.done():
                 self._failed.set_exception(error)
+        finally:
+            self._cycling = False
+
+    async def _cycle_ended(self, seconds_max: float) -> bool:
+        deadline_s = self._clock.monotonic_s() + seconds_max
+        while self._cycling and self._clock.monotonic_s() < deadline_s:
+            await self._clock.sleep(0.05)
+        return not self._cycling
 
     async def _follow(self) -> None:
         looked_at_s = self._clock.monotonic_s()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,8 +19,10 @@ from trader.portfolio.sizing import Grid
 from trader.reader import MarketSeen
 from trader.venues.gateway import Balance, OrderRequest, VenueGateway
 
-Fault = Literal["accept_timeout", "lost", "reject", "late"]
-"""What befalls the next submit: executed but unanswered; never arrived; refused; arrives after `late_looks` looks."""
+Fault = Literal["accept_timeout", "hang", "lost", "reject", "late"]
+"""What befalls the next submit: executed but unanswered, or unanswered for ever; never arrived; refused; arrives after
+`late_looks` looks.
+"""
 
 PAGE_ROWS = 1_000
 E = TypeVar("E", bound=Exception)
@@ -67,6 +70,8 @@ class PaperVenue:
             self._waiting[request.client_order_id] = request
             raise OrderOutcomeUnknown("the request is under way")
         report = self._accept(request)
+        if fault == "hang":
+            await asyncio.Event().wait()
         if fault == "accept_timeout":
             raise OrderOutcomeUnknown("no answer in time")
         return report

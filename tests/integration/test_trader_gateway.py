@@ -223,7 +223,7 @@ async def test_an_unanswered_order_is_resolved_by_its_id_and_stands_once(
 
 
 async def test_the_book_agrees_with_the_venue_s_balances_after_a_round_trip(
-    there: Venue, control: ControlStore
+    there: Venue, control: ControlStore, venue: str
 ) -> None:
     trader = a_trader(there, control, venue, await market_now(there, 1.0))
     await trader.leadership.wait()

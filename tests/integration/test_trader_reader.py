@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 
 from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.config.settings import DatabaseConfig
-from ares.errors import StoreUnavailable
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
 from trader.reader import DatabaseReader
@@ -86,15 +86,20 @@ async def test_a_signal_whose_inputs_were_missing_has_no_target(
     await database.wait_applied(["signal_values"])
     reader = DatabaseReader(questdb_config, venue)
     try:
-        seen = await reader.read(now_ns)
+        seen = await reader.read(now_ns + NANOS_PER_SECOND)
     finally:
         await reader.close()
     assert seen.signals["signal_momentum", 1, BTC].target is None
     assert seen.quotes == {}
 
 
-async def test_a_database_that_is_away_is_an_operating_error(port: int) -> None:
-    reader = DatabaseReader(DatabaseConfig(pg_port=port, statement_s_max=1.0), "nowhere")
-    with pytest.raises(StoreUnavailable):
-        await reader.read(SystemClock().now_ns())
+async def test_a_database_that_is_away_is_waited_for_by_one_attempt_at_a_time(port: int) -> None:
+    reader = DatabaseReader(DatabaseConfig(pg_port=port), "nowhere")
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await reader.read(SystemClock().now_ns())
+    connecting = [task for task in asyncio.all_tasks() if task.get_name() == "connect"]
+    assert len(connecting) == 1
     await reader.close()
+    assert connecting[0].done()

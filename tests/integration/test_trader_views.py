@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ from trader.testing import PaperVenue, StaticReader
 BTC = "BTC/USDT"
 MOMENTUM = "signal_momentum"
 CLOCK = SystemClock()
+GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/trader/reading-decisions.md"
 TABLES = ("decisions", "order_events", "fills", "position_events", "balances", "equity", "trading_state", "commands")
 
 
@@ -118,3 +121,11 @@ async def test_a_flatten_leaves_who_ordered_it_and_what_came_of_it(
     assert [row["state"] for row in states] == ["ACTIVE", "HALTED"]
     position = await database.fetch_one("SELECT quantity, cause FROM positions WHERE account = %(who)s", who)
     assert position == {"quantity": Decimal(0), "cause": "fill"}
+
+
+async def test_every_query_of_the_guide_runs(database: Database) -> None:
+    guide = GUIDE.read_text(encoding="utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
+    assert len(queries) == 5
+    for query in queries:
+        await database.fetch(query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
@@ -190,8 +191,6 @@ def test_client_ids_fit_the_venue_and_tell_decisions_apart(one: DecisionName, ot
 
 @given(decimals("0.01", "90000", 2), st.none() | decimals("0.01", "90000", 2), st.none() | st.integers(0, 2**62))
 def test_an_intent_survives_the_journal(mark: Decimal, price: Decimal | None, known_at_ns: int | None) -> None:
-    from dataclasses import replace
-
     intent = replace(INTENT, mark=mark, price=price, signal_known_at_ns=known_at_ns)
     assert load_intent(dump_intent(intent)) == intent
 

@@ -33,9 +33,14 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class Tracked:
-    """An order under our eyes. `looks`: how often the venue showed nothing; `doubt_since_ns`: since when we ask."""
+    """An order under our eyes.
+
+    `unsent`: committed, and its task will send it in a moment; `sending`: its task waits for the venue's answer. Nobody
+    else touches it then. `looks`: how often the venue showed nothing; `doubt_since_ns`: since when we ask.
+    """
 
     order: Order
+    unsent: bool = False
     sending: bool = False
     looks: int = 0
     doubt_since_ns: int = 0
@@ -121,7 +126,7 @@ class OrderDesk:
             if order is None:
                 log.warning("order_repeated", order_id=intent.order_id)
                 return False
-            self._tracked[intent.order_id] = Tracked(order)
+            self._tracked[intent.order_id] = Tracked(order, unsent=True)
         finally:
             self._reserved.discard(key)
         metrics.TRADER_ORDERS.labels(order.state.value).inc()
@@ -134,7 +139,7 @@ class OrderDesk:
         assert tracked.order.state is OrderState.INTENDED, "only what was never sent is sent"
         assert not tracked.sending, "one task sends an order"
         with correlation(tracked.order.intent.correlation_id):
-            tracked.sending = True
+            tracked.unsent, tracked.sending = False, True
             try:
                 refusal = await self._unfit(tracked.order.intent)
                 if refusal is None:
@@ -159,7 +164,7 @@ class OrderDesk:
         """Look at every order once. Raises nothing of the venue's: what was not seen now is seen next time."""
         async with self._following:
             for tracked in list(self._tracked.values()):
-                if tracked.sending:
+                if tracked.unsent or tracked.sending:
                     continue
                 with correlation(tracked.order.intent.correlation_id):
                     try:
@@ -172,7 +177,7 @@ class OrderDesk:
         """Ask for the end of everything that may stand at the venue; returns for how many. `follow` sees what came."""
         asked = 0
         for tracked in list(self._tracked.values()):
-            if tracked.sending or tracked.order.state.final:
+            if tracked.unsent or tracked.order.state.final:
                 continue
             intent = tracked.order.intent
             asked += 1

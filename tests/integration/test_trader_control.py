@@ -1,0 +1,200 @@
+"""Goal: the control port lets in who has the token and nobody else, and `ares trader …` is one clear line each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from ares.clock import SystemClock
+from ares.config.settings import StrategyConfig, TradingConfig
+from ares.control import ControlStore
+from ares.errors import OperatingError, PortInUse, UsageError
+from trader.commands import app
+from trader.control_files import address_path, token_path
+from trader.control_port import ControlPort
+from trader.runtime import Trader, TraderParts
+from trader.testing import PaperVenue, StaticReader
+
+BTC = "BTC/USDT"
+CLOCK = SystemClock()
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def trader(control: ControlStore) -> Trader:
+    config = TradingConfig(
+        strategies=(StrategyConfig(name="signal_momentum", max_position_quote=Decimal(4_000)),),
+        adopt_balances_to="signal_momentum",
+    )
+    venue = PaperVenue(CLOCK, {BTC: Decimal(50_000)}, {"USDT": Decimal(20_000), "BTC": Decimal("0.02")})
+    parts = TraderParts(
+        config=config,
+        symbols=(BTC,),
+        control=control,
+        gateway=venue,
+        reader=StaticReader(),
+        clock=CLOCK,
+        instance="one",
+        request_s_max=1.0,
+    )
+    return Trader(parts)
+
+
+@pytest.fixture
+async def address(trader: Trader, tmp_path: Path) -> AsyncIterator[str]:
+    """A running port of a trader that leads and has reconciled."""
+    await trader.leadership.wait()
+    await trader.begin()
+    door = ControlPort(trader.commander, tmp_path, "127.0.0.1", 0)
+    port = await door.start()
+    yield f"http://127.0.0.1:{port}"
+    await door.stop()
+    assert not token_path(tmp_path).exists()
+
+
+def bearer(tmp_path: Path) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token_path(tmp_path).read_text(encoding='utf-8')}"}
+
+
+async def test_the_token_lies_in_a_file_that_only_its_owner_reads(address: str, tmp_path: Path) -> None:
+    assert token_path(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert f"http://{address_path(tmp_path).read_text(encoding='utf-8')}" == address
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer ü"}])
+async def test_nobody_comes_in_without_the_token(address: str, header: dict[str, str]) -> None:
+    async with aiohttp.ClientSession(address) as http:
+        for method, path in (("GET", "/status"), ("POST", "/halt"), ("POST", "/flatten"), ("GET", "/nothing")):
+            async with http.request(method, path, headers=header) as answer:
+                assert answer.status == 401
+
+
+async def test_status_halt_resume_and_flatten_work_over_http(address: str, tmp_path: Path) -> None:
+    async with aiohttp.ClientSession(address, headers=bearer(tmp_path)) as http:
+        async with http.get("/status") as answer:
+            assert (await answer.json())["state"] == "ACTIVE"
+        async with http.post("/halt", json={"actor": "ada", "reason": "odd"}) as answer:
+            assert (await answer.json())["state"] == "HALTED"
+        async with http.post("/resume") as answer:
+            assert (await answer.json())["state"] == "ACTIVE"
+        async with http.post("/flatten", json={"actor": "ada"}) as answer:
+            body = await answer.json()
+        assert (body["state"], body["orders_sent"], body["left"]) == ("HALTED", 1, {})
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"actor": 7}', b'{"reason": "' + b"x" * 300 + b'"}'])
+async def test_a_body_that_makes_no_sense_changes_nothing(
+    address: str, tmp_path: Path, trader: Trader, body: bytes
+) -> None:
+    async with (
+        aiohttp.ClientSession(address, headers=bearer(tmp_path)) as http,
+        http.post("/halt", data=body) as answer,
+    ):
+        assert answer.status == 400
+        assert (await answer.json())["error"] == "usage"
+    assert (await trader.states.refresh()).state.value == "ACTIVE"
+
+
+async def test_a_trader_that_does_not_lead_refuses_to_flatten(trader: Trader, tmp_path: Path) -> None:
+    door = ControlPort(trader.commander, tmp_path, "127.0.0.1", 0)
+    port = await door.start()
+    async with (
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=bearer(tmp_path)) as http,
+        http.post("/flatten") as answer,
+    ):
+        assert answer.status == 409
+        assert (await answer.json())["error"] == "not_leading"
+    await door.stop()
+
+
+async def test_a_taken_port_is_named(address: str, trader: Trader, tmp_path: Path) -> None:
+    second = ControlPort(trader.commander, tmp_path / "other", "127.0.0.1", int(address.rsplit(":", 1)[1]))
+    with pytest.raises(PortInUse, match=r"trading\.control_port"):
+        await second.start()
+
+
+async def test_a_state_directory_that_cannot_be_written_is_named(trader: Trader, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    token_path(tmp_path).mkdir()
+    door = ControlPort(trader.commander, tmp_path, "127.0.0.1", 0)
+    with pytest.raises(OperatingError, match=r"trader\.token"):
+        await door.start()
+    assert door._runner is not None
+    await door._runner.cleanup()
+
+
+def run_ares(state_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line as a user calls it."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("ARES_")}
+    return subprocess.run(
+        [sys.executable, "-m", "ares.cli", "trader", *arguments],
+        env={**environ, "ARES_ENVIRONMENT__STATE_DIR": str(state_dir)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def ares(state_dir: Path, *arguments: str) -> Result:
+    """The same in this process: it starts in no time."""
+    environ = {"ARES_ENVIRONMENT__STATE_DIR": str(state_dir)}
+    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environ)
+
+
+def test_without_a_trader_the_command_line_says_so_in_one_line(tmp_path: Path) -> None:
+    done = run_ares(tmp_path, "status")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "no trader runs here" in done.stderr
+
+
+async def test_a_trader_that_died_is_said_not_to_answer(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    token_path(tmp_path).write_text("x", encoding="utf-8")
+    address_path(tmp_path).write_text("127.0.0.1:9", encoding="utf-8")
+    done = await ares(tmp_path, "halt")
+    assert isinstance(done.exception, OperatingError)
+    assert "does not answer" in str(done.exception)
+
+
+async def test_the_command_line_shows_halts_resumes_and_flattens(address: str, tmp_path: Path) -> None:
+    status = await ares(tmp_path, "status", "--json")
+    assert json.loads(status.stdout)["positions"][0]["quantity"] == "0.0200000000"
+    table = await ares(tmp_path, "status")
+    assert "ACTIVE, ready, leader" in table.stdout
+    halted = await ares(tmp_path, "halt", "--reason", "odd fills")
+    assert "halt: the trader is HALTED" in halted.stdout
+    resumed = await ares(tmp_path, "resume", "--json")
+    assert '"state": "ACTIVE"' in resumed.stdout
+    asked = await ares(tmp_path, "flatten")
+    assert asked.exit_code != 0
+    flat = await ares(tmp_path, "flatten", "--yes")
+    assert "left nothing" in flat.stdout
+
+
+async def test_a_wrong_token_on_the_command_line_is_named(address: str, tmp_path: Path) -> None:
+    token_path(tmp_path).write_text("stolen", encoding="utf-8")
+    done = await ares(tmp_path, "status")
+    assert isinstance(done.exception, OperatingError)
+    assert "the token is wrong" in str(done.exception)
+
+
+async def test_a_refused_command_is_the_users_error(trader: Trader, tmp_path: Path) -> None:
+    door = ControlPort(trader.commander, tmp_path, "127.0.0.1", 0)
+    await door.start()
+    done = await ares(tmp_path, "flatten", "--yes")
+    await door.stop()
+    assert isinstance(done.exception, UsageError)

@@ -1,0 +1,75 @@
+"""The trader as a service: the composition root, the only file that builds what reaches out."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ares.config.settings import AresConfig, VenueConfig
+from ares.control import ControlStore
+from ares.errors import ConfigError
+from ares.service.types import Health, ServiceContext
+from trader.control_port import ControlPort
+from trader.reader import DatabaseReader
+from trader.runtime import Trader, TraderParts
+from trader.venues.ccxt_gateway import CcxtGateway
+
+REQUEST_SLACK_S = 2.0
+"""How much longer than its time-out a request to the venue may keep us."""
+
+
+class TraderService:
+    """See `ares.service.Service`. The control port answers from the start; leading and reconciling come in `run`."""
+
+    def __init__(self, context: ServiceContext) -> None:
+        self._context = context
+        config, trading = context.config, context.config.trading
+        self._venue = venue_config(config)
+        self._gateway = CcxtGateway(trading.venue, self._venue, context.clock)
+        self._reader = DatabaseReader(config.database, trading.venue)
+        self._control: ControlStore | None = None
+        self._trader: Trader | None = None
+        self._port: ControlPort | None = None
+
+    async def start(self) -> None:
+        context, trading = self._context, self._context.config.trading
+        self._control = await asyncio.to_thread(ControlStore.open, context.control_url)
+        self._trader = Trader(
+            TraderParts(
+                config=trading,
+                symbols=context.config.ingest.symbols,
+                control=self._control,
+                gateway=self._gateway,
+                reader=self._reader,
+                clock=context.clock,
+                instance=context.instance,
+                request_s_max=self._venue.request_timeout_s + REQUEST_SLACK_S,
+            )
+        )
+        self._port = ControlPort(self._trader.commander, context.state_dir, trading.control_host, trading.control_port)
+        await self._port.start()
+
+    async def run(self) -> None:
+        assert self._trader is not None, "start() comes first"
+        await self._trader.run()
+
+    async def stop(self) -> None:
+        if self._port is not None:
+            await self._port.stop()
+        if self._trader is not None:
+            await self._trader.stop()
+        await self._gateway.close()
+        await self._reader.close()
+        if self._control is not None:
+            self._control.close()
+
+    def health(self) -> Health:
+        return Health(ready=False, detail="starting") if self._trader is None else self._trader.health()
+
+
+def venue_config(config: AresConfig) -> VenueConfig:
+    """The settings of the venue that is traded on. Raises `ConfigError`."""
+    name = config.trading.venue
+    if name not in config.venues:
+        known = ", ".join(sorted(config.venues)) or "none"
+        raise ConfigError("trading.venue", name, "no such venue is configured", f"Known: {known}. Add [venues.{name}]")
+    return config.venues[name]
