@@ -54,7 +54,6 @@ class Freezer:
     clock: Clock
     lateness_ns: int
     held: dict[BarKey, BarValues] = field(default_factory=dict)
-    _correcting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def freeze_new(self, spans: Spans, watermarks: Mapping[str, int]) -> int:
         """Freeze bars that nobody has frozen; returns how many there were. The quick way."""
@@ -70,15 +69,17 @@ class Freezer:
         return await self._append(_Pass(spans, watermarks, whole, span, truth, NOTHING_FROZEN, set()))
 
     async def freeze_again(self, spans: Spans, watermarks: Mapping[str, int]) -> int:
-        """Freeze what is missing of these bars and correct what reads differently now; returns how many bars."""
+        """Freeze what is missing of these bars and correct what reads differently now; returns how many bars.
+
+        Two at a time over the same bars would give one revision twice: the caller sees to it that there is one.
+        """
         whole = covering(spans)
-        async with self._correcting:
-            await self.reader.settle(whole.end_ns + MINUTE_NS)
-            await self.reader.database.wait_applied(FROZEN_TABLES)
-            truth = await self.reader.truth(whole)
-            frozen = await self.reader.frozen(whole)
-            already = await self.scorer.scored(whole)
-            return await self._append(_Pass(spans, watermarks, whole, whole, truth, frozen, already))
+        await self.reader.settle(whole.end_ns + MINUTE_NS)
+        await self.reader.database.wait_applied(FROZEN_TABLES)
+        truth = await self.reader.truth(whole)
+        frozen = await self.reader.frozen(whole)
+        already = await self.scorer.scored(whole)
+        return await self._append(_Pass(spans, watermarks, whole, whole, truth, frozen, already))
 
     def _is_recent(self, whole: Span) -> bool:
         return self.clock.now_ns() - whole.start_ns < RECENT_S * NANOS_PER_SECOND
@@ -142,13 +143,13 @@ class _Pass:
     def features(self, stamp: Stamp) -> list[Row]:
         """Rows of `feature_values`. A value of quotes or books has no bars to be hashed, so it is hashed itself."""
         prints = Fingerprints(self.truth.bars)
-        warm_ups = {(d.name, d.version): d for d in definitions("feature")}
+        sources = {(d.name, d.version): (d.warm_up_bars, d.reads("quotes", "books")) for d in definitions("feature")}
         truth = self.truth_in_spans()
         rows: list[Row] = []
         for key, revision in revised({k: (v,) for k, v in truth.items()}, self.frozen.features).items():
-            definition = warm_ups[key.name, key.version]
-            input_hash = prints.window(key.symbol, key.ts_ns, definition.warm_up_bars)
-            if definition.reads("quotes", "books"):
+            warm_up_bars, beyond_bars = sources[key.name, key.version]
+            input_hash = prints.window(key.symbol, key.ts_ns, warm_up_bars)
+            if beyond_bars:
                 input_hash = hash_of([input_hash, truth[key]])
             rows.append(stamp.feature(key, revision, truth[key], input_hash))
         return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -55,6 +56,7 @@ class Keeper:
     _unconfirmed: set[str] = field(default_factory=set)
     _history: list[tuple[str, Span]] = field(default_factory=list)
     _began: bool = False
+    _behind: asyncio.Lock = field(default_factory=asyncio.Lock)
     _gaps_seen_ns: int = 0
 
     @property
@@ -94,13 +96,14 @@ class Keeper:
         symbol, piece = self._history[0]
         now_ns = self.freezer.clock.now_ns()
         if piece.end_ns >= now_ns - self.pace.recheck_ns or not await self._is_frozen(symbol, piece):
-            bars = await self.freezer.freeze_again({symbol: piece}, self._watermarks())
+            bars = await self._freeze_again({symbol: piece})
             log.info("history_frozen", symbol=symbol, bars=bars, since=to_datetime(piece.start_ns).isoformat())
         self._history.pop(0)
         return True
 
     async def correct(self) -> int:
         """Look for frozen bars of the last day that read differently now, and for older gaps that changed."""
+        await self.freezer.reader.settle(0)
         truth = await self.freezer.reader.bars_of_last_day()
         changed: dict[str, list[int]] = {}
         for key, bar in self.freezer.held.items():
@@ -118,7 +121,12 @@ class Keeper:
             for symbol, until_ns in self.frozen_until.items()
             if symbol not in self._unconfirmed and until_ns >= floor_ns(start_ns, MINUTE_NS)
         }
-        return await self.freezer.freeze_again(spans, self._watermarks()) if spans else 0
+        return await self._freeze_again(spans) if spans else 0
+
+    async def _freeze_again(self, spans: Mapping[str, Span]) -> int:
+        """One at a time: history, corrections and new models all go over bars that are behind the live ones."""
+        async with self._behind:
+            return await self.freezer.freeze_again(spans, self._watermarks())
 
     async def _recheck(self, changed: Mapping[str, list[int]]) -> int:
         corrected = 0
@@ -126,7 +134,7 @@ class Keeper:
             for span in spans_to_recheck(bars, WARM_UP_BARS_MAX):
                 clipped = Span(span.start_ns, min(span.end_ns, self.frozen_until.get(symbol, 0)))
                 for piece in chunks(clipped, self.pace.bars_max):
-                    corrected += await self.freezer.freeze_again({symbol: piece}, self._watermarks())
+                    corrected += await self._freeze_again({symbol: piece})
         if corrected:
             log.info("bars_corrected", bars=corrected, symbols=sorted(changed))
         return corrected
@@ -157,6 +165,7 @@ class Keeper:
         reader = self.freezer.reader
         newest_ns = newest_due(self.marks[symbol].watermark_ns, self.freezer.lateness_ns)
         scope: dict[str, Param] = {"venue": reader.venue, "symbol": symbol}
+        await reader.settle(newest_ns + MINUTE_NS)
         first = await reader.database.fetch_one(QUERIES["first_bar"], scope)
         if first is not None and first["first_ns"] is not None:
             whole = Span(as_int(first["first_ns"]), newest_ns - MINUTE_NS)

@@ -14,7 +14,3 @@ FROM bars_asof WHERE venue = %(venue)s AND symbol = %(symbol)s AND interval = '1
 -- scored: the bars of a span that some version of a model has scored.
 SELECT DISTINCT ts::long AS ts_ns, symbol FROM predictions
 WHERE venue = %(venue)s AND model = %(model)s AND ts >= %(from)s AND ts <= %(to)s;
-
--- runs: the newest training runs of every model.
-SELECT ts, model, version, status, rows, rows_test, auc, log_loss, base_rate, null_share, train_to, reason
-FROM training_runs ORDER BY ts DESC LIMIT %(limit)s;

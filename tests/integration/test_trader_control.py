@@ -13,8 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from ares.clock import SystemClock
 from ares.config.settings import StrategyConfig, TradingConfig
