@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from analytics.training import Training
 from ares.control import Json
 from ares.service import JobSpec, ServiceContext
 from ares.store import Database, RowWriter
@@ -17,6 +16,8 @@ async def train(context: ServiceContext) -> Mapping[str, Json]:
 
 
 async def _train(context: ServiceContext) -> Mapping[str, Json]:
+    from analytics.training import Training  # noqa: PLC0415 - listing jobs and commands must not wait for scikit-learn
+
     writer = RowWriter(context.config.database)
     try:
         async with await Database.connect(context.config.database) as database:

@@ -87,6 +87,7 @@ class Demo:
         self._clock = SystemClock()
         self._notes: list[str] = []
         self._live: Live | None = None
+        self._supervisor: Supervisor | None = None
         self._installation = Installation(config, SERVICES, self._note)
 
     async def run(self) -> Json:
@@ -106,6 +107,7 @@ class Demo:
     async def _watch(
         self, database: Database, supervisor: Supervisor, since: datetime, stopping: asyncio.Event
     ) -> Json:
+        self._supervisor = supervisor
         streaming_s = await self._until_streaming(database, since, stopping)
         self._note(f"streaming after {streaming_s:.1f} s")
         self._print_addresses()
@@ -116,6 +118,7 @@ class Demo:
 
     async def _until_streaming(self, database: Database, since: datetime, stopping: asyncio.Event) -> float:
         while not stopping.is_set():
+            self._require_all()
             row = await _quietly(database.fetch_one(QUERIES["streaming_since"], {"since": since}))
             if row is not None and row["received_at"] is not None:
                 break
@@ -138,6 +141,7 @@ class Demo:
     ) -> None:
         pause_s = REFRESH_S if self._live is not None else LINE_EVERY_S
         while not stopping.is_set():
+            self._require_all()
             elapsed_s = self._clock.monotonic_s() - begin_s
             if self._duration_s is not None and elapsed_s >= self._duration_s:
                 return
@@ -146,6 +150,10 @@ class Demo:
                 draw(snapshot, elapsed_s)
             left_s = pause_s if self._duration_s is None else min(pause_s, self._duration_s - elapsed_s)
             await _pause(stopping, max(left_s, 0.05))
+
+    def _require_all(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.require_all()
 
     def _refresh(self, snapshot: Snapshot, seconds: float) -> None:
         assert self._live is not None

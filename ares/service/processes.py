@@ -54,6 +54,10 @@ class ManagedProcess(Protocol):
 
     def pid(self) -> int | None: ...
 
+    def last_words(self) -> str:
+        """The last line of its log: what it said before it ended."""
+        ...
+
 
 class ServiceProcess:
     """`ares service run NAME` as a child, its output in <state_dir>/logs/NAME.log."""
@@ -117,6 +121,9 @@ class ServiceProcess:
     def pid(self) -> int | None:
         return None if self._child is None else self._child.pid
 
+    def last_words(self) -> str:
+        return last_line(self.log)
+
 
 class QuestDBProcess:
     """The embedded QuestDB as a managed process; a server that already runs is adopted and left running."""
@@ -154,6 +161,18 @@ class QuestDBProcess:
 
     def pid(self) -> int | None:
         return self._running.pid if self._running else None
+
+    def last_words(self) -> str:
+        return last_line(self._server.log)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a file that is not empty, without the word that our own error lines begin with."""
+    try:
+        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    return lines[-1].removeprefix("error: ") if lines else ""
 
 
 def answers_ok(url: str, timeout_s: float = 1.0) -> bool:

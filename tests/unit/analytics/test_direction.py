@@ -1,0 +1,160 @@
+"""Goal: a model learns only from the past, is judged only by the future, and says so when there is too little of it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analytics.facts import MINUTE_NS, BarKey, BarValues, Stamp, Value
+from analytics.models.artifact import Model, artifact_path, load, save
+from analytics.models.direction import Fit, NoFit, dataset, fit, label_of, probabilities
+from analytics.scoring import prediction
+from analytics.training import left_out_text, version_of
+from ares.clock import NANOS_PER_SECOND
+from ares.config.settings import TrainingConfig
+from ares.errors import OperatingError
+
+CONFIG = TrainingConfig(rows_min=100, horizon_bars=5, embargo_bars=10, test_share=0.25)
+
+
+def bar(close: float | None) -> BarValues:
+    return BarValues("traded" if close else "gap", "trades", close, close, close, close, 1.0, 1.0, 1, 0.5)
+
+
+def market(
+    minutes: int, *, hint: float, seed: int = 3
+) -> tuple[dict[BarKey, dict[str, Value]], dict[BarKey, BarValues]]:
+    """A random walk, and a feature that knows its next five minutes by `hint` (0 = nothing, 1 = all)."""
+    rng = random.Random(seed)
+    closes = [100.0]
+    for _ in range(minutes + 5):
+        closes.append(closes[-1] * (1 + rng.gauss(0, 1e-3)))
+    bars = {BarKey("A", n * MINUTE_NS): bar(close) for n, close in enumerate(closes)}
+    features: dict[BarKey, dict[str, Value]] = {}
+    for n in range(minutes):
+        knows = hint * (closes[n + 5] / closes[n] - 1) * 1_000
+        features[BarKey("A", n * MINUTE_NS)] = {"hint_v1": knows + rng.gauss(0, 1), "noise_v1": rng.gauss(0, 1)}
+    return features, bars
+
+
+def test_informative_feature_is_found_and_noise_is_not() -> None:
+    good = fit(dataset(*market(1_500, hint=1.0), 5), CONFIG)
+    poor = fit(dataset(*market(1_500, hint=0.0), 5), CONFIG)
+    assert isinstance(good, Fit)
+    assert isinstance(poor, Fit)
+    assert good.auc > 0.8
+    assert abs(poor.auc - 0.5) < 0.1
+    assert good.log_loss < poor.log_loss
+
+
+def test_training_ends_an_embargo_before_the_test_begins() -> None:
+    data = dataset(*market(400, hint=1.0), 5)
+    fitted = fit(data, CONFIG)
+    assert isinstance(fitted, Fit)
+    test_from_ns = int(np.unique(data.ts_ns)[round(400 * 0.75)])
+    assert fitted.train_to_ns < test_from_ns - CONFIG.embargo_bars * MINUTE_NS
+    assert fitted.rows + fitted.rows_test < len(data.y)
+    assert fitted.rows_test == 100
+
+
+def test_same_seed_gives_the_same_model() -> None:
+    data = dataset(*market(300, hint=0.5), 5)
+    first, second = fit(data, CONFIG), fit(data, CONFIG)
+    assert isinstance(first, Fit)
+    assert isinstance(second, Fit)
+    rows = [[0.5, 0.1], [-2.0, 3.0]]
+    assert probabilities(first.classifier, rows) == probabilities(second.classifier, rows)
+    assert probabilities(first.classifier, []) == []
+
+
+def test_too_few_rows_are_told_with_the_setting_that_asks_for_more() -> None:
+    outcome = fit(dataset(*market(50, hint=1.0), 5), CONFIG)
+    assert outcome == NoFit("50 complete rows, fewer than training.rows_min = 100", 50)
+
+
+def test_market_that_only_rises_gives_no_model() -> None:
+    bars = {BarKey("A", n * MINUTE_NS): bar(100.0 + n) for n in range(306)}
+    features: dict[BarKey, dict[str, Value]] = {BarKey("A", n * MINUTE_NS): {"f_v1": float(n)} for n in range(300)}
+    outcome = fit(dataset(features, bars, 5), CONFIG)
+    assert isinstance(outcome, NoFit)
+    assert outcome.reason.startswith("only one outcome among the")
+
+
+def test_no_history_at_all_is_no_error() -> None:
+    data = dataset({}, {}, 5)
+    assert fit(data, CONFIG) == NoFit("0 complete rows, fewer than training.rows_min = 100", 0)
+    assert data.null_share == 1.0
+
+
+def test_feature_that_is_mostly_null_is_left_out_and_reported() -> None:
+    features, bars = market(200, hint=1.0)
+    for n, values in enumerate(features.values()):
+        values["spread_v1"] = 0.1 if n % 10 == 0 else None
+        values["noise_v1"] = None if n % 10 == 0 else values["noise_v1"]
+    data = dataset(features, bars, 5)
+    assert data.features == ("hint_v1", "noise_v1")
+    assert len(data.y) == 180, "a bar with a missing feature teaches nothing"
+    assert data.left_out == {"spread_v1": pytest.approx(0.9)}
+    assert left_out_text(data) == "left out: spread_v1 (90% NULL)"
+    assert data.null_share == pytest.approx((0.0 + 0.1 + 0.9) / 3)
+
+
+def test_bar_whose_outcome_is_unknown_or_unmoved_has_no_label() -> None:
+    bars = {BarKey("A", 0): bar(1.0), BarKey("A", 5 * MINUTE_NS): bar(1.0), BarKey("A", 6 * MINUTE_NS): bar(None)}
+    assert label_of(BarKey("A", 0), bars, 5) is None
+    assert label_of(BarKey("A", 0), bars, 6) is None
+    assert label_of(BarKey("A", 0), bars, 7) is None
+    assert label_of(BarKey("A", 6 * MINUTE_NS), bars, 1) is None
+    assert label_of(BarKey("A", 0), bars | {BarKey("A", MINUTE_NS): bar(2.0)}, 1) == 1
+
+
+def a_model() -> Model:
+    fitted = fit(dataset(*market(200, hint=1.0), 5), CONFIG)
+    assert isinstance(fitted, Fit)
+    return Model("direction", "v1", fitted.features, fitted.train_to_ns, fitted.classifier)
+
+
+def test_model_reads_back_as_it_was_kept(tmp_path: Path) -> None:
+    path = artifact_path(tmp_path, "direction", "v1")
+    model = a_model()
+    digest = save(model, path)
+    found = load(path, digest)
+    assert (found.version, found.features, found.train_to_ns) == (model.version, model.features, model.train_to_ns)
+    rows = [[0.1, 0.2]]
+    assert probabilities(found.classifier, rows) == probabilities(model.classifier, rows)
+    assert [file.name for file in path.parent.iterdir()] == ["v1.joblib"]
+
+
+def test_altered_artifact_is_never_unpickled(tmp_path: Path) -> None:
+    path = artifact_path(tmp_path, "direction", "v1")
+    digest = save(a_model(), path)
+    path.write_bytes(b"cos\nsystem\n(S'touch /tmp/owned'\ntR.")
+    with pytest.raises(OperatingError, match="is not the one that was recorded"):
+        load(path, digest)
+
+
+def test_missing_artifact_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OperatingError, match=r"v9\.joblib cannot be read"):
+        load(artifact_path(tmp_path, "direction", "v9"), "")
+
+
+def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("in the way")
+    with pytest.raises(OperatingError, match="cannot be written"):
+        save(a_model(), artifact_path(tmp_path, "direction", "v1"))
+
+
+def test_prediction_says_who_when_and_how_sure() -> None:
+    now_ns = 1_000 * MINUTE_NS + 62 * NANOS_PER_SECOND
+    row = prediction(a_model(), BarKey("BTC/USDT", 1_000 * MINUTE_NS), 0.6, Stamp("sim", now_ns, NANOS_PER_SECOND))
+    assert row.symbols["version"] == "v1"
+    assert row.symbols["known_at_kind"] == "live"
+    assert (row.columns["score"], row.columns["known_at"]) == (0.6, now_ns)
+
+
+def test_versions_sort_by_time() -> None:
+    assert version_of(0) == "19700101T000000.000"
+    assert version_of(1_234_567_890) < version_of(1_235_567_890)
