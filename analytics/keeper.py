@@ -93,12 +93,15 @@ class Keeper:
         """Freeze one more piece of what is behind the live bars; False if nothing is left."""
         if not self._history:
             return False
-        symbol, piece = self._history[0]
-        now_ns = self.freezer.clock.now_ns()
-        if piece.end_ns >= now_ns - self.pace.recheck_ns or not await self._is_frozen(symbol, piece):
-            bars = await self._freeze_again({symbol: piece})
-            log.info("history_frozen", symbol=symbol, bars=bars, since=to_datetime(piece.start_ns).isoformat())
-        self._history.pop(0)
+        piece = self._history[0][1]
+        symbols = [symbol for symbol, other in self._history if other == piece]
+        recent = piece.end_ns >= self.freezer.clock.now_ns() - self.pace.recheck_ns
+        todo = {symbol: piece for symbol in symbols if recent or not await self._is_frozen(symbol, piece)}
+        if todo:
+            bars = await self._freeze_again(todo)
+            log.info("history_frozen", symbols=sorted(todo), bars=bars, since=to_datetime(piece.start_ns).isoformat())
+        done = {(symbol, piece) for symbol in symbols}  # meanwhile another symbol may have begun
+        self._history = [work for work in self._history if work not in done]
         return True
 
     async def correct(self) -> int:

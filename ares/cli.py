@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from importlib import import_module, metadata
 
@@ -82,7 +83,7 @@ def main() -> None:
         sys.exit(UsageError.exit_code)
     except ClickException as error:
         fail(UsageError(f"{error.format_message()} See `{_help_of(error)}`"))
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(INTERRUPTED_EXIT_CODE)
     except ExceptionGroup as group:
         ours, rest = group.split(AresError)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from ares.commands.demo_view import READY_MADE, Snapshot, one_line, render, take
 from ares.commands.output import console
 from ares.config import AresConfig, load_config
 from ares.errors import StoreError, UsageError
-from ares.service.installation import Installation
+from ares.service.installation import Installation, stop_on_signals
 from ares.service.processes import ServiceProcess, descendants_alive
 from ares.service.supervisor import Supervisor
 from ares.store import Database
@@ -92,13 +91,12 @@ class Demo:
 
     async def run(self) -> Json:
         """Start, show, report, stop; the report lacks only what the end of all processes tells."""
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        stopping = stop_on_signals()
         self._started_s = self._clock.monotonic_s()
         since = to_datetime(self._clock.now_ns())
         outcome: Json = {}
         async with self._installation.running() as supervisor:
+            stopping.listen()
             async with await Database.connect(self._config.database, readonly=True) as database:
                 outcome = await self._watch(database, supervisor, since, stopping)
             console.print("stopping all services in order")

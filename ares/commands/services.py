@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from ares.clock import SystemClock
 from ares.commands.output import console, print_rows
 from ares.config import AresConfig, load_config
 from ares.service import ServiceContext
-from ares.service.installation import Installation, service_states
+from ares.service.installation import Installation, service_states, stop_on_signals
 from ares.service.registry import service, service_names
 from ares.service.runner import run_service
 from ares.telemetry import configure_logging
@@ -61,10 +60,9 @@ def up(
 
 async def _up(config: AresConfig, names: list[str]) -> None:
     installation = Installation(config, names, console.print)
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    stopping = stop_on_signals()
     async with installation.running():
+        stopping.listen()
         await stopping.wait()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -123,6 +124,31 @@ class Installation:
             self._report(f"schema: {applied.tables} tables, {len(applied.views)} views deployed")
         finally:
             await writer.close()
+
+
+def stop_on_signals() -> Stopping:
+    """Turn SIGTERM and SIGINT into a wish to stop: it cancels the calling task until that one says `listen`."""
+    stopping = Stopping(asyncio.current_task())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.ask)
+    return stopping
+
+
+class Stopping(asyncio.Event):
+    """Set when somebody asked us to stop; before `listen` such a wish cancels the task instead."""
+
+    def __init__(self, task: asyncio.Task[None] | None) -> None:
+        super().__init__()
+        self._task = task
+
+    def listen(self) -> None:
+        """From now on the task looks at the event by itself."""
+        self._task = None
+
+    def ask(self) -> None:
+        self.set()
+        if self._task is not None:
+            self._task.cancel()
 
 
 def _supervisor_pid(state_dir: Path) -> int | None:
