@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analytics.catalog import Definition, definitions
 from analytics.facts import BarKey, BarValues, Frozen, SignalValues, Span, Value, ValueKey
@@ -16,6 +16,8 @@ from ares.store.pool import as_int, as_str
 QUERIES = load_queries("analytics", "queries/freeze.sql")
 THIS_VIEW = "this_view"
 BARS_VIEW = "bars_1m"
+READS_AT_ONCE = 2
+"""Of the last minutes, and as many of longer spans: history must leave connections of the pool to the live bars."""
 SETTLE_POLL_S = 0.01
 SETTLE_S_MAX = 10.0
 
@@ -50,6 +52,8 @@ class TruthReader:
 
     database: Database
     venue: str
+    _quick: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
+    _slow: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
 
     async def settle(self, bars_until_ns: int) -> None:
         """Return once everything committed before the call is part of the bars, and the minutes before are closed.
@@ -74,7 +78,7 @@ class TruthReader:
         return bars_of(await self.database.fetch(QUERIES["bars_day"], {"venue": self.venue}))
 
     async def truth(self, span: Span | None) -> Truth:
-        """Bars and all features; the statements run side by side, as far as the pool has connections."""
+        """Bars and all features, two statements at a time."""
         features = definitions("feature")
         reading = asyncio.gather(*(self._values(feature, span) for feature in features))
         bars, values = await asyncio.gather(self.bars(span), reading)
@@ -87,9 +91,7 @@ class TruthReader:
 
     async def frozen(self, span: Span) -> FrozenFacts:
         """What is frozen of a span."""
-        bars, features, signals = await asyncio.gather(
-            *(self.database.fetch(QUERIES[f"frozen_{what}"], self._scope(span)) for what in _FROZEN)
-        )
+        bars, features, signals = await asyncio.gather(*(self._fetch_frozen(what, span) for what in _FROZEN))
         return FrozenFacts(
             {_bar_key(r): Frozen(as_int(r["revision"]), bar_of(r)) for r in bars},
             {_value_key(r, "name"): Frozen(as_int(r["revision"]), (_cell(r["value"]),)) for r in features},
@@ -106,7 +108,12 @@ class TruthReader:
 
     async def _fetch(self, what: str, span: Span | None, view: str = "") -> list[Record]:
         sql = QUERIES[f"{what}_recent" if span is None else f"{what}_range"].replace(THIS_VIEW, view)
-        return await self.database.fetch(sql, {"venue": self.venue} if span is None else self._scope(span))
+        async with self._quick if span is None else self._slow:
+            return await self.database.fetch(sql, {"venue": self.venue} if span is None else self._scope(span))
+
+    async def _fetch_frozen(self, what: str, span: Span) -> list[Record]:
+        async with self._slow:
+            return await self.database.fetch(QUERIES[f"frozen_{what}"], self._scope(span))
 
     def _scope(self, span: Span) -> dict[str, Param]:
         return {"venue": self.venue, "from": to_datetime(span.start_ns), "to": to_datetime(span.end_ns)}

@@ -77,12 +77,12 @@ async def database(questdb_config: DatabaseConfig) -> AsyncIterator[Database]:
         yield pool
 
 
-@pytest.fixture
-async def writer(questdb_config: DatabaseConfig) -> AsyncIterator[RowWriter]:
-    """A writer to the shared QuestDB."""
+@pytest.fixture(scope="session")
+def writer(questdb_config: DatabaseConfig) -> Iterator[RowWriter]:
+    """A writer to the shared QuestDB; one for all tests, for its client warns of many connections in a short time."""
     rows = RowWriter(questdb_config)
     yield rows
-    await rows.close()
+    asyncio.run(rows.close())
 
 
 @pytest.fixture

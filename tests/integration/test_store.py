@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from ares.clock import SystemClock, to_ns
+from ares.clock import SystemClock
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.model.market import Book, Instrument, Trade
@@ -17,7 +17,8 @@ from ares.store import Database, RowWriter
 from ares.store.health import storage_health
 from ares.store.migrate import migrate, ordered, table_statements, view_statements
 
-T0 = to_ns(datetime(2026, 3, 1, 12, tzinfo=UTC)) + 123_456_789
+T0 = SystemClock().now_ns() - 60_000_000_000
+"""A minute ago: QuestDB drops what is older than a table's TTL as soon as newer rows are there."""
 
 
 def trade(venue: str, number: int) -> Trade:
