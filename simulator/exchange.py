@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ares.clock import Clock
-from ares.errors import PortInUse
+from ares.service.http import listen
 from ares.service.types import Health
 from ares.telemetry import get_logger
 from simulator.account_api import AccountApi
@@ -114,18 +113,9 @@ class Exchange:
         return Health(self._runner is not None, f"{clients} market data clients" if self._runner else "not listening")
 
     async def _listen(self, app: web.Application) -> None:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
-        await runner.setup()
         host, port = self._options.host, self._options.port
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            await runner.cleanup()
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse("simulator.port", host, port) from None
-            raise
-        self._runner = runner
-        self.address = f"http://{host}:{runner.addresses[0][1]}"
+        self._runner, bound = await listen(app, "simulator.port", host, port, shutdown_s=SHUTDOWN_S)
+        self.address = f"http://{host}:{bound}"
 
 
 def stream_routes(markets: MarketStreams, users: UserStreams) -> list[web.RouteDef]:

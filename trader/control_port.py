@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hmac
 import os
 import secrets
@@ -12,7 +11,8 @@ from pathlib import Path
 import orjson
 from aiohttp import web
 
-from ares.errors import AresError, OperatingError, PortInUse, UsageError
+from ares.errors import AresError, OperatingError, UsageError
+from ares.service.http import listen
 from trader.commander import Commander, Order, Outcome
 from trader.control_files import address_path, token_path
 
@@ -42,17 +42,7 @@ class ControlPort:
             ("flatten", self._commander.flatten),
         ):
             app.router.add_post(f"/{name}", _command(action))
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port).start()
-        except OSError as error:
-            await runner.cleanup()
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse("trading.control_port", self._host, self._port) from None
-            raise
-        self._runner = runner
-        port: int = runner.addresses[0][1]
+        self._runner, port = await listen(app, "trading.control_port", self._host, self._port)
         _write_private(token_path(self._state_dir), self._token)
         _write_private(address_path(self._state_dir), f"{self._host}:{port}")
         return port

@@ -10,6 +10,26 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from ares.errors import PortInUse
 from ares.service.types import Service
 
+SHUTDOWN_S = 60.0
+"""aiohttp's own default: how long a stop waits for requests that are being answered."""
+
+
+async def listen(
+    app: web.Application, field: str, host: str, port: int, *, shutdown_s: float = SHUTDOWN_S
+) -> tuple[web.AppRunner, int]:
+    """Serve an application; returns its runner and port (port 0 asks for any). Raises `PortInUse` naming `field`."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_s)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(field, host, port) from None
+        raise
+    bound: int = runner.addresses[0][1]
+    return runner, bound
+
 
 class ProbeServer:
     """Serves the probes of one service until it is stopped."""
@@ -26,17 +46,7 @@ class ProbeServer:
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port).start()
-        except OSError as error:
-            await runner.cleanup()
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse("monitoring.port_base", self._host, self._port) from None
-            raise
-        self._runner = runner
-        bound: int = runner.addresses[0][1]
+        self._runner, bound = await listen(app, "monitoring.port_base", self._host, self._port)
         return bound
 
     async def stop(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -156,14 +156,3 @@ def as_float(value: object) -> float:
     """A cell that must hold a number."""
     assert isinstance(value, int | float), f"number expected, not {value!r}"
     return float(value)
-
-
-def as_decimal(value: object) -> Decimal:
-    """A cell that must hold a DECIMAL."""
-    assert isinstance(value, Decimal), f"decimal expected, not {value!r}"
-    return value
-
-
-def column_names(rows: Sequence[Record]) -> list[str]:
-    """The columns of a result, in the order of the query; none for an empty one."""
-    return list(rows[0]) if rows else []
