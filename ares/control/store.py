@@ -5,6 +5,7 @@ SQLite in WAL mode with `synchronous=FULL` on one machine (a commit returns afte
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
@@ -23,6 +24,8 @@ from ares.errors import ConfigError, ControlUnavailable, LeaseLost, SequenceConf
 from ares.model.row import Row
 
 BUSY_MS_MAX = 10_000
+SWITCH_TRIES_MAX = 1_000
+SWITCH_WAIT_S = 0.01
 OUTBOX_LOCK = 4_177
 
 
@@ -45,10 +48,11 @@ class ControlStore:
             raise ConfigError(
                 "control.url", "(hidden)", f"not a database URL ({type(error).__name__})", _URLS
             ) from None
+        store = cls(engine)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _sqlite_durable)
+            store._switch_to_wal()
             event.listen(engine, "begin", _sqlite_begin)
-        store = cls(engine)
         with store._transaction() as connection:
             METADATA.create_all(connection)
         return store
@@ -173,6 +177,18 @@ class ControlStore:
     def close(self) -> None:
         self._engine.dispose()
 
+    def _switch_to_wal(self) -> None:
+        """Once per file. SQLite answers "locked" at once, timeout or not, while another process does the same."""
+        for tries_left in reversed(range(SWITCH_TRIES_MAX)):
+            try:
+                with self._engine.connect() as connection:
+                    connection.execute(text("PRAGMA journal_mode=WAL"))
+                return
+            except SQLAlchemyError as error:
+                if not tries_left or "locked" not in str(error):
+                    raise self._unavailable(error) from None
+                time.sleep(SWITCH_WAIT_S)
+
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
@@ -181,8 +197,10 @@ class ControlStore:
         except IntegrityError:
             raise
         except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            raise ControlUnavailable(f"control store {self._engine.url!r}: {cause}") from None
+            raise self._unavailable(error) from None
+
+    def _unavailable(self, error: SQLAlchemyError) -> ControlUnavailable:
+        return ControlUnavailable(f"control store {self._engine.url!r}: {getattr(error, 'orig', None) or error}")
 
 
 _URLS = "Use sqlite:///path/control.db or postgresql+psycopg://user@host/database"
@@ -191,7 +209,7 @@ _URLS = "Use sqlite:///path/control.db or postgresql+psycopg://user@host/databas
 def _sqlite_durable(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     setattr(connection, "isolation_level", None)  # noqa: B010 - sqlite3's own attribute, so that BEGIN is ours
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS_MAX}"):
+    for pragma in (f"busy_timeout={BUSY_MS_MAX}", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

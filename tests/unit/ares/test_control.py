@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +27,16 @@ from ares.model.row import Row, UtcNs
 from ares.testing.clock import SteppedClock
 
 SECOND = 1_000_000_000
+OPEN_MANY = """
+import sys, time
+from ares.control import ControlStore
+
+print("loaded", flush=True)
+start = float(sys.stdin.readline())
+for number in range(60):
+    time.sleep(max(0, start + number * 0.03 - time.time()))
+    ControlStore.open(f"sqlite:///{sys.argv[1]}/{number}.db").close()
+"""
 
 
 def event(number: int) -> NewEvent:
@@ -32,6 +45,23 @@ def event(number: int) -> NewEvent:
 
 def row(number: int) -> Row:
     return Row("fills", number, {"venue": "v"}, {"fill_id": str(number), "price": Decimal("1.5"), "at": UtcNs(number)})
+
+
+def test_processes_may_open_a_store_that_does_not_exist_yet_at_the_same_moment(tmp_path: Path) -> None:
+    openers = [
+        subprocess.Popen([sys.executable, "-c", OPEN_MANY, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for opener in openers:
+        assert opener.stdout and opener.stdout.readline() == b"loaded\n"
+    start = str(time.time() + 0.2).encode() + b"\n"
+    for opener in openers:
+        assert opener.stdin
+        opener.stdin.write(start)
+        opener.stdin.flush()
+    for opener in openers:
+        opener.communicate(timeout=60)
+    assert [opener.returncode for opener in openers] == [0, 0, 0]
 
 
 def test_stream_reads_back_in_order_with_its_payload(control: ControlStore) -> None:
