@@ -17,6 +17,7 @@ from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config.settings import IngestConfig, VenueConfig
 from ares.errors import MalformedFrame, UnknownSymbol, VenueUnavailable
 from ares.model.market import Instrument
+from ares.resilience import to_the_end
 from ares.telemetry import get_logger, metrics
 from ingest.feed import Channel, Frame, MarketEvent, Silence
 from ingest.venues.binance import Names, decode_book, decode_instrument, decode_quote, decode_trade, mapping
@@ -90,7 +91,7 @@ class BinanceFeed:
         except FOREIGN as error:
             raise translated(error, client.last_response_headers) from None
         finally:
-            await client.close()
+            await to_the_end(client.close())
         instruments = [self._instrument(markets, symbol) for symbol in self._ingest.symbols]
         self._names = Names(self._venue, {each.venue_symbol: each.symbol for each in instruments})
         self._markets = client
@@ -121,9 +122,7 @@ class BinanceFeed:
                     connection.result()
         finally:
             stream.confirmed = False
-            connection.cancel()
-            await asyncio.gather(connection, return_exceptions=True)
-            await client.close()
+            await to_the_end(_let_go(connection, client))
 
     async def _wait(self, stream: Stream, connection: asyncio.Task[None]) -> None:
         """Until something arrived or the connection is lost. Raises `Silence` when neither happens for too long."""
@@ -156,6 +155,7 @@ class BinanceFeed:
             raise translated(error, stream.client.last_response_headers) from None
         finally:
             turn.cancel()
+            await asyncio.gather(turn, return_exceptions=True)
 
     def _watch_of(self, stream: Stream) -> Callable[[], Awaitable[object]]:
         symbols = list(self._ingest.symbols)
@@ -216,6 +216,12 @@ class BinanceFeed:
 
     async def close(self) -> None:
         """Every connection belongs to a `frames` iterator, which closes it; nothing is left to do."""
+
+
+async def _let_go(connection: asyncio.Task[None], client: BinanceClient) -> None:
+    connection.cancel()
+    await asyncio.gather(connection, return_exceptions=True)
+    await client.close()
 
 
 def is_answer(message: object) -> bool:

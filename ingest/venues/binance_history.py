@@ -9,7 +9,7 @@ from ares.clock import NANOS_PER_MILLI, NANOS_PER_SECOND, Clock
 from ares.config.settings import VenueConfig
 from ares.errors import MalformedFrame, VenueUnavailable
 from ares.model.market import Bar, Trade
-from ares.resilience import Guard, GuardPolicy
+from ares.resilience import Guard, GuardPolicy, to_the_end
 from ingest.feed import Rejected, TradePage, raw_text
 from ingest.venues.binance import decode_bar, mapping, trade_of
 from ingest.venues.binance_client import BinanceClient, create_client
@@ -59,7 +59,7 @@ class BinanceHistory:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        await self._client.close()
+        await to_the_end(self._client.close())
 
     def _page(self, answer: object, symbol: str) -> TradePage:
         now_ns = self._clock.now_ns()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ccxt.pro
 import orjson
 import pytest
 from aiohttp import WSMsgType, web
@@ -23,6 +24,7 @@ from ingest.gaps import Gap, Where
 from ingest.recovery import Recovery
 from ingest.service import Ingest
 from ingest.services import INGEST
+from ingest.venues.binance_feed import BinanceFeed
 
 MINUTE_MS = 60_000
 PAIRS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
@@ -39,10 +41,12 @@ class Venue:
     streams: dict[web.WebSocketResponse, list[str]] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)
     up: bool = True
+    listens: asyncio.Event = field(default_factory=asyncio.Event)
     quotes: int = 0
     update_ids: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PAIRS, 1_000))
 
     def __post_init__(self) -> None:
+        self.listens.set()
         now_ms = SystemClock().now_ns() // NANOS_PER_MILLI
         for name in PAIRS:
             start_ms = now_ms - HISTORY_TRADES * TRADE_MS
@@ -139,6 +143,7 @@ class Venue:
                 order = orjson.loads(message.data)
                 await socket.send_json({"result": None, "id": order["id"]})
                 self.streams.setdefault(socket, []).extend(order["params"])
+            await self.listens.wait()
         self.sockets.discard(socket)
         self.streams.pop(socket, None)
         return socket
@@ -405,6 +410,36 @@ async def test_silent_stream_is_opened_again(
             await asyncio.sleep(0.1)
         else:
             raise AssertionError("a silent stream left no gap")
+
+
+async def test_stream_that_is_cancelled_while_it_closes_is_closed_whole(
+    questdb_config: DatabaseConfig, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue()
+    config = context_of(questdb_config, venue, port, tmp_path, silence_s_max=0.3).config
+    feed = BinanceFeed(venue, config.venues[venue], config.ingest, SystemClock())
+
+    async def read() -> None:
+        async with aclosing(feed.frames("trades")) as batches:
+            async for _ in batches:
+                pass
+
+    there.listens.clear()  # the venue does not answer when we hang up
+    async with serving(there, port):
+        await feed.open()
+        reading = asyncio.create_task(read())
+        await there.subscribed(2)
+        client = feed._streams["trades"].client
+        assert isinstance(client, ccxt.pro.binance)
+        async with asyncio.timeout(20):
+            while not client.closed_by_user:
+                await asyncio.sleep(0.01)
+        for _ in range(2):
+            reading.cancel()
+            await asyncio.sleep(0)
+        there.listens.set()
+        await asyncio.gather(reading, return_exceptions=True)
+        assert client.session is None
 
 
 async def test_venue_is_asked_and_more_of_the_past_is_fetched_without_the_service(

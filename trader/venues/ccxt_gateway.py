@@ -11,7 +11,7 @@ import ccxt
 from ares.clock import Clock
 from ares.config.settings import VenueConfig
 from ares.errors import OrderOutcomeUnknown, UnknownSymbol, VenueRejected, VenueUnavailable
-from ares.resilience import Guard, GuardPolicy
+from ares.resilience import Guard, GuardPolicy, to_the_end
 from ares.telemetry import get_logger
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import OrderReport
@@ -120,7 +120,7 @@ class CcxtGateway:
         return {symbol: mark for symbol, mark in middles.items() if mark > ZERO}
 
     async def close(self) -> None:
-        await self._client.close()
+        await to_the_end(self._client.close())
 
     async def _executions(
         self, symbol: str, params: Mapping[str, object], rows_max: int = PAGE_ROWS

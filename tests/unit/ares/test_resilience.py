@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ares.clock import SystemClock
 from ares.errors import VenueRejected, VenueUnavailable
-from ares.resilience import Backoff, Guard, GuardPolicy
+from ares.resilience import Backoff, Guard, GuardPolicy, to_the_end
 from ares.testing.clock import SteppedClock
 
 
@@ -95,3 +95,30 @@ def test_waits_stay_between_their_bounds(seed: int, s_min: float, s_max: float, 
     assert all(s_min <= wait <= s_max for wait in waits)
     backoff.reset()
     assert backoff.next_wait_s() == s_min
+
+
+async def test_cleaning_up_ends_whole_however_often_it_is_cancelled_and_the_cancellation_comes_through() -> None:
+    may_end, ended = asyncio.Event(), asyncio.Event()
+
+    async def clean_up() -> None:
+        await may_end.wait()
+        ended.set()
+
+    task = asyncio.create_task(to_the_end(clean_up()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    await asyncio.gather(task, return_exceptions=True)
+    assert ended.is_set()
+    assert task.cancelled()
+
+
+async def test_cleaning_up_that_fails_says_so() -> None:
+    async def clean_up() -> None:
+        raise VenueUnavailable("down")
+
+    with pytest.raises(VenueUnavailable):
+        await to_the_end(clean_up())
