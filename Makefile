@@ -10,12 +10,13 @@ BIN := .venv/bin
 DURATION ?=
 REPORT ?=
 SEEDS ?= 200
+RELOADS ?= 200
 ONLY ?=
 OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +58,9 @@ coverage: .venv/ready ## run all tests and report branch coverage
 
 fuzz: .venv/ready ## the property tests with SEEDS examples each
 	ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/property $(ARGS)
+
+storm: .venv/ready ## the running demo while its settings change RELOADS times (200)
+	ARES_TEST_RELOADS=$(RELOADS) $(BIN)/python -m pytest tests/acceptance/test_demo.py tests/integration/test_config_reload.py tests/integration/test_ingest_service.py $(ARGS)
 
 bench: .venv/ready ## ratios against a peer in one run; ONLY=name OUT=file.json
 	$(BIN)/python bench/run.py $(if $(ONLY),--only "$(ONLY)") --out "$(OUT)"

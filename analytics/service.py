@@ -14,6 +14,7 @@ from analytics.scoring import Scorer
 from analytics.training import HOUR_NS
 from analytics.truth import TruthReader
 from ares.clock import NANOS_PER_SECOND
+from ares.config import AresConfig
 from ares.errors import AresError, StoreError
 from ares.resilience import Backoff
 from ares.service import Health, JobScheduler, Service, ServiceContext, run_job
@@ -49,10 +50,8 @@ class Analytics:
         scorer = Scorer(self._database, config.ingest.venue, config.training.model, self._context.state_dir)
         lateness_ns = round(config.analytics.lateness_s_max * NANOS_PER_SECOND)
         freezer = Freezer(reader, self._writer, scorer, self._context.clock, lateness_ns)
-        recheck_ns = round(config.training.window_hours * HOUR_NS)
-        pace = Pace(config.analytics.poll_s, config.analytics.catch_up_bars_max, recheck_ns)
         await scorer.reload()
-        self._keeper = Keeper(freezer, pace)
+        self._keeper = Keeper(freezer, pace_of(config))
 
     async def run(self) -> None:
         keeper = self._running()
@@ -62,6 +61,11 @@ class Analytics:
             tasks.create_task(self._repeat("history", keeper.freeze_history, lambda: HISTORY_PAUSE_S), name="history")
             tasks.create_task(self._repeat("corrections", keeper.correct, lambda: CORRECT_S), name="corrections")
             tasks.create_task(self._repeat("model", self._follow_model, lambda: MODEL_POLL_S), name="model")
+
+    def reconfigure(self, config: AresConfig) -> None:
+        """Keep the new pace; the next training reads its settings itself."""
+        if self._keeper is not None:
+            self._keeper.pace = pace_of(config)
 
     async def stop(self) -> None:
         await self._jobs.stop()
@@ -118,6 +122,12 @@ class Analytics:
     def _running(self) -> Keeper:
         assert self._keeper is not None, "start() comes first"
         return self._keeper
+
+
+def pace_of(config: AresConfig) -> Pace:
+    """How fast to freeze, by these settings."""
+    recheck_ns = round(config.training.window_hours * HOUR_NS)
+    return Pace(config.analytics.poll_s, config.analytics.catch_up_bars_max, recheck_ns)
 
 
 def create(context: ServiceContext) -> Service:

@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import ares.errors
-from ares.config.settings import AresConfig
+from ares.config.changes import is_reloadable
+from ares.config.settings import AresConfig, TakenUpWhileRunning
 from ares.store.migrate import Statement, ordered, table_statements, view_statements
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -58,7 +59,7 @@ def config() -> str:
 def section(name: str, model: type[BaseModel]) -> str:
     purpose = inspect.getdoc(model) or ""
     rows = [row(name, key, field) for key, field in model.model_fields.items()]
-    head = "| setting | kind | default | meaning | variable |\n|---|---|---|---|---|"
+    head = "| setting | kind | default | takes effect | meaning | variable |\n|---|---|---|---|---|---|"
     return f"## `{name}`\n\n{purpose}\n\n{head}\n" + "\n".join(rows) + "\n"
 
 
@@ -70,14 +71,15 @@ def row(section_name: str, key: str, field: FieldInfo) -> str:
         .replace("typing.", "")
         .split("ares.config.settings.")[-1]
     )
-    bounds = ", ".join(str(m) for m in field.metadata)
+    bounds = ", ".join(str(mark) for mark in field.metadata if not isinstance(mark, TakenUpWhileRunning))
     default = (
         "required" if field.default is PydanticUndefined and field.default_factory is None else repr(field.default)
     )
     if field.default_factory is not None:
         default = "see default.toml"
     variable = f"ARES_{section_name}__{key}".replace(".", "__").upper()
-    cells = [f"`{key}`", f"{kind} {bounds}".strip(), f"`{default}`", field.description or "", f"`{variable}`"]
+    effect = "at once" if is_reloadable(field) else "restart"
+    cells = [f"`{key}`", f"{kind} {bounds}".strip(), f"`{default}`", effect, field.description or "", f"`{variable}`"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

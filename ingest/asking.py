@@ -14,9 +14,9 @@ from ingest.backfill import HOUR_NS, BarKeeper, Report, TradeBackfill
 from ingest.collector import Desk
 from ingest.history import SoundHistory
 from ingest.recovery import Recovery
-from ingest.service import venue_config
-from ingest.sink import Lane, Sink
-from ingest.validation import Limits, Validator
+from ingest.service import lane_of, limits_of, venue_config
+from ingest.sink import Sink
+from ingest.validation import Validator
 from ingest.venues.binance_feed import BinanceFeed
 from ingest.venues.binance_history import BinanceHistory
 
@@ -52,15 +52,14 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     clock = SystemClock()
     settings = config.ingest
     instruments = await BinanceFeed(settings.venue, venue_config(config), settings, clock).open()
-    limits = Limits(settings.event_ahead_s_max, settings.price_jump_max)
+    limits = limits_of(settings)
     symbols = {each.symbol: each.venue_symbol for each in instruments}
     source = BinanceHistory(settings.venue, venue_config(config), symbols, clock)
     history = SoundHistory(source, Validator(limits), clock)
     desk = Desk(settings.venue, (symbol,), limits, clock)
     backoff = Backoff(settings.backoff_s_min, settings.backoff_s_max, random.Random())  # noqa: S311 - jitter
     writer = RowWriter(config.database)
-    lane = Lane("past", settings.venue, settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
-    past = Sink(lane, writer, clock, backoff)
+    past = Sink(lane_of("past", settings), writer, clock, backoff)
     writing = asyncio.create_task(past.run())
     try:
         async with await Database.connect(config.database) as database:

@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from ares.clock import NANOS_PER_SECOND
-from ares.config.settings import AresConfig, VenueConfig
+from ares.config.settings import AresConfig, IngestConfig, VenueConfig
 from ares.errors import ConfigError, VenueError
 from ares.model.market import Instrument
 from ares.resilience import Backoff
@@ -44,8 +44,8 @@ class Ingest:
         settings = context.config.ingest
         venue = settings.venue
         self._feed = BinanceFeed(venue, venue_config(context.config), settings, context.clock)
-        limits = Limits(settings.event_ahead_s_max, settings.price_jump_max)
-        self._desk = Desk(venue, settings.symbols, limits, context.clock)
+        self._desk = Desk(venue, settings.symbols, limits_of(settings), context.clock)
+        self._history_validator = Validator(limits_of(settings))
         self._live_writer = RowWriter(context.config.database)
         self._past_writer = RowWriter(context.config.database)
         self._live = self._sink("live", self._live_writer)
@@ -61,9 +61,7 @@ class Ingest:
         self._state = "connecting to the store"
 
     def _sink(self, lane: str, writer: RowWriter) -> Sink:
-        settings = self._config.ingest
-        shape = Lane(lane, settings.venue, settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
-        return Sink(shape, writer, self._clock, self._backoff())
+        return Sink(lane_of(lane, self._config.ingest), writer, self._clock, self._backoff())
 
     def _backoff(self) -> Backoff:
         settings = self._config.ingest
@@ -85,8 +83,7 @@ class Ingest:
         settings = self._config.ingest
         venue = venue_config(self._config)
         self._history = BinanceHistory(settings.venue, venue, symbols, self._clock)
-        validator = Validator(Limits(settings.event_ahead_s_max, settings.price_jump_max))
-        history = SoundHistory(self._history, validator, self._clock)
+        history = SoundHistory(self._history, self._history_validator, self._clock)
         self._state = "recovering"
         recovery = await self._recover(instruments)
         self._state = ""
@@ -100,6 +97,14 @@ class Ingest:
             tasks.create_task(self._publish())
             for lane in self._lanes:
                 tasks.create_task(watch(lane))
+
+    def reconfigure(self, config: AresConfig) -> None:
+        """Collect by these settings from now on; batches under way keep theirs."""
+        self._config = config
+        self._feed.reconfigure(config.ingest)
+        self._live.reconfigure(lane_of("live", config.ingest))
+        self._past.reconfigure(lane_of("past", config.ingest))
+        self._desk.validator.limits = self._history_validator.limits = limits_of(config.ingest)
 
     async def stop(self) -> None:
         """Let the lanes finish what is queued, within a deadline, then let go of everything."""
@@ -192,6 +197,16 @@ class Ingest:
 async def watch(lane: asyncio.Task[None]) -> None:
     """Fail when the lane fails; being cancelled leaves it alone."""
     await asyncio.shield(lane)
+
+
+def lane_of(name: str, settings: IngestConfig) -> Lane:
+    """The shape of a lane."""
+    return Lane(name, settings.venue, settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
+
+
+def limits_of(settings: IngestConfig) -> Limits:
+    """What counts as plausible."""
+    return Limits(settings.event_ahead_s_max, settings.price_jump_max)
 
 
 def venue_config(config: AresConfig) -> VenueConfig:

@@ -63,6 +63,10 @@ class Sink:
         self.on_refused: Callable[[Row], Sequence[Row]] = lambda _: ()
         self.writable = True
 
+    def reconfigure(self, lane: Lane) -> None:
+        """Cut the next batches by another shape."""
+        self._lane = lane
+
     @property
     def depth(self) -> int:
         """Rows that are not acknowledged yet, those of the batch under way included."""

@@ -56,7 +56,7 @@ class Cycle:
     """Decides for every strategy and symbol, commits what it decided, then sends all orders at once."""
 
     def __init__(self, parts: CycleParts) -> None:
-        self._config = parts.config
+        self._config = self._next_config = parts.config
         self._account = parts.account
         self._desk = parts.account.parts.desk
         self._ledger = parts.account.parts.ledger
@@ -68,9 +68,16 @@ class Cycle:
         self._rules: RiskRules = build_rules(limits(parts.config))
         self._rests_until_ns: dict[tuple[str, str], int] = {}
 
+    def reconfigure(self, config: TradingConfig) -> None:
+        """Work by these settings from the next cycle on; one that runs keeps those it began with."""
+        self._next_config = config
+
     async def run(self) -> list[Decision]:
         """One cycle; returns its decisions. A QuestDB that is away makes every decision a skip, and no error."""
         started_s = self._clock.monotonic_s()
+        if self._next_config is not self._config:
+            self._config = self._next_config
+            self._rules = build_rules(limits(self._config))
         await self._states.refresh()
         moment = await self._look()
         decisions, order_ids = await self._decide_all(moment)

@@ -125,6 +125,13 @@ class Trader:
         self._reconciled = True
         self._cycled_at_s = self._clock.monotonic_s()
 
+    def reconfigure(self, config: TradingConfig) -> None:
+        """Trade by these settings from the next cycle on."""
+        cycle_s, self._config = self._config.cycle_s, config
+        self.cycle.reconfigure(config)
+        if self._scheduler.running and config.cycle_s != cycle_s:
+            self._scheduler.reschedule_job("cycle", trigger=IntervalTrigger(seconds=config.cycle_s, timezone=UTC))
+
     async def stop(self) -> None:
         """Let orders that are on their way come back, then let a successor in."""
         self._reconciled = False

@@ -52,6 +52,11 @@ class TraderService:
         assert self._trader is not None, "start() comes first"
         await self._trader.run()
 
+    def reconfigure(self, config: AresConfig) -> None:
+        """Limits, slippage and pace hold from the next cycle on."""
+        if self._trader is not None:
+            self._trader.reconfigure(config.trading)
+
     async def stop(self) -> None:
         if self._port is not None:
             await self._port.stop()

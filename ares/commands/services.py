@@ -11,11 +11,11 @@ import typer
 
 from ares.clock import SystemClock
 from ares.commands.output import console, print_rows
-from ares.config import AresConfig, load_config
+from ares.config import ConfigSource, load_config
 from ares.service import ServiceContext
 from ares.service.installation import Installation, service_states, stop_on_signals
 from ares.service.registry import service, service_names
-from ares.service.runner import run_service
+from ares.service.runner import RunOptions, run_service
 from ares.telemetry import configure_logging
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run single services.")
@@ -32,10 +32,11 @@ def run(
     held: Annotated[bool, typer.Option("--held", help="Begin only when standard input is closed.")] = False,
 ) -> None:
     """Run one service in the foreground, as a container does. Example: ares service run ingest --port 9101"""
-    config = load_config()
+    source = ConfigSource.of()
+    config = source.load()
     configure_logging(name, config.environment.log_level, json=config.monitoring.json_logs)
     context = ServiceContext(config, SystemClock(), f"{name}@{socket.gethostname()}:{os.getpid()}")
-    asyncio.run(run_service(service(name), context, port, held=held))
+    asyncio.run(run_service(service(name), context, RunOptions(port, held, source)))
 
 
 @app.command("list")
@@ -52,14 +53,15 @@ def up(
     ] = False,
 ) -> None:
     """Run everything on this machine, one process per service, until Ctrl-C. Example: ares up --with-exchange"""
-    config = load_config()
+    source = ConfigSource.of()
+    config = source.load()
     configure_logging("supervisor", config.environment.log_level, json=config.monitoring.json_logs)
     names = ["exchange", *PRODUCTION] if with_exchange else list(PRODUCTION)
-    asyncio.run(_up(config, names))
+    asyncio.run(_up(source, names))
 
 
-async def _up(config: AresConfig, names: list[str]) -> None:
-    installation = Installation(config, names, console.print)
+async def _up(source: ConfigSource, names: list[str]) -> None:
+    installation = Installation(source.load(), names, console.print, source)
     stopping = stop_on_signals()
     async with installation.running():
         stopping.listen()

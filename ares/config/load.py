@@ -1,12 +1,14 @@
-"""Layers of settings, weakest first: default.toml, <profile>.toml, your own file, ARES_* variables."""
+"""Layers of settings, weakest first: default.toml, <profile>.toml, your own file, overrides, ARES_* variables."""
 
 from __future__ import annotations
 
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,6 +22,9 @@ PROFILES = ("dev", "staging", "prod")
 CONTROL_VARIABLES = frozenset({"ARES_PROFILE", "ARES_CONFIG"})
 """Variables that steer the loading itself and name no setting; ARES_CI and ARES_TEST_* belong to the tests."""
 
+OVERRIDES = Path("config", "overrides.toml")
+"""Within the state directory, what `ares config` changed here; in a folder of its own, so that it can be watched."""
+
 SECRET_WORDS = ("secret", "password", "api_key", "url")
 HIDDEN = "(hidden)"
 
@@ -32,36 +37,89 @@ class _Environment(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """Where an Ares takes its settings from; reading it again finds what has changed in the files since."""
+
+    profile: str
+    directory: Path
+    file: Path | None
+    environ: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        profile: str | None = None,
+        file: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> Self:
+        """`profile` defaults to ARES_PROFILE, then dev; `file` to ARES_CONFIG. Raises `ConfigError`."""
+        env = dict(os.environ) if environ is None else environ
+        chosen = profile or env.get("ARES_PROFILE") or "dev"
+        if chosen not in PROFILES:
+            raise ConfigError("ARES_PROFILE", chosen, "no such profile", f"Choose one of {', '.join(PROFILES)}")
+        own = file or (Path(env["ARES_CONFIG"]) if env.get("ARES_CONFIG") else None)
+        return cls(chosen, directory or config_dir(), own, env)
+
+    def load(self, overrides: Tree | None = None) -> AresConfig:
+        """Read all layers and validate them whole; `overrides` instead of the file of that name, to try them.
+
+        Raises `ConfigError` naming field, value and way out for the first thing that is wrong.
+        """
+        tree, variables = self._files_and_variables()
+        if overrides is None:
+            path = overrides_path(merge(tree, variables))
+            overrides = read_toml(path) if path.is_file() else {}
+        try:
+            config = AresConfig.model_validate(merge(merge(tree, overrides), variables))
+        except ValidationError as error:
+            raise explain(error.errors()[0]) from None
+        refuse_default_passwords(config)
+        return _placed(config)
+
+    def overrides(self) -> Path:
+        """The file of settings changed on this machine. Raises `ConfigError`."""
+        return overrides_path(merge(*self._files_and_variables()))
+
+    def _files_and_variables(self) -> tuple[Tree, Tree]:
+        tree: Tree = {}
+        for layer in self._layers():
+            tree = merge(tree, read_toml(layer))
+        return merge(tree, {"environment": {"profile": self.profile}}), environment_tree(self.environ)
+
+    def files(self, config: AresConfig) -> list[Path]:
+        """Every file whose change may change the settings; the last one, of overrides, need not exist."""
+        return [*self._layers(), config.environment.state_dir / OVERRIDES]
+
+    def _layers(self) -> list[Path]:
+        layers = [self.directory / "default.toml", self.directory / f"{self.profile}.toml"]
+        return layers if self.file is None else [*layers, self.file]
+
+
 def load_config(
     profile: str | None = None,
     file: Path | None = None,
     environ: Mapping[str, str] | None = None,
     directory: Path | None = None,
 ) -> AresConfig:
-    """Read all layers and validate them whole.
+    """Read all layers and validate them whole; see `ConfigSource`. Raises `ConfigError`."""
+    return ConfigSource.of(profile, file, environ, directory).load()
 
-    `profile` defaults to ARES_PROFILE, then dev; `file` to ARES_CONFIG. Raises `ConfigError` naming field, value and
-    way out for the first thing that is wrong.
-    """
-    env = os.environ if environ is None else environ
-    chosen = profile or env.get("ARES_PROFILE") or "dev"
-    if chosen not in PROFILES:
-        raise ConfigError("ARES_PROFILE", chosen, "no such profile", f"Choose one of {', '.join(PROFILES)}")
-    folder = directory or config_dir()
-    tree: Tree = {}
-    for layer in (folder / "default.toml", folder / f"{chosen}.toml"):
-        tree = merge(tree, read_toml(layer))
-    own = file or (Path(env["ARES_CONFIG"]) if env.get("ARES_CONFIG") else None)
-    if own is not None:
-        tree = merge(tree, read_toml(own))
-    tree = merge(tree, {"environment": {"profile": chosen}})
-    tree = merge(tree, environment_tree(env))
-    try:
-        config = AresConfig.model_validate(tree)
-    except ValidationError as error:
-        raise explain(error.errors()[0]) from None
-    refuse_default_passwords(config)
-    return config
+
+def _placed(config: AresConfig) -> AresConfig:
+    """With a state directory that means the same to every process, wherever it works."""
+    state_dir = config.environment.state_dir.resolve()
+    environment = config.environment.model_copy(update={"state_dir": state_dir})
+    return config.model_copy(update={"environment": environment})
+
+
+def overrides_path(tree: Tree) -> Path:
+    """The file in the state directory that `ares config set` writes; it cannot say where the state directory is."""
+    environment = tree.get("environment")
+    state_dir = environment.get("state_dir") if isinstance(environment, dict) else None
+    default = AresConfig.model_fields["environment"].default.state_dir
+    return (Path(state_dir) if isinstance(state_dir, str) else default).resolve() / OVERRIDES
 
 
 def refuse_default_passwords(config: AresConfig) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -20,10 +20,24 @@ DEFAULT_PASSWORD = "quest"  # noqa: S105 - QuestDB's own, refused outside dev
 Quote = Annotated[Decimal, Field(gt=0)]
 
 
+class TakenUpWhileRunning:
+    """Marks a setting that running services take up as soon as it changes; all others wait for a restart."""
+
+
+T = TypeVar("T")
+Reloadable = Annotated[T, TakenUpWhileRunning()]
+
+
 class Section(BaseModel):
     """Frozen; a key nobody declared is an error, not a silent no-op."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def require_order(least: float, most: float, names: str) -> None:
+    """Raises `ValueError` if a range is upside down."""
+    if least > most:
+        raise ValueError(f"{names}: the least wait ({least} s) is longer than the longest ({most} s)")
 
 
 class EnvironmentConfig(Section):
@@ -31,11 +45,16 @@ class EnvironmentConfig(Section):
 
     profile: Literal["dev", "staging", "prod"] = "dev"
     state_dir: Path = Path("var")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    stop_s_max: Seconds = Field(20.0, description="deadline for draining on SIGTERM, seconds")
-    restart_backoff_s_min: Seconds = 0.5
-    restart_backoff_s_max: Seconds = 30.0
-    restarts_per_hour_max: Count = Field(60, description="after that many restarts a service is given up")
+    log_level: Reloadable[Literal["debug", "info", "warning", "error"]] = "info"
+    stop_s_max: Reloadable[Seconds] = Field(20.0, description="deadline for draining on SIGTERM, seconds")
+    restart_backoff_s_min: Reloadable[Seconds] = 0.5
+    restart_backoff_s_max: Reloadable[Seconds] = 30.0
+    restarts_per_hour_max: Reloadable[Count] = Field(60, description="after that many restarts a service is given up")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        require_order(self.restart_backoff_s_min, self.restart_backoff_s_max, "restart_backoff_s_min, _max")
+        return self
 
 
 class DatabaseConfig(Section):
@@ -85,26 +104,33 @@ class IngestConfig(Section):
     venue: str = "sim"
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT")
     book_levels: Count = 20
-    book_s_min: Seconds = Field(0.25, description="a book of one symbol is written at most this often")
+    book_s_min: Reloadable[Seconds] = Field(0.25, description="a book of one symbol is written at most this often")
     queue_rows_max: Count = 200_000
-    batch_rows_max: Count = 10_000
-    batch_s_max: Seconds = 0.1
-    silence_s_max: Seconds = Field(30.0, description="a stream without a frame for longer is reconnected")
+    batch_rows_max: Reloadable[Count] = 10_000
+    batch_s_max: Reloadable[Seconds] = 0.1
+    silence_s_max: Reloadable[Seconds] = Field(30.0, description="a stream without a frame for longer is reconnected")
     backoff_s_min: Seconds = 0.5
     backoff_s_max: Seconds = 30.0
     backfill_trades_hours: Annotated[float, Field(ge=0)] = 6.0
     backfill_bars_hours: Annotated[float, Field(ge=0)] = 72.0
-    watermark_s: Seconds = 0.5
-    price_jump_max: Annotated[float, Field(gt=1)] = Field(10.0, description="ratio to the last price that is refused")
-    event_ahead_s_max: Seconds = Field(60.0, description="an event later than our clock by more is refused")
+    watermark_s: Reloadable[Seconds] = 0.5
+    price_jump_max: Reloadable[Annotated[float, Field(gt=1)]] = Field(
+        10.0, description="ratio to the last price that is refused"
+    )
+    event_ahead_s_max: Reloadable[Seconds] = Field(60.0, description="an event later than our clock by more is refused")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        require_order(self.backoff_s_min, self.backoff_s_max, "backoff_s_min, _max")
+        return self
 
 
 class AnalyticsConfig(Section):
     """How bars freeze and signals come about."""
 
     lateness_s_max: Annotated[float, Field(ge=0)] = Field(1.0, description="how long after its close a bar may change")
-    poll_s: Seconds = 0.2
-    catch_up_bars_max: Count = Field(4_320, description="bars of history frozen per pass and symbol")
+    poll_s: Reloadable[Seconds] = 0.2
+    catch_up_bars_max: Reloadable[Count] = Field(4_320, description="bars of history frozen per pass and symbol")
 
 
 class TrainingConfig(Section):
@@ -113,12 +139,12 @@ class TrainingConfig(Section):
     model: str = "direction"
     cron: str = "*/30 * * * *"
     misfire_grace_s: Seconds = 300.0
-    rows_min: Count = 500
-    window_hours: Seconds = 72.0
-    horizon_bars: Count = 5
-    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    embargo_bars: Annotated[int, Field(ge=0)] = 10
-    seed: int = 7
+    rows_min: Reloadable[Count] = 500
+    window_hours: Reloadable[Seconds] = 72.0
+    horizon_bars: Reloadable[Count] = 5
+    test_share: Reloadable[Annotated[float, Field(gt=0, lt=1)]] = 0.25
+    embargo_bars: Reloadable[Annotated[int, Field(ge=0)]] = 10
+    seed: Reloadable[int] = 7
 
 
 class StrategyConfig(Section):
@@ -133,13 +159,13 @@ class StrategyConfig(Section):
 class RiskConfig(Section):
     """Limits every order is checked against; quote currency where not said otherwise."""
 
-    order_notional_quote_max: Quote = Decimal("5000")
-    position_quote_max: Quote = Decimal("10000")
-    gross_exposure_quote_max: Quote = Decimal("20000")
-    daily_loss_quote_max: Quote = Decimal("500")
-    price_collar: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.01")
-    signal_age_s_max: Seconds = 180.0
-    quote_age_s_max: Seconds = 10.0
+    order_notional_quote_max: Reloadable[Quote] = Decimal("5000")
+    position_quote_max: Reloadable[Quote] = Decimal("10000")
+    gross_exposure_quote_max: Reloadable[Quote] = Decimal("20000")
+    daily_loss_quote_max: Reloadable[Quote] = Decimal("500")
+    price_collar: Reloadable[Annotated[Decimal, Field(gt=0, lt=1)]] = Decimal("0.01")
+    signal_age_s_max: Reloadable[Seconds] = 180.0
+    quote_age_s_max: Reloadable[Seconds] = 10.0
 
 
 class TradingConfig(Section):
@@ -148,12 +174,14 @@ class TradingConfig(Section):
     account: str = "paper"
     venue: str = "sim"
     quote_currency: str = "USDT"
-    cycle_s: Seconds = 5.0
+    cycle_s: Reloadable[Seconds] = 5.0
     strategies: tuple[StrategyConfig, ...] = ()
     risk: RiskConfig = RiskConfig()
     order_type: Literal["limit_ioc", "market"] = "limit_ioc"
-    slippage_max: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal("0.001")
-    rebalance_share_min: Share = Field(0.1, description="of the maximum position; smaller moves are not traded")
+    slippage_max: Reloadable[Annotated[Decimal, Field(ge=0, lt=1)]] = Decimal("0.001")
+    rebalance_share_min: Reloadable[Share] = Field(
+        0.1, description="of the maximum position; smaller moves are not traded"
+    )
     adopt_balances_to: str | None = Field(None, description="strategy that takes over coins held at first start")
     lease_s: Seconds = 15.0
     unknown_poll_s: Seconds = 0.5
@@ -184,7 +212,7 @@ class MonitoringConfig(Section):
 
     host: str = "127.0.0.1"
     port_base: Port = 9100
-    heartbeat_s: Seconds = 5.0
+    heartbeat_s: Reloadable[Seconds] = 5.0
     json_logs: bool = True
 
 

@@ -1,13 +1,15 @@
-"""Each process' own door for probes: /livez, /readyz, /metrics on loopback."""
+"""Each process' own door for probes: /livez, /readyz, /metrics, /config and /-/reload on loopback."""
 
 from __future__ import annotations
 
 import errno
+from ipaddress import ip_address
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from ares.errors import PortInUse
+from ares.service.reload import ConfigReloader
 from ares.service.types import Service
 
 SHUTDOWN_S = 60.0
@@ -34,10 +36,11 @@ async def listen(
 class ProbeServer:
     """Serves the probes of one service until it is stopped."""
 
-    def __init__(self, service: Service, host: str, port: int) -> None:
+    def __init__(self, service: Service, host: str, port: int, settings: ConfigReloader | None = None) -> None:
         self._service = service
         self._host = host
         self._port = port
+        self._settings = settings
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
@@ -46,6 +49,9 @@ class ProbeServer:
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        if self._settings is not None:
+            app.router.add_get("/config", self._config)
+            app.router.add_post("/-/reload", self._reload)
         self._runner, bound = await listen(app, "monitoring.port_base", self._host, self._port)
         return bound
 
@@ -60,6 +66,23 @@ class ProbeServer:
         health = self._service.health()
         body = {"ready": health.ready, "detail": health.detail}
         return web.json_response(body, status=200 if health.ready else 503)
+
+    async def _config(self, _: web.Request) -> web.Response:
+        assert self._settings is not None
+        return web.json_response(self._settings.state)
+
+    async def _reload(self, request: web.Request) -> web.Response:
+        """Read the settings again; only for this machine, whoever else may reach the probes."""
+        assert self._settings is not None
+        if not ip_address(request.remote or "::").is_loopback:
+            return web.json_response({"error": "reload is for the machine itself"}, status=403)
+        outcome = await self._settings.reload("api")
+        body = {
+            "applied": [change.field for change in outcome.applied],
+            "waiting": [change.field for change in outcome.waiting],
+            "error": outcome.error,
+        }
+        return web.json_response(body, status=422 if outcome.error else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 
 from ares.clock import SystemClock
-from ares.config.settings import AresConfig
+from ares.config import AresConfig, ConfigSource
 from ares.control import ControlStore
 from ares.errors import PortInUse, ServerFailed, UsageError
 from ares.service.processes import QUESTDB, ServiceProcess, answers_ok, build_processes
 from ares.service.registry import service
+from ares.service.reload import ConfigReloader
 from ares.service.supervisor import Supervisor
 from ares.service.types import ServiceContext
 from ares.store import Database, RowWriter
@@ -33,8 +36,11 @@ class Installation:
     ...     ...
     """
 
-    def __init__(self, config: AresConfig, names: list[str], report: Report) -> None:
+    def __init__(
+        self, config: AresConfig, names: list[str], report: Report, source: ConfigSource | None = None
+    ) -> None:
         self.config = config
+        self._source = source
         self.state_dir = config.environment.state_dir.resolve()
         self._report = report
         self._names = names
@@ -51,20 +57,35 @@ class Installation:
         """
         await asyncio.to_thread(self.preflight)
         card = self._take_card()
-        watching: asyncio.Task[None] | None = None
+        watching: list[asyncio.Task[None]] = []
         try:
             await self.supervisor.start({QUESTDB: self._migrate})
             if self.config.database.mode == "remote":
                 await self._migrate()
-            watching = asyncio.create_task(self.supervisor.run(), name="supervisor")
+            watching.append(asyncio.create_task(self.supervisor.run(), name="supervisor"))
+            if self._source is not None:
+                watching.append(asyncio.create_task(self._follow(self._source), name="settings"))
             yield self.supervisor
         finally:
-            if watching is not None:
-                watching.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watching
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
             await self.supervisor.stop()
             card.unlink(missing_ok=True)
+
+    async def _follow(self, source: ConfigSource) -> None:
+        """Take up changed settings; SIGHUP reloads here and, through us, in every service."""
+        context = ServiceContext(source.load(), SystemClock(), f"supervisor@{socket.gethostname()}:{os.getpid()}")
+        settings = ConfigReloader(source, context, lambda config: self.supervisor.reconfigure(config.environment))
+        if os.isatty(0):  # there SIGHUP means that the terminal was closed, which ends us
+            await settings.run()
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self.supervisor.hang_up)
+        try:
+            await settings.run()
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
 
     def preflight(self) -> None:
         """Find out now what would fail in a minute."""

@@ -8,26 +8,41 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ares import __version__
+from ares.config import AresConfig, ConfigSource
 from ares.control import ControlStore
 from ares.errors import AresError
 from ares.model.row import Row
 from ares.service.http import ProbeServer
-from ares.service.types import Service, ServiceContext, ServiceSpec
+from ares.service.reload import ConfigReloader, Reloaded
+from ares.service.types import Reconfigurable, Service, ServiceContext, ServiceSpec
 from ares.store.server import make_dir
-from ares.telemetry import get_logger
+from ares.telemetry import get_logger, set_level
 
 PR_SET_PDEATHSIG = 1
 
 log = get_logger(__name__)
 
 
-async def run_service(spec: ServiceSpec, context: ServiceContext, port: int, *, held: bool = False) -> None:
-    """Run until SIGTERM or SIGINT, then drain within `environment.stop_s_max`.
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a service is run. `port`: of its probes, 0 takes any. `held`: wait, loaded and listening for probes, until
+    standard input is closed (the supervisor's sign to begin). `source`: where changed settings are read again; without
+    one they hold as they are.
+    """
 
-    `held`: wait, loaded and listening for probes, until standard input is closed (the supervisor's sign to begin).
+    port: int = 0
+    held: bool = False
+    source: ConfigSource | None = None
+
+
+async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOptions) -> None:
+    """Run until SIGTERM or SIGINT, then drain within `environment.stop_s_max`; SIGHUP reads the settings again.
 
     Raises what `start` or `run` raised; the caller turns it into an exit code.
     """
@@ -37,18 +52,57 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, port: int, *, 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     service = spec.build(context)
-    probes = ProbeServer(service, context.config.monitoring.host, port)
+    settings = _reloader(options.source, service, context)
+    probes = ProbeServer(service, context.config.monitoring.host, options.port, settings)
     bound_port = await probes.start()
     card = announce(context, spec.name, bound_port)
     try:
-        if held:
+        if options.held:
             await _released(stopping)
         if not stopping.is_set():
-            await _run_until(stopping, spec, service, context, bound_port)
+            async with _following(settings):
+                await _run_until(stopping, spec, service, context, bound_port)
     finally:
         await _stop(spec, service, context)
         await probes.stop()
         card.unlink(missing_ok=True)
+
+
+def _reloader(source: ConfigSource | None, service: Service, context: ServiceContext) -> ConfigReloader | None:
+    if source is None:
+        return None
+
+    def apply(config: AresConfig) -> None:
+        set_level(config.environment.log_level)
+        if isinstance(service, Reconfigurable):
+            service.reconfigure(config)
+
+    return ConfigReloader(source, context, apply)
+
+
+@asynccontextmanager
+async def _following(settings: ConfigReloader | None) -> AsyncIterator[None]:
+    """Follow the files, and reload on SIGHUP, as long as the block lasts."""
+    if settings is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    asked: set[asyncio.Task[Reloaded]] = set()
+
+    def ask() -> None:
+        task = asyncio.create_task(settings.reload("sighup"), name="reload")
+        asked.add(task)
+        task.add_done_callback(asked.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, ask)
+    following = asyncio.create_task(settings.run(), name="settings")
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        for task in (following, *asked):
+            task.cancel()
+        await asyncio.gather(following, *asked, return_exceptions=True)
 
 
 async def _released(stopping: asyncio.Event) -> None:
@@ -132,6 +186,10 @@ def announce(context: ServiceContext, name: str, port: int) -> Path:
 
 
 def end_with_parent() -> None:
-    """Ask Linux to send SIGTERM when the supervisor dies, so that kill -9 of it leaves no orphans."""
+    """Ask Linux to send SIGTERM when the supervisor dies, so that kill -9 of it leaves no orphans.
+
+    And survive a SIGHUP that comes before we can take it for what it means, a wish to reload.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -61,14 +61,25 @@ class Supervisor:
     ) -> None:
         by_name = {process.name: process for process in processes}
         graph = {p.name: [need for need in p.depends_on if need in by_name] for p in processes}
-        rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._watched = {
-            name: Watched(by_name[name], Backoff(config.restart_backoff_s_min, config.restart_backoff_s_max, rng))
+            name: Watched(by_name[name], Backoff(config.restart_backoff_s_min, config.restart_backoff_s_max, self._rng))
             for name in TopologicalSorter(graph).static_order()
         }
         self._config = config
         self._clock = clock
         self._tell = report
+
+    def reconfigure(self, config: EnvironmentConfig) -> None:
+        """Restart by these settings from now on."""
+        self._config = config
+        for watched in self._watched.values():
+            watched.backoff = Backoff(config.restart_backoff_s_min, config.restart_backoff_s_max, self._rng)
+
+    def hang_up(self) -> None:
+        """Tell every process to read its settings again."""
+        for watched in self._watched.values():
+            watched.process.end(signal.SIGHUP)
 
     def _report(self, line: str) -> None:
         """Tell whoever watches; a closed terminal or pipe must never keep us from stopping what we started."""

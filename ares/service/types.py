@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from ares.clock import Clock
 from ares.config.settings import AresConfig
@@ -40,9 +40,12 @@ class Service(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServiceContext:
-    """What a service is given: settings, time, and its own name in rows."""
+    """What a service is given: settings, time, and its own name in rows.
+
+    `config` is replaced when settings are reloaded; each object in it is frozen.
+    """
 
     config: AresConfig
     clock: Clock
@@ -58,6 +61,15 @@ class ServiceContext:
         """Where the control store is; SQLite in the state directory unless configured."""
         configured = self.config.control.url
         return configured.get_secret_value() if configured else f"sqlite:///{self.state_dir / 'control.db'}"
+
+
+@runtime_checkable
+class Reconfigurable(Protocol):
+    """A service that keeps settings in its parts: it hands them on when they change."""
+
+    def reconfigure(self, config: AresConfig) -> None:
+        """Work by these from now on. Only settings marked `Reloadable` differ, and all are valid: it cannot fail."""
+        ...
 
 
 Factory = Callable[[ServiceContext], Service]

@@ -1,5 +1,5 @@
 """Logs and metrics: names declared once, the same words as in rows and dashboards."""
 
-from ares.telemetry.logs import configure_logging, correlation, get_logger
+from ares.telemetry.logs import configure_logging, correlation, get_logger, set_level
 
-__all__ = ["configure_logging", "correlation", "get_logger"]
+__all__ = ["configure_logging", "correlation", "get_logger", "set_level"]

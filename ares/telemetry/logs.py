@@ -73,6 +73,13 @@ def configure_logging(service: str, level: str, *, json: bool, stream: TextIO | 
     logging.captureWarnings(capture=True)
 
 
+def set_level(level: str) -> None:
+    """From now on say what is of this level or above: debug, info, warning, error."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))
+    logging.getLogger().setLevel(max(logging.WARNING, number))
+
+
 def _add_service(service: str) -> structlog.typing.Processor:
     def add(_logger: object, _method: str, fields: Fields) -> Fields:
         fields["service"] = service

@@ -83,6 +83,10 @@ class BinanceFeed:
         """Its name in rows."""
         return self._venue
 
+    def reconfigure(self, ingest: IngestConfig) -> None:
+        """Books and silences by these settings from now on; the symbols stay those of the start."""
+        self._ingest = ingest
+
     async def open(self) -> Sequence[Instrument]:
         """Learn the venue's markets. Raises `VenueUnavailable`, `VenueRejected`, or `UnknownSymbol`."""
         client = create_client(self._venue, self._config)

@@ -137,3 +137,32 @@ def test_console_address_and_psql_line_are_printed() -> None:
 def test_nothing_runs_in_an_empty_state_directory(tmp_path: Path) -> None:
     result = ares("status", ARES_ENVIRONMENT__STATE_DIR=str(tmp_path))
     assert "(no rows)" in result.stdout
+
+
+def test_settings_are_changed_taken_back_and_rolled_back_with_a_history(tmp_path: Path) -> None:
+    here = {"ARES_ENVIRONMENT__STATE_DIR": str(tmp_path)}
+    changed = ares("config", "set", "trading.risk.price_collar", "0.02", "--why", "thin market", **here)
+    assert (changed.returncode, "at once" in changed.stdout) == (0, True)
+    assert (
+        ares("config", "set", "trading.account", "other", "--why", "move", **here).stdout.count("after a restart") == 1
+    )
+    refused = ares("config", "set", "trading.risk.price_collar", "7", "--why", "typo", **here)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "trading.risk.price_collar = 7" in refused.stderr
+    history = json.loads(ares("config", "history", "--json", **here).stdout)
+    assert [(row["cause"], row["why"]) for row in history] == [("found", ""), ("set", "thin market"), ("set", "move")]
+    assert ares("config", "rollback", "2", "--why", "wrong account", **here).returncode == 0
+    assert json.loads(ares("config", "show", "--overrides", **here).stdout) == {
+        "trading": {"risk": {"price_collar": "0.02"}}
+    }
+    assert ares("config", "unset", "trading.risk.price_collar", "--why", "calm again", **here).returncode == 0
+    assert json.loads(ares("config", "show", "--overrides", **here).stdout) == {}
+    assert ares("config", "drift", **here).returncode == 0
+    assert "no service runs here" in ares("config", "reload", **here).stdout
+
+
+def test_profiles_are_compared_without_the_secrets_of_their_places() -> None:
+    result = ares("config", "diff", "dev", "prod", "--json")
+    rows = {row["setting"]: row for row in json.loads(result.stdout)}
+    assert (rows["database.mode"]["dev"], rows["database.mode"]["prod"]) == ("embedded", "remote")
+    assert "dev-secret" not in result.stdout

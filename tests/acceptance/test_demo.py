@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ import pytest
 from psycopg.rows import dict_row
 
 ROOT = Path(__file__).resolve().parents[2]
-DURATION_S = 180
+RELOADS = int(os.environ.get("ARES_TEST_RELOADS", "20"))
+DURATION_S = 190 + RELOADS
 SERVICES = ("ingest", "analytics", "mirror", "trader", "exchange", "questdb")
 REPORT_KEYS = {
     *("trades_stored", "quotes_stored", "books_stored", "gaps_open", "quarantined", "bars_1m", "features", "signals"),
@@ -36,6 +38,7 @@ class RunningDemo:
     process: subprocess.Popen[str]
     state_dir: Path
     report: Path
+    settings: Path
     environment: dict[str, str]
     pg_port: int
     http_port: int
@@ -94,16 +97,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
         "ARES_VENUES__SIM__WS_URL": f"ws://127.0.0.1:{exchange}",
         "ARES_TRADING__CONTROL_PORT": str(control),
         "ARES_MONITORING__PORT_BASE": "0",
+        "ARES_CONFIG": str(folder / "own" / "mine.toml"),
         "ARES_INGEST__BACKFILL_TRADES_HOURS": "0.5",
         "ARES_INGEST__BACKFILL_BARS_HOURS": "24",
     }
+    settings = folder / "own" / "mine.toml"
+    settings.parent.mkdir()
+    settings.touch()
     report = folder / "out.json"
     with (folder / "demo.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "ares.cli", "demo", "--duration", str(DURATION_S), "--report", str(report)],
             cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
-    running = RunningDemo(process, folder / "var", report, environment, pg, http, exchange)
+    running = RunningDemo(process, folder / "var", report, settings, environment, pg, http, exchange)
     try:
         yield running
     finally:
@@ -146,6 +153,43 @@ def test_psql_gets_in_as_the_read_only_user(demo: RunningDemo, psql: str) -> Non
         check=True,
     )
     assert int(counted.stdout) > 0
+
+
+def test_settings_change_again_and_again_without_a_restart(demo: RunningDemo) -> None:
+    rng = random.Random(11)
+    pids = {service: demo.pid(service) for service in SERVICES}
+    cycle_s = 5.0
+    for number in range(RELOADS):
+        if rng.random() < 0.4:
+            text = rng.choice(["[trading]\ncycle_s = 0", "[trading.risk]\nprice_colar = 0.1", "[ingest"])
+        else:
+            cycle_s = round(2.0 + number / 1_000, 3)
+            limits = f"[trading.risk]\nprice_collar = {rng.uniform(0.005, 0.02):.4f}\n"
+            batches = (
+                f"[ingest]\nbatch_rows_max = {rng.randint(100, 9_999)}\nbook_s_min = {rng.uniform(0.1, 0.5):.3f}\n"
+            )
+            text = f"[trading]\ncycle_s = {cycle_s}\n{limits}{batches}[analytics]\npoll_s = {rng.uniform(0.1, 0.4):.3f}"
+        _write(demo.settings, text)
+        time.sleep(rng.uniform(0.1, 0.6))
+    _write(demo.settings, f"[trading]\ncycle_s = {cycle_s}\n")
+    drift = [sys.executable, "-m", "ares.cli", "config", "drift", "--json"]
+
+    def in_step() -> bool:
+        asked = subprocess.run(
+            drift, cwd=ROOT, env=demo.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        return asked.returncode == 0 and len(json.loads(asked.stdout)) == len(SERVICES) - 1
+
+    demo.until("all services in step with the file", in_step, 60)
+    assert {service: demo.pid(service) for service in SERVICES} == pids
+    wrong = "SELECT count() AS n FROM config_versions WHERE status = 'refused'"
+    demo.until("refused changes as rows", lambda: demo.sql(wrong)[0]["n"], 30)
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -309,6 +311,27 @@ async def test_withheld_frames_show_as_an_id_jump_and_are_fetched(collected: Run
     await collected.until("SELECT max(missing) FROM gaps WHERE venue = %(venue)s", 3)
     cause = "SELECT count() FROM gaps WHERE venue = %(venue)s AND cause = 'id_jump'"
     assert await collected.number(cause) == 2
+
+
+async def test_settings_that_change_again_and_again_under_load_lose_no_trade(collected: Running) -> None:
+    rng = random.Random(3)
+    config = collected.service._config
+    edits = int(os.environ.get("ARES_TEST_RELOADS", "30"))
+    for _ in range(edits):
+        changes = {
+            "batch_rows_max": rng.randint(1, 1_000),
+            "batch_s_max": rng.uniform(0.001, 0.05),
+            "book_s_min": rng.uniform(0.001, 0.1),
+            "watermark_s": rng.uniform(0.05, 0.5),
+            "price_jump_max": rng.uniform(2.0, 10.0),
+        }
+        ingest = config.ingest.model_copy(update=changes)
+        collected.service.reconfigure(config.model_copy(update={"ingest": ingest}))
+        await collected.venue.print_trade("BTCUSDT")
+        await collected.venue.move_book("BTCUSDT")
+    await collected.until(TRADES, HISTORY_TRADES + 1 + edits)
+    await collected.until(IDS, 0)
+    assert await collected.number("SELECT count() FROM gaps WHERE venue = %(venue)s") == 0
 
 
 async def test_what_the_venue_no_longer_has_is_recorded_as_lost(collected: Running) -> None:

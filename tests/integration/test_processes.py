@@ -26,7 +26,7 @@ from ares.service.http import ProbeServer
 from ares.service.installation import Installation, service_states
 from ares.service.processes import ServiceProcess
 from ares.service.registry import job_names, service, service_names
-from ares.service.runner import end_with_parent, run_service
+from ares.service.runner import RunOptions, end_with_parent, run_service
 from ares.service.supervisor import Supervisor
 from ares.store.server import EmbeddedQuestDB, RunningServer, port_is_free, resolve_jar, resolve_java
 
@@ -179,7 +179,7 @@ async def test_service_runs_until_sigterm_then_stops_and_takes_its_card_away(tmp
         created.append(Echo(ctx))
         return created[0]
 
-    running = asyncio.create_task(run_service(ServiceSpec("echo", create), context(tmp_path), 0))
+    running = asyncio.create_task(run_service(ServiceSpec("echo", create), context(tmp_path), RunOptions()))
     card = tmp_path / "run" / "echo.json"
     await until(lambda: bool(created) and "run" in created[0].events and card.exists())
     (state,) = await asyncio.to_thread(service_states, context(tmp_path).config)
@@ -202,7 +202,7 @@ async def test_service_that_crashes_is_stopped_and_its_error_comes_out(tmp_path:
         return created[0]
 
     with pytest.raises(ServerFailed, match="boom"):
-        await run_service(ServiceSpec("broken", create), context(tmp_path), 0)
+        await run_service(ServiceSpec("broken", create), context(tmp_path), RunOptions())
     assert created[0].events[-1] == "stop"
 
 

@@ -53,7 +53,8 @@ def test_processes_may_open_a_store_that_does_not_exist_yet_at_the_same_moment(t
         for _ in range(3)
     ]
     for opener in openers:
-        assert opener.stdout and opener.stdout.readline() == b"loaded\n"
+        assert opener.stdout
+        assert opener.stdout.readline() == b"loaded\n"
     start = str(time.time() + 0.2).encode() + b"\n"
     for opener in openers:
         assert opener.stdin

@@ -112,6 +112,17 @@ async def test_a_refusal_is_a_row_with_rule_observed_limit_and_unit(bench: Bench
     assert not bench.venue.submissions
 
 
+async def test_a_limit_that_is_lowered_while_trading_holds_from_the_next_cycle_on(bench: Bench) -> None:
+    trader = await bench.trader()
+    bench.market(target=1.0)
+    risk = bench.config.risk.model_copy(update={"order_notional_quote_max": Decimal(1_000)})
+    trader.reconfigure(bench.config.model_copy(update={"risk": risk, "cycle_s": 1.0}))
+    await trader.cycle.run()
+    (row,) = bench.rows("decisions")
+    assert row.symbols["rule"] == "OrderNotionalLimit"
+    assert row.columns["limit_value"] == Decimal("1000.0000000000")
+
+
 async def test_without_questdb_every_decision_is_a_skip_and_orders_are_still_followed(bench: Bench) -> None:
     trader = await bench.trader()
     bench.market(target=1.0)

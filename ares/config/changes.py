@@ -1,0 +1,89 @@
+"""What differs between two configurations, and what of it a running service may take up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import orjson
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from ares.config.settings import AresConfig, Section, TakenUpWhileRunning
+
+HIDDEN = "(hidden)"
+ABSENT = "(absent)"
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting that differs. `before` and `after` are for people: secrets are hidden."""
+
+    field: str
+    before: object
+    after: object
+    reloadable: bool
+
+
+def is_reloadable(info: FieldInfo) -> bool:
+    """Whether the type of a setting says that it is taken up while running."""
+    return any(isinstance(mark, TakenUpWhileRunning) for mark in info.metadata)
+
+
+def differences(before: Section, after: Section, prefix: str = "") -> list[Change]:
+    """Every setting that differs, by its dotted path, in the order of declaration."""
+    found: list[Change] = []
+    for name, info in type(before).model_fields.items():
+        found += _differences(f"{prefix}{name}", getattr(before, name), getattr(after, name), is_reloadable(info))
+    return found
+
+
+def _differences(path: str, before: object, after: object, reloadable: bool) -> Iterator[Change]:
+    if before == after:
+        return
+    if isinstance(before, Section) and isinstance(after, Section):
+        yield from differences(before, after, f"{path}.")
+    elif _is_table(before) and _is_table(after):
+        one, other = cast("Mapping[str, object]", before), cast("Mapping[str, object]", after)
+        for key in sorted(one.keys() | other.keys()):
+            yield from _differences(f"{path}.{key}", one.get(key, ABSENT), other.get(key, ABSENT), reloadable)
+    else:
+        yield Change(path, shown(before), shown(after), reloadable)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, Section) for each in value.values())
+
+
+def shown(value: object) -> object:
+    """A value as JSON can hold it, secrets hidden wherever they are."""
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    if isinstance(value, Section):
+        return {name: shown(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {str(key): shown(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [shown(each) for each in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def take_over(running: S, wanted: S) -> S:
+    """`running` with those settings of `wanted` that may change while running."""
+    values: dict[str, object] = {}
+    for name, info in type(running).model_fields.items():
+        old, new = getattr(running, name), getattr(wanted, name)
+        if isinstance(old, Section):
+            values[name] = take_over(old, new)
+        elif is_reloadable(info):
+            values[name] = new
+    return running.model_copy(update=values)
+
+
+def fingerprint(config: AresConfig) -> str:
+    """Names a configuration: equal settings, equal fingerprint. Secrets are not in it, so it betrays none."""
+    return hashlib.sha256(orjson.dumps(shown(config), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

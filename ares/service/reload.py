@@ -1,0 +1,126 @@
+"""Settings that change while a service runs: read whole, checked whole, then taken up as far as they may be.
+
+A file that says something impossible changes nothing: the service goes on with what it had, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from watchfiles import awatch
+
+from ares.config import AresConfig, ConfigSource
+from ares.config.changes import Change, differences, fingerprint, take_over
+from ares.control import ControlStore
+from ares.errors import AresError, ConfigError
+from ares.service.config_versions import ConfigVersions
+from ares.service.types import ServiceContext
+from ares.store.server import make_dir
+from ares.telemetry import get_logger, metrics
+
+DEBOUNCE_MS = 200
+KUBERNETES_DATA = "..data"
+"""The link that Kubernetes turns to a new version of a mounted ConfigMap; our files are links through it."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What became of a wish to reload: what was taken up, what waits for a restart, or why it was refused."""
+
+    applied: tuple[Change, ...] = ()
+    waiting: tuple[Change, ...] = ()
+    error: str = ""
+
+
+class ConfigReloader:
+    """Keeps one process' settings in step with the files; reloads follow each other, never overlap.
+
+    `apply` is called with the settings that hold from now on; it must not fail, for they are valid.
+    """
+
+    def __init__(self, source: ConfigSource, context: ServiceContext, apply: Callable[[AresConfig], None]) -> None:
+        self._source = source
+        self._context = context
+        self._apply = apply
+        self._lock = asyncio.Lock()
+        self._wanted = context.config
+        metrics.CONFIG_VALID.set(1)
+        self.waiting: tuple[Change, ...] = ()
+
+    @property
+    def state(self) -> dict[str, object]:
+        """For the service's card: which settings run, which are wanted, and what waits for a restart."""
+        return {
+            "running": fingerprint(self._context.config),
+            "wanted": fingerprint(self._wanted),
+            "waiting": [change.field for change in self.waiting],
+        }
+
+    async def reload(self, cause: str) -> Reloaded:
+        """Read the files again. `cause` says who asked: file, sighup, api."""
+        async with self._lock:
+            try:
+                wanted = await asyncio.to_thread(self._source.load)
+            except ConfigError as error:
+                return await self._refuse(str(error), cause)
+            return await self._take_up(wanted, cause)
+
+    async def run(self) -> None:
+        """Record what holds now, then watch the files until cancelled."""
+        await self._record(lambda versions: versions.changed(self._context.config, "start"))
+        files = self._source.files(self._context.config)
+        names = {str(file) for file in files} | {str(file.parent / KUBERNETES_DATA) for file in files}
+        make_dir(files[-1].parent)
+        async for _ in awatch(
+            *{file.parent for file in files},
+            watch_filter=lambda _, path: path in names,
+            debounce=DEBOUNCE_MS,
+            recursive=False,
+        ):
+            await self.reload("file")
+
+    async def _take_up(self, wanted: AresConfig, cause: str) -> Reloaded:
+        running = self._context.config
+        changes = differences(running, wanted)
+        applied = tuple(change for change in changes if change.reloadable)
+        waiting = tuple(change for change in changes if not change.reloadable)
+        self._wanted = wanted
+        metrics.CONFIG_VALID.set(1)
+        metrics.CONFIG_WAITS_FOR_RESTART.set(len(waiting))
+        if applied:
+            self._context.config = take_over(running, wanted)
+            self._apply(self._context.config)
+            log.info("config_taken_up", cause=cause, changed=[change.field for change in applied])
+        if waiting and waiting != self.waiting:
+            log.warning("config_waits_for_restart", cause=cause, changed=[change.field for change in waiting])
+        self.waiting = waiting
+        metrics.CONFIG_RELOADS.labels("ok" if changes else "unchanged").inc()
+        await self._record(lambda versions: versions.changed(wanted, cause))
+        return Reloaded(applied, waiting)
+
+    async def _refuse(self, error: str, cause: str) -> Reloaded:
+        metrics.CONFIG_VALID.set(0)
+        metrics.CONFIG_RELOADS.labels("refused").inc()
+        log.error("config_refused", cause=cause, error=error)
+        await self._record(lambda versions: versions.refused(error, cause))
+        return Reloaded(error=error)
+
+    async def _record(self, entry: Callable[[ConfigVersions], int | None]) -> None:
+        """The history is worth having, not worth stopping for."""
+        context = self._context
+
+        def write() -> None:
+            control = ControlStore.open(context.control_url)
+            try:
+                entry(ConfigVersions(control, context.clock, context.instance))
+            finally:
+                control.close()
+
+        try:
+            await asyncio.to_thread(write)
+        except AresError as error:
+            log.warning("config_not_recorded", cause=error.code)
