@@ -11,6 +11,7 @@ DURATION ?=
 REPORT ?=
 SEEDS ?= 200
 RELOADS ?= 200
+DRAINS ?= 50
 ONLY ?=
 OUT ?= bench.json
 
@@ -59,8 +60,8 @@ coverage: .venv/ready ## run all tests and report branch coverage
 fuzz: .venv/ready ## the property tests with SEEDS examples each
 	ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/property $(ARGS)
 
-storm: .venv/ready ## the running demo while its settings change RELOADS times (200)
-	ARES_TEST_RELOADS=$(RELOADS) $(BIN)/python -m pytest tests/acceptance/test_demo.py tests/integration/test_config_reload.py tests/integration/test_ingest_service.py $(ARGS)
+storm: .venv/ready ## the running demo: its settings change RELOADS times (200), its services end DRAINS times (50)
+	ARES_TEST_RELOADS=$(RELOADS) ARES_TEST_DRAINS=$(DRAINS) $(BIN)/python -m pytest tests/acceptance/test_demo.py tests/integration/test_config_reload.py tests/integration/test_ingest_service.py $(ARGS)
 
 bench: .venv/ready ## ratios against a peer in one run; ONLY=name OUT=file.json
 	$(BIN)/python bench/run.py $(if $(ONLY),--only "$(ONLY)") --out "$(OUT)"

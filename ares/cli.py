@@ -23,6 +23,7 @@ KERNEL_COMMANDS = {
     "demo": "ares.commands.demo:app",
     "job": "ares.commands.jobs:app",
     "service": "ares.commands.services:app",
+    "services": "ares.commands.services:services_app",
     "status": "ares.commands.services:status_app",
     "up": "ares.commands.services:up_app",
 }

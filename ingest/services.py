@@ -1,5 +1,10 @@
 """The services of this package, for the registry."""
 
-from ares.service.types import ServiceSpec
+from ares.service.types import Capability, ServiceSpec
 
-INGEST = ServiceSpec("ingest", "ingest.service:create", depends_on=("questdb",))
+INGEST = ServiceSpec(
+    "ingest",
+    "ingest.service:create",
+    depends_on=("questdb",),
+    provides=lambda config: [Capability("venue-feed", {"venue": config.ingest.venue})],
+)

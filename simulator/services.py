@@ -1,5 +1,9 @@
 """The services of this package, for the registry."""
 
-from ares.service.types import ServiceSpec
+from ares.service.types import Capability, ServiceSpec
 
-EXCHANGE = ServiceSpec("exchange", "simulator.service:create_exchange")
+EXCHANGE = ServiceSpec(
+    "exchange",
+    "simulator.service:create_exchange",
+    provides=lambda _: [Capability("exchange", {"protocol": "binance"})],
+)

@@ -9,18 +9,22 @@ from typing import Annotated
 
 import typer
 
-from ares.clock import SystemClock
+from ares.clock import SystemClock, to_datetime
 from ares.commands.output import console, print_rows
-from ares.config import ConfigSource, load_config
+from ares.config import AresConfig, ConfigSource, load_config
+from ares.errors import UsageError
 from ares.service import ServiceContext
+from ares.service.directory import HeartbeatRegistry, Instance
 from ares.service.installation import Installation, service_states, stop_on_signals
 from ares.service.registry import service, service_names
 from ares.service.runner import RunOptions, run_service
+from ares.store import Database
 from ares.telemetry import configure_logging
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run single services.")
 up_app = typer.Typer(add_completion=False)
 status_app = typer.Typer(add_completion=False)
+services_app = typer.Typer(add_completion=False)
 
 PRODUCTION = ("mirror", "ingest", "analytics", "trader")
 
@@ -66,6 +70,46 @@ async def _up(source: ConfigSource, names: list[str]) -> None:
     async with installation.running():
         stopping.listen()
         await stopping.wait()
+
+
+@services_app.command()
+def services(
+    offers: Annotated[str | None, typer.Option(help="Only ready ones with this capability, venue-feed say.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE that the capability must have.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Who runs, on every machine, by heartbeats. Example: ares services --offers venue-feed --label venue=sim"""
+    labels = dict(_pair(text) for text in label or [])
+    found = asyncio.run(_instances(load_config(), offers, labels))
+    print_rows([_instance_row(each) for each in found], json=json)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"label = {text!r}: not NAME=VALUE. Write for example --label venue=sim")
+    return name, value
+
+
+async def _instances(config: AresConfig, capability: str | None, labels: dict[str, str]) -> list[Instance]:
+    async with await Database.connect(config.database, readonly=True) as database:
+        registry = HeartbeatRegistry(database, SystemClock(), config.monitoring.heartbeat_s)
+        return await (registry.instances() if capability is None else registry.find(capability, **labels))
+
+
+def _instance_row(each: Instance) -> dict[str, object]:
+    offers = [f"{c.name}({', '.join(f'{k}={v}' for k, v in c.labels.items())})" for c in each.capabilities]
+    return {
+        "service": each.service,
+        "state": each.state,
+        "host": each.host,
+        "port": each.port,
+        "pid": each.pid,
+        "version": each.version,
+        "seen": to_datetime(each.seen_at_ns),
+        "offers": " ".join(offers),
+        "detail": each.detail,
+    }
 
 
 @status_app.command()

@@ -8,7 +8,7 @@ import random
 from ares.control import ControlStore
 from ares.control.mirror import Mirror
 from ares.resilience import Backoff
-from ares.service.types import Health, ServiceContext, ServiceSpec
+from ares.service.types import Capability, Health, ServiceContext, ServiceSpec
 from ares.store import RowWriter
 
 
@@ -44,4 +44,4 @@ class MirrorService:
         return Health(ready=self._mirror.error is None, detail=self._mirror.error or "")
 
 
-MIRROR = ServiceSpec("mirror", MirrorService, depends_on=("questdb",))
+MIRROR = ServiceSpec("mirror", MirrorService, depends_on=("questdb",), provides=lambda _: [Capability("outbox-mirror")])

@@ -13,11 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ares import __version__
 from ares.config import AresConfig, ConfigSource
-from ares.control import ControlStore
-from ares.errors import AresError
-from ares.model.row import Row
+from ares.service.heartbeat import Heartbeat
 from ares.service.http import ProbeServer
 from ares.service.reload import ConfigReloader, Reloaded
 from ares.service.types import Reconfigurable, Service, ServiceContext, ServiceSpec
@@ -56,14 +53,17 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
     probes = ProbeServer(service, context.config.monitoring.host, options.port, settings)
     bound_port = await probes.start()
     card = announce(context, spec.name, bound_port)
+    heartbeat = Heartbeat(spec, service, context, bound_port)
     try:
         if options.held:
             await _released(stopping)
         if not stopping.is_set():
             async with _following(settings):
-                await _run_until(stopping, spec, service, context, bound_port)
+                log.info("service_starting", name=spec.name, pid=os.getpid(), port=bound_port)
+                await _run_until(stopping, service, heartbeat)
     finally:
         await _stop(spec, service, context)
+        await heartbeat.last()
         await probes.stop()
         card.unlink(missing_ok=True)
 
@@ -119,18 +119,15 @@ async def _released(stopping: asyncio.Event) -> None:
             wait.cancel()
 
 
-async def _run_until(
-    stopping: asyncio.Event, spec: ServiceSpec, service: Service, context: ServiceContext, port: int
-) -> None:
-    log.info("service_starting", name=spec.name, pid=os.getpid(), port=port)
-    work = asyncio.create_task(_start_and_run(service), name=spec.name)
-    beats = asyncio.create_task(_heartbeat(spec, service, context, port), name="heartbeat")
+async def _run_until(stopping: asyncio.Event, service: Service, heartbeat: Heartbeat) -> None:
+    work = asyncio.create_task(_start_and_run(service), name="work")
+    beats = asyncio.create_task(heartbeat.run(), name="heartbeat")
     stop = asyncio.create_task(stopping.wait(), name="stop")
     try:
         done, _ = await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         if work in done:
             work.result()
-            raise AssertionError(f"{spec.name}.run() returned; it must last until it is cancelled")
+            raise AssertionError("Service.run() returned; it must last until it is cancelled")
     finally:
         for task in (work, beats, stop):
             task.cancel()
@@ -150,32 +147,6 @@ async def _stop(spec: ServiceSpec, service: Service, context: ServiceContext) ->
         log.info("service_stopped", name=spec.name)
     except TimeoutError:
         log.error("service_stop_timed_out", name=spec.name, seconds=context.config.environment.stop_s_max)
-
-
-async def _heartbeat(spec: ServiceSpec, service: Service, context: ServiceContext, port: int) -> None:
-    """A row every few seconds through the outbox: who runs where, and how it is."""
-    control = await asyncio.to_thread(ControlStore.open, context.control_url)
-    try:
-        while True:
-            health = service.health()
-            row = Row(
-                "services",
-                context.clock.now_ns(),
-                {
-                    "service": spec.name,
-                    "instance": context.instance,
-                    "state": "ready" if health.ready else "not_ready",
-                    "version": __version__,
-                },
-                {"pid": os.getpid(), "port": port, "detail": health.detail},
-            )
-            try:
-                await asyncio.to_thread(control.mirror, [row])
-            except AresError as error:
-                log.warning("heartbeat_missed", cause=error.code)
-            await context.clock.sleep(context.config.monitoring.heartbeat_s)
-    finally:
-        control.close()
 
 
 def announce(context: ServiceContext, name: str, port: int) -> Path:

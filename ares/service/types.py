@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
@@ -72,6 +72,18 @@ class Reconfigurable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What a service offers to others, with what tells it from the same of another: `venue-feed` of venue `sim`."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def offers(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Whether this is what somebody looks for: the name, and at least these labels."""
+        return self.name == name and labels.items() <= self.labels.items()
+
+
 Factory = Callable[[ServiceContext], Service]
 
 
@@ -80,12 +92,13 @@ class ServiceSpec:
     """How a package offers a service (entry-point group `ares.services`).
 
     `create` may be a path, "package.module:callable", so that reading a spec does not import what the service needs:
-    the supervisor reads all of them.
+    the supervisor reads all of them. `provides` says what a running one offers under given settings.
     """
 
     name: str
     create: Factory | str
     depends_on: tuple[str, ...] = ()
+    provides: Callable[[AresConfig], Sequence[Capability]] = lambda _: ()
 
     def build(self, context: ServiceContext) -> Service:
         """The service itself."""

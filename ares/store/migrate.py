@@ -20,6 +20,8 @@ from ares.model.row import Row
 from ares.store.pool import Database, as_str
 from ares.store.writer import RowWriter
 
+NO_OP = "statement is either no-op"
+"""How QuestDB 9.3.4 refuses ADD COLUMN IF NOT EXISTS on a WAL table that has the column: what is to be is there."""
 VIEWS_GROUP = "ares.views"
 MIGRATION_NAME = re.compile(r"^\d{4}_(pre|post)_[a-z0-9_]+\.sql$")
 _COMMENT = re.compile(r"--[^\n]*")
@@ -188,10 +190,18 @@ async def _run_migrations(database: Database, writer: RowWriter, clock: Clock) -
         if name in done:
             continue
         for sql in parts:
-            await database.execute(sql)
+            await _migrate_once(database, sql)
         await writer.write([Row("schema_migrations", clock.now_ns(), {"name": name}, {"digest": digest(str(parts))})])
         ran.append(name)
     return tuple(ran)
+
+
+async def _migrate_once(database: Database, sql: str) -> None:
+    try:
+        await database.execute(sql)
+    except StoreRejected as error:
+        if NO_OP not in str(error):
+            raise
 
 
 def digest(sql: str) -> str:

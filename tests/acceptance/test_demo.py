@@ -22,7 +22,9 @@ from psycopg.rows import dict_row
 
 ROOT = Path(__file__).resolve().parents[2]
 RELOADS = int(os.environ.get("ARES_TEST_RELOADS", "20"))
-DURATION_S = 190 + RELOADS
+DRAINS = int(os.environ.get("ARES_TEST_DRAINS", "4"))
+DURATION_S = 200 + RELOADS + 10 * DRAINS
+DRAIN_S_MAX = 10.0
 SERVICES = ("ingest", "analytics", "mirror", "trader", "exchange", "questdb")
 REPORT_KEYS = {
     *("trades_stored", "quotes_stored", "books_stored", "gaps_open", "quarantined", "bars_1m", "features", "signals"),
@@ -155,12 +157,22 @@ def test_psql_gets_in_as_the_read_only_user(demo: RunningDemo, psql: str) -> Non
     assert int(counted.stdout) > 0
 
 
+def test_services_are_found_by_what_they_offer(demo: RunningDemo) -> None:
+    command = [sys.executable, "-m", "ares.cli", "services", "--offers", "venue-feed", "--label", "venue=sim", "--json"]
+
+    def found() -> list[str]:
+        asked = subprocess.run(command, cwd=ROOT, env=demo.environment, capture_output=True, text=True, check=True)
+        return [row["service"] for row in json.loads(asked.stdout)]
+
+    demo.until("a ready venue feed", lambda: found() == ["ingest"], 60)
+
+
 def test_settings_change_again_and_again_without_a_restart(demo: RunningDemo) -> None:
     rng = random.Random(11)
     pids = {service: demo.pid(service) for service in SERVICES}
     cycle_s = 5.0
     for number in range(RELOADS):
-        if rng.random() < 0.4:
+        if number == 0 or rng.random() < 0.4:
             text = rng.choice(["[trading]\ncycle_s = 0", "[trading.risk]\nprice_colar = 0.1", "[ingest"])
         else:
             cycle_s = round(2.0 + number / 1_000, 3)
@@ -198,6 +210,38 @@ def test_killed_process_is_brought_back(demo: RunningDemo, service: str) -> None
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     demo.until(f"a new {service}", lambda: demo.pid(service) not in (None, pid), 90)
+
+
+def test_terminated_process_drains_in_time_at_whatever_moment_and_is_brought_back(demo: RunningDemo) -> None:
+    rng = random.Random(5)
+    slowest: dict[str, float] = {}
+    for number in range(DRAINS):
+        service = rng.choice(SERVICES) if number else "trader"
+        pid = demo.until(f"{service} running", lambda s=service: demo.pid(s), 90)  # type: ignore[misc]
+        assert isinstance(pid, int)
+        time.sleep(rng.uniform(0.0, 4.0))
+        process = psutil.Process(pid)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        psutil.wait_procs([process], timeout=60)
+        slowest[service] = max(slowest.get(service, 0.0), time.monotonic() - began)
+        assert slowest[service] <= DRAIN_S_MAX, slowest
+    for service in SERVICES:
+        demo.until(f"{service} brought back", lambda s=service: demo.pid(s), 90)  # type: ignore[misc]
+    sys.stdout.write(f"slowest drain: { ({name: round(s, 2) for name, s in slowest.items()}) }\n")
+
+
+def test_every_open_order_is_known_after_the_restarts(demo: RunningDemo) -> None:
+    """Orders that the venue has open are orders that the trader has open: it asked after each restart."""
+
+    def same() -> bool:
+        book = demo.exchange("/sim/orders")
+        assert isinstance(book, dict)
+        there = {order["clientOrderId"] for order in book["orders"] if order["status"] in ("NEW", "PARTIALLY_FILLED")}
+        here = {str(row["order_id"]) for row in demo.sql("SELECT order_id FROM orders_open")}
+        return there == here
+
+    demo.until("the same open orders on both sides", same, 60)
 
 
 def test_no_tick_is_missing_without_being_admitted(demo: RunningDemo) -> None:

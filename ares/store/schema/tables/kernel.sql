@@ -1,8 +1,8 @@
--- services: a heartbeat of a running service.
--- Grain: service, instance, beat.
+-- services: a heartbeat of a running service; the last one of an orderly end has state 'stopped'.
+-- Grain: service, instance, beat. capabilities = what it offers, JSON: [{"name": …, "labels": {…}}].
 CREATE TABLE IF NOT EXISTS services (
   ts TIMESTAMP_NS, service SYMBOL, instance SYMBOL, state SYMBOL, version SYMBOL, pid LONG, port LONG,
-  detail VARCHAR
+  detail VARCHAR, host SYMBOL, capabilities VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, service, instance);
 
 -- job_runs: a run of a scheduled job.

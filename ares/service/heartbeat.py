@@ -1,0 +1,75 @@
+"""Every few seconds a running service tells that it is there, how it is, what it offers: a row through the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+import orjson
+
+from ares import __version__
+from ares.control import ControlStore
+from ares.errors import AresError
+from ares.model.row import Row
+from ares.service.types import Service, ServiceContext, ServiceSpec
+from ares.telemetry import get_logger
+
+STOPPED = "stopped"
+
+log = get_logger(__name__)
+
+
+class Heartbeat:
+    """The beats of one process. A beat that cannot be written is logged and never stops the work."""
+
+    def __init__(self, spec: ServiceSpec, service: Service, context: ServiceContext, port: int) -> None:
+        self._spec = spec
+        self._service = service
+        self._context = context
+        self._port = port
+
+    async def run(self) -> None:
+        """Beat until cancelled. Raises `ControlUnavailable` if the control store cannot be opened at all."""
+        control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
+        try:
+            while True:
+                health = self._service.health()
+                await self._beat(control, "ready" if health.ready else "not_ready", health.detail)
+                await self._context.clock.sleep(self._context.config.monitoring.heartbeat_s)
+        finally:
+            control.close()
+
+    async def last(self) -> None:
+        """Say that this was an orderly end, so that nobody waits for the next beat."""
+        try:
+            control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
+        except AresError as error:
+            log.warning("heartbeat_missed", cause=error.code)
+            return
+        await self._beat(control, STOPPED, "")
+        control.close()
+
+    async def _beat(self, control: ControlStore, state: str, detail: str) -> None:
+        offered = [{"name": c.name, "labels": dict(c.labels)} for c in self._spec.provides(self._context.config)]
+        row = Row(
+            "services",
+            self._context.clock.now_ns(),
+            {
+                "service": self._spec.name,
+                "instance": self._context.instance,
+                "state": state,
+                "version": __version__,
+                "host": socket.gethostname(),
+            },
+            {
+                "pid": os.getpid(),
+                "port": self._port,
+                "detail": detail,
+                "capabilities": orjson.dumps(offered).decode(),
+            },
+        )
+        try:
+            await asyncio.to_thread(control.mirror, [row])
+        except AresError as error:
+            log.warning("heartbeat_missed", cause=error.code)
