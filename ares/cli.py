@@ -22,6 +22,7 @@ KERNEL_COMMANDS = {
     "db": "ares.commands.db:app",
     "demo": "ares.commands.demo:app",
     "job": "ares.commands.jobs:app",
+    "profile": "ares.commands.profile:app",
     "service": "ares.commands.services:app",
     "services": "ares.commands.services:services_app",
     "status": "ares.commands.services:status_app",

@@ -104,6 +104,18 @@ class PortInUse(OperatingError):
         )
 
 
+class OverMemory(OperatingError):
+    """This process uses more memory than it may; it ends in order and is started again."""
+
+    code = "over_memory"
+
+    def __init__(self, resident_mb: float, limit_mb: int) -> None:
+        super().__init__(
+            f"resident memory = {resident_mb:.0f} MiB: over resources.limits.<service>.memory_mb_max = {limit_mb}. "
+            "Raise it if the work has grown; if it only grows with time, see `ares job run leaks`"
+        )
+
+
 class ServerFailed(OperatingError):
     """A process we started died or never became ready."""
 

@@ -26,7 +26,8 @@ from ingest.venues.binance_history import BinanceHistory
 
 log = get_logger(__name__)
 
-DRAIN_S_MAX = 10.0
+DRAIN_S_MAX = 5.0
+"""What is not acknowledged by then is fetched after the restart: the store is away, and others wait for our end."""
 WHOLE_POLL_S = 0.1
 
 

@@ -74,6 +74,7 @@ class DatabaseConfig(Section):
     commit_mode: Literal["sync", "nosync"] = Field("sync", description="sync survives a power cut")
     pool_size_max: Count = 4
     statement_s_max: Seconds = 60.0
+    slow_statement_s: Seconds = Field(1.0, description="a statement that takes longer is logged")
     ready_s_max: Seconds = 90.0
     write_timeout_s: Seconds = 15.0
 
@@ -216,6 +217,24 @@ class MonitoringConfig(Section):
     json_logs: bool = True
 
 
+class ResourceLimits(Section):
+    """What one service may use. Unset: as much as the machine gives."""
+
+    memory_mb_max: Count | None = Field(None, description="resident; above it the service ends in order and comes back")
+    open_files_max: Count | None = Field(None, description="file descriptors and sockets")
+    cpus: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="run only on these processors (Linux)")
+    nice: Annotated[int, Field(ge=0, le=19)] = Field(0, description="how far to stand back when processors are short")
+
+
+class ResourcesConfig(Section):
+    """Limits by service, and when growing memory counts as a leak."""
+
+    limits: dict[str, ResourceLimits] = Field(default_factory=dict)
+    leak_window_hours: Seconds = 6.0
+    leak_mb_per_hour_max: Annotated[float, Field(gt=0)] = Field(20.0, description="growth that is reported")
+    leak_cron: str = "7 * * * *"
+
+
 class AresConfig(Section):
     """All settings of Ares."""
 
@@ -229,3 +248,4 @@ class AresConfig(Section):
     trading: TradingConfig = TradingConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
+    resources: ResourcesConfig = ResourcesConfig()

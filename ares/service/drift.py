@@ -20,6 +20,15 @@ ASK_S_MAX = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """What a service left in the state directory: its process, and the port of its own door."""
+
+    service: str
+    pid: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """One service. `state`: in_step, waits_for_restart, behind (has not read the files as they are), no_answer."""
 
@@ -32,36 +41,37 @@ class Drift:
 def drifts(config: AresConfig) -> list[Drift]:
     """Every service with a card in the state directory, by what its own door says."""
     wanted = fingerprint(config)
-    return [_drift(name, pid, port, wanted) for name, pid, port in _cards(config.environment.state_dir)]
+    return [_drift(card, wanted) for card in cards(config.environment.state_dir)]
 
 
-def _drift(name: str, pid: int, port: int, wanted: str) -> Drift:
+def _drift(card: Card, wanted: str) -> Drift:
     try:
-        with urlopen(f"http://127.0.0.1:{port}/config", timeout=ASK_S_MAX) as answer:
+        with urlopen(f"http://127.0.0.1:{card.port}/config", timeout=ASK_S_MAX) as answer:
             said = json.loads(answer.read())
     except (URLError, OSError, ValueError):
-        return Drift(name, pid, "no_answer")
+        return Drift(card.service, card.pid, "no_answer")
     if said["wanted"] != wanted:
-        return Drift(name, pid, "behind")
+        return Drift(card.service, card.pid, "behind")
     waiting = tuple(said["waiting"])
-    return Drift(name, pid, "waits_for_restart" if waiting else "in_step", waiting)
+    return Drift(card.service, card.pid, "waits_for_restart" if waiting else "in_step", waiting)
 
 
 def ask_to_reload(config: AresConfig) -> list[str]:
     """Send SIGHUP to every service that runs here; returns their names."""
     names = []
-    for name, pid, _ in _cards(config.environment.state_dir):
-        os.kill(pid, signal.SIGHUP)
-        names.append(name)
+    for card in cards(config.environment.state_dir):
+        os.kill(card.pid, signal.SIGHUP)
+        names.append(card.service)
     return names
 
 
-def _cards(state_dir: Path) -> Iterator[tuple[str, int, int]]:
+def cards(state_dir: Path) -> Iterator[Card]:
+    """Those of services that run; not the supervisor's, nor QuestDB's, which have no door of ours."""
     for card in sorted((state_dir / "run").glob("*.json")):
         try:
             body = json.loads(card.read_text(encoding="utf-8"))
-            name, pid, port = card.stem, int(body["pid"]), int(body["port"])
+            found = Card(card.stem, int(body["pid"]), int(body["port"]))
         except (OSError, ValueError, KeyError):
             continue
-        if psutil.pid_exists(pid):
-            yield name, pid, port
+        if psutil.pid_exists(found.pid):
+            yield found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from dataclasses import asdict
 
 import orjson
 
@@ -12,6 +13,7 @@ from ares import __version__
 from ares.control import ControlStore
 from ares.errors import AresError
 from ares.model.row import Row
+from ares.service.resources import ResourceWatch, Usage, limits_of
 from ares.service.types import Service, ServiceContext, ServiceSpec
 from ares.telemetry import get_logger
 
@@ -24,18 +26,25 @@ class Heartbeat:
     """The beats of one process. A beat that cannot be written is logged and never stops the work."""
 
     def __init__(self, spec: ServiceSpec, service: Service, context: ServiceContext, port: int) -> None:
+        self._resources = ResourceWatch(limits_of(context.config, spec.name))
         self._spec = spec
         self._service = service
         self._context = context
         self._port = port
 
     async def run(self) -> None:
-        """Beat until cancelled. Raises `ControlUnavailable` if the control store cannot be opened at all."""
+        """Beat until cancelled.
+
+        Raises `OverMemory` when the process has outgrown its limit, `ControlUnavailable` if the control store cannot
+        be opened at all.
+        """
         control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
         try:
             while True:
                 health = self._service.health()
-                await self._beat(control, "ready" if health.ready else "not_ready", health.detail)
+                usage = self._resources.measure()
+                await self._beat(control, "ready" if health.ready else "not_ready", health.detail, usage)
+                self._resources.require_within(usage)
                 await self._context.clock.sleep(self._context.config.monitoring.heartbeat_s)
         finally:
             control.close()
@@ -47,10 +56,10 @@ class Heartbeat:
         except AresError as error:
             log.warning("heartbeat_missed", cause=error.code)
             return
-        await self._beat(control, STOPPED, "")
+        await self._beat(control, STOPPED, "", self._resources.measure())
         control.close()
 
-    async def _beat(self, control: ControlStore, state: str, detail: str) -> None:
+    async def _beat(self, control: ControlStore, state: str, detail: str, usage: Usage) -> None:
         offered = [{"name": c.name, "labels": dict(c.labels)} for c in self._spec.provides(self._context.config)]
         row = Row(
             "services",
@@ -67,6 +76,7 @@ class Heartbeat:
                 "port": self._port,
                 "detail": detail,
                 "capabilities": orjson.dumps(offered).decode(),
+                **asdict(usage),
             },
         )
         try:

@@ -1,4 +1,4 @@
-"""Each process' own door for probes: /livez, /readyz, /metrics, /config and /-/reload on loopback."""
+"""Each process' own door for probes: /livez, /readyz, /metrics, /config and /-/reload, /-/memory on loopback."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from ares.errors import PortInUse
+from ares.service.profiling import PROFILE_S_MAX, Busy, allocations
 from ares.service.reload import ConfigReloader
 from ares.service.types import Service
 
@@ -49,6 +50,7 @@ class ProbeServer:
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_post("/-/memory", self._memory)
         if self._settings is not None:
             app.router.add_get("/config", self._config)
             app.router.add_post("/-/reload", self._reload)
@@ -83,6 +85,18 @@ class ProbeServer:
             "error": outcome.error,
         }
         return web.json_response(body, status=422 if outcome.error else 200)
+
+    async def _memory(self, request: web.Request) -> web.Response:
+        """Watch what is allocated for a while; it slows the process down meanwhile, so only this machine may ask."""
+        if not ip_address(request.remote or "::").is_loopback:
+            return web.json_response({"error": "profiling is for the machine itself"}, status=403)
+        try:
+            seconds = min(float(request.query.get("seconds", "10")), PROFILE_S_MAX)
+            return web.json_response(await allocations(seconds))
+        except ValueError:
+            return web.json_response({"error": "seconds is not a number"}, status=400)
+        except Busy:
+            return web.json_response({"error": "somebody profiles already"}, status=409)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

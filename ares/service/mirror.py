@@ -8,6 +8,8 @@ import random
 from ares.control import ControlStore
 from ares.control.mirror import Mirror
 from ares.resilience import Backoff
+from ares.service.jobs import JobScheduler
+from ares.service.leaks import LEAKS
 from ares.service.types import Capability, Health, ServiceContext, ServiceSpec
 from ares.store import RowWriter
 
@@ -20,6 +22,7 @@ class MirrorService:
         self._writer = RowWriter(context.config.database)
         self._control: ControlStore | None = None
         self._mirror: Mirror | None = None
+        self._jobs = JobScheduler(context, [LEAKS])
 
     async def start(self) -> None:
         self._control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
@@ -29,9 +32,11 @@ class MirrorService:
 
     async def run(self) -> None:
         assert self._mirror is not None, "start() comes first"
+        await self._jobs.start()
         await self._mirror.run(self._context.config.control.mirror_poll_s)
 
     async def stop(self) -> None:
+        await self._jobs.stop()
         if self._mirror is not None:
             await self._mirror.drain()
         await self._writer.close()

@@ -17,6 +17,7 @@ from ares.config import AresConfig, ConfigSource
 from ares.service.heartbeat import Heartbeat
 from ares.service.http import ProbeServer
 from ares.service.reload import ConfigReloader, Reloaded
+from ares.service.resources import apply_limits, limits_of
 from ares.service.types import Reconfigurable, Service, ServiceContext, ServiceSpec
 from ares.store.server import make_dir
 from ares.telemetry import get_logger, set_level
@@ -44,6 +45,7 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
     Raises what `start` or `run` raised; the caller turns it into an exit code.
     """
     make_dir(context.state_dir / "run")
+    apply_limits(limits_of(context.config, spec.name), spec.name)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -124,7 +126,9 @@ async def _run_until(stopping: asyncio.Event, service: Service, heartbeat: Heart
     beats = asyncio.create_task(heartbeat.run(), name="heartbeat")
     stop = asyncio.create_task(stopping.wait(), name="stop")
     try:
-        done, _ = await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({work, beats, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if beats in done:
+            beats.result()
         if work in done:
             work.result()
             raise AssertionError("Service.run() returned; it must last until it is cancelled")

@@ -16,6 +16,9 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
+from ares.telemetry import get_logger, metrics
+
+log = get_logger(__name__)
 
 Value = str | int | float | bool | Decimal | datetime | list["Value"] | None
 Param = str | int | float | bool | Decimal | datetime | None
@@ -35,9 +38,10 @@ class Database:
     Raises `StoreUnavailable` when QuestDB cannot be reached, `StoreRejected` when it refuses a statement.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], statement_s_max: float) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Connection], statement_s_max: float, slow_s: float) -> None:
         self._pool = pool
         self._statement_s_max = statement_s_max
+        self._slow_s = slow_s
 
     @classmethod
     async def connect(cls, config: DatabaseConfig, *, readonly: bool = False) -> Self:
@@ -67,7 +71,7 @@ class Database:
         except (PoolTimeout, psycopg.OperationalError) as error:
             await pool.close()
             raise StoreUnavailable(f"QuestDB at {config.host}:{config.pg_port} cannot be reached: {error}") from None
-        return cls(pool, config.statement_s_max)
+        return cls(pool, config.statement_s_max, config.slow_statement_s)
 
     async def fetch(self, sql: str, params: Mapping[str, Param] | None = None) -> list[Record]:
         """All rows of a query."""
@@ -115,6 +119,8 @@ class Database:
     async def _cursor(
         self, sql: str, params: Mapping[str, Param] | None
     ) -> AsyncIterator[psycopg.AsyncCursor[DictRow]]:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         try:
             async with asyncio.timeout(self._statement_s_max), self._pool.connection(timeout=10) as connection:
                 cursor = await connection.execute(sql, _bind(params))
@@ -123,6 +129,17 @@ class Database:
             raise StoreUnavailable(f"QuestDB did not answer: {str(error) or 'statement timed out'}") from error
         except psycopg.Error as error:
             raise StoreRejected(f"QuestDB refused: {str(error).strip()} in: {_excerpt(sql)}") from error
+        finally:
+            self._note(sql, loop.time() - began_s)
+
+    def _note(self, sql: str, seconds: float) -> None:
+        """Waiting for a connection counts: to whoever asked it is the same. Parameters stay out of the log."""
+        metrics.STATEMENT_SECONDS.observe(seconds)
+        metrics.POOL_CONNECTIONS.set(self._pool.get_stats().get("pool_size", 0))
+        metrics.POOL_WAITING.set(self._pool.get_stats().get("requests_waiting", 0))
+        if seconds >= self._slow_s:
+            metrics.SLOW_STATEMENTS.inc()
+            log.warning("slow_statement", seconds=round(seconds, 3), statement=_excerpt(sql))
 
 
 def _bind(params: Mapping[str, Param] | None) -> Mapping[str, Param] | None:

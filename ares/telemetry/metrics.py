@@ -21,6 +21,13 @@ BREAKER_OPEN = Gauge("ares_breaker_open", "1 while a circuit breaker refuses cal
 CONFIG_RELOADS = Counter("ares_config_reloads_total", "Wishes to reload the settings", ["outcome"])
 CONFIG_VALID = Gauge("ares_config_valid", "0 while the files say something impossible, so that old settings hold")
 CONFIG_WAITS_FOR_RESTART = Gauge("ares_config_waits_for_restart", "Changed settings that need a restart")
+STATEMENT_SECONDS = Histogram(
+    "ares_statement_seconds", "Statements sent to QuestDB, waiting for a connection included", buckets=LATENCY_BUCKETS_S
+)
+SLOW_STATEMENTS = Counter("ares_slow_statements_total", "Statements that took longer than database.slow_statement_s")
+POOL_CONNECTIONS = Gauge("ares_pool_connections", "Connections to QuestDB that are open")
+POOL_WAITING = Gauge("ares_pool_waiting", "Statements that wait for a connection to QuestDB")
+RESIDENT_MB = Gauge("ares_resident_mb", "Resident memory of this process, MiB")
 JOB_RUNS = Counter("ares_job_runs_total", "Runs of scheduled jobs", ["job", "status"])
 
 # Ingest
