@@ -1,5 +1,5 @@
 -- streaming_since: the first trade that came by stream after a moment, if any.
-SELECT min(received_at) AS received_at FROM trades WHERE source = 'stream' AND received_at >= %(since)s;
+SELECT min(received_at) AS received_at FROM trades WHERE source = 'stream' AND received_at >= %(since)s AND ts >= dateadd('h', -1, %(since)s);
 
 -- tick_rates: per symbol, live trades in the last ten seconds and how old the newest one is, by our clock.
 SELECT symbol, count() / 10.0 AS trades_per_s, datediff('T', max(ts), now()) AS age_ms

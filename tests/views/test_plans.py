@@ -1,0 +1,77 @@
+"""Goal: what services ask again and again reads a span of time or the newest rows, never a whole table of ticks."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ares.store import Database, Param
+from ares.store.queries import split_queries
+
+ROOT = Path(__file__).resolve().parents[2]
+GROWING = (
+    *("trades", "quotes", "books", "feature_values", "signal_values", "bar_facts", "predictions"),
+    *("decisions", "order_events", "position_events", "equity", "services", "job_runs"),
+)
+"""Tables that grow with time; the rest stays small. A minute's bar is one row in thousands of trades: `bars_1m_checked`
+looks up the first bar of a symbol in all of them.
+"""
+WHOLE_TABLE = re.compile(r"Frame forward scan on: (\w+)")
+ALLOWED = {
+    (
+        "ingest/queries/recovery.sql",
+        "trade_bounds",
+    ): "once a start: ids of all that is stored bound what must be fetched",
+    ("ares/commands/demo.sql", "counts"): "once a run of the demo, for its report",
+    ("ares/commands/demo.sql", "strategies"): "once a run of the demo, for its report",
+    ("ares/commands/demo.sql", "decisions_last"): "LIMIT -n takes the last rows without reading the others",
+    ("ares/commands/demo.sql", "stored_up_to"): "once a run of the demo, for its report",
+    ("ares/commands/demo.sql", "venue_to_order"): "once a run of the demo, for its report",
+}
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for package in ("ares", "analytics", "ingest", "trader")
+    for path in (ROOT / package).rglob("*.sql")
+    if "queries" in path.parts or path.name == "demo.sql"
+)
+NOW = datetime.now(UTC)
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+TEXTS = {"venue", "symbol", "model", "name", "status", "channel", "account", "strategy"}
+NUMBERS = re.compile(r"_max$|_min$|^last_seq$|^rows$|^limit$|_ns$|^version$|^revision$")
+
+
+def param(name: str) -> Param:
+    """A value of the kind that a placeholder stands for."""
+    if name in TEXTS:
+        return "x"
+    return 5 if NUMBERS.search(name) else NOW
+
+
+@pytest.mark.parametrize("file", FILES)
+async def test_shipped_queries_read_a_span_or_the_newest_rows(database: Database, file: str) -> None:
+    whole: list[str] = []
+    for name, sql in split_queries((ROOT / file).read_text(encoding="utf-8")).items():
+        plain = sql.replace("this_view", "signal_momentum_v1" if "target" in sql else "return_1m_v1")
+        plan = await database.fetch(f"EXPLAIN {plain}", {each: param(each) for each in PLACEHOLDER.findall(plain)})
+        text = "\n".join(str(next(iter(row.values()))) for row in plan)
+        scanned = sorted({table for table in WHOLE_TABLE.findall(text) if table in GROWING})
+        if scanned and (file, name) not in ALLOWED:
+            whole.append(f"{name} reads all of {', '.join(scanned)}")
+    assert not whole
+
+
+def test_every_exception_is_still_needed() -> None:
+    for file, name in ALLOWED:
+        assert name in split_queries((ROOT / file).read_text(encoding="utf-8")), f"{file}: no query {name} any more"
+
+
+@pytest.mark.parametrize("view", ["signals", "orders_open", "positions", "exposure", "pnl"])
+async def test_views_that_are_asked_without_bounds_read_from_the_newest_backwards(
+    database: Database, view: str
+) -> None:
+    plan = await database.fetch(f"EXPLAIN SELECT * FROM {view}")
+    text = "\n".join(str(next(iter(row.values()))) for row in plan)
+    assert not [table for table in WHOLE_TABLE.findall(text) if table in GROWING]
