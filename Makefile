@@ -11,13 +11,14 @@ DURATION ?=
 REPORT ?=
 SEEDS ?= 200
 RELOADS ?= 200
+ENTRIES ?= 1000000
 DRAINS ?= 50
 ONLY ?=
 OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz audit-proof storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ coverage: .venv/ready ## run all tests and report branch coverage
 
 fuzz: .venv/ready ## the property tests with SEEDS examples each
 	ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/property $(ARGS)
+
+audit-proof: .venv/ready ## one altered entry of the audit chain among ENTRIES (1000000) is found
+	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)
 
 storm: .venv/ready ## the running demo: its settings change RELOADS times (200), its services end DRAINS times (50)
 	ARES_TEST_RELOADS=$(RELOADS) ARES_TEST_DRAINS=$(DRAINS) $(BIN)/python -m pytest tests/acceptance/test_demo.py tests/integration/test_config_reload.py tests/integration/test_ingest_service.py $(ARGS)

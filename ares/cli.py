@@ -18,6 +18,7 @@ from ares.errors import AresError, UsageError
 COMMANDS_GROUP = "ares.commands"
 
 KERNEL_COMMANDS = {
+    "audit": "ares.commands.audit:app",
     "config": "ares.commands.config:app",
     "db": "ares.commands.db:app",
     "demo": "ares.commands.demo:app",

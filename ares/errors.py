@@ -152,6 +152,21 @@ class ControlUnavailable(ControlError):
     code = "control_unavailable"
 
 
+class AuditKeyUnusable(OperatingError):
+    """The key that vouches for the audit chain cannot be used."""
+
+    code = "audit_key"
+
+    def __init__(self, path: str, problem: str, way_out: str) -> None:
+        super().__init__(f"audit key {path}: {problem}. {way_out}")
+
+
+class AuditBroken(OperatingError):
+    """The audit chain was changed after it was written."""
+
+    code = "audit_broken"
+
+
 class SequenceConflict(ControlError):
     """The stream moved on since it was read; read again and decide again."""
 

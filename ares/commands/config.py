@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -160,7 +161,7 @@ def _keep(before: AresConfig, after: AresConfig, tree: Tree, cause: tuple[str, s
     """Record first, then write: services that see the file find that its version is known."""
     control = _control(before)
     try:
-        versions = ConfigVersions(control, SystemClock(), "cli")
+        versions = ConfigVersions(control, SystemClock(), f"cli/{getpass.getuser()}")
         versions.changed(before, "found")
         versions.changed(after, *cause)
     finally:

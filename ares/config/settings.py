@@ -217,6 +217,14 @@ class MonitoringConfig(Section):
     json_logs: bool = True
 
 
+class AuditConfig(Section):
+    """The audit chain's signed heads and where they are copied."""
+
+    witness_dir: Path | None = Field(None, description="belongs on another machine; unset: <state_dir>/witness")
+    key_file: Path | None = Field(None, description="unset: <state_dir>/audit.key")
+    head_s: Seconds = Field(60.0, description="heads are signed and copied this often")
+
+
 class ResourceLimits(Section):
     """What one service may use. Unset: as much as the machine gives."""
 
@@ -249,3 +257,4 @@ class AresConfig(Section):
     simulator: SimulatorConfig = SimulatorConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
     resources: ResourcesConfig = ResourcesConfig()
+    audit: AuditConfig = AuditConfig()

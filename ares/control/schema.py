@@ -55,3 +55,20 @@ JOB_SLOTS = Table(
 )
 
 Index("stream_events_by_type", EVENTS.c.type)
+
+AUDIT_ENTRIES = Table(
+    "audit_entries",
+    METADATA,
+    Column("writer", String(100), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+AUDIT_HEADS = Table(
+    "audit_heads",
+    METADATA,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("head", Text, nullable=False),
+)
+"""Signed heads as they were copied to the witness."""

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQL
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ares.clock import NANOS_PER_SECOND
+from ares.control.audit import AuditEntry, ChainLink, heads, links_after, newest_links, put_audit, put_head
 from ares.control.codec import dump_row, load_row
 from ares.control.schema import CURSORS, EVENTS, JOB_SLOTS, LEASES, METADATA, OUTBOX
 from ares.control.types import Lease, NewEvent, OutboxRow, StoredEvent
@@ -57,8 +58,16 @@ class ControlStore:
             METADATA.create_all(connection)
         return store
 
-    def append(self, stream: str, events: Sequence[NewEvent], *, expected_seq: int, mirror: Sequence[Row] = ()) -> int:
-        """Append events after `expected_seq` and mirror rows, all or nothing; returns the stream's last seq.
+    def append(
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_seq: int,
+        mirror: Sequence[Row] = (),
+        audit: Sequence[AuditEntry] = (),
+    ) -> int:
+        """Append events after `expected_seq`, mirror rows, audit: all or nothing; returns the stream's last seq.
 
         Raises `SequenceConflict` if the stream is not at `expected_seq` (0: it must be new).
         """
@@ -75,8 +84,40 @@ class ControlStore:
                     connection.execute(insert(EVENTS), rows)
             except IntegrityError:
                 raise SequenceConflict(f"stream {stream} moved on from {expected_seq}; read it again") from None
-            _put_outbox(connection, mirror)
+            _put_outbox(connection, [*mirror, *put_audit(connection, audit)])
         return expected_seq + len(events)
+
+    def audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Add entries to their writers' chains. Raises `SequenceConflict` if one moved on meanwhile: try again."""
+        with self._transaction() as connection:
+            _put_outbox(connection, put_audit(connection, entries))
+
+    def audit_links(self) -> Iterator[ChainLink]:
+        """All chains, page by page, in order of writer and place."""
+        writer, seq = "", 0
+        while True:
+            with self._transaction() as connection:
+                page = links_after(connection, writer, seq)
+            yield from page
+            if not page:
+                return
+            writer, seq = page[-1].writer, page[-1].seq
+
+    def audit_ends(self) -> list[ChainLink]:
+        """The newest entry of every chain."""
+        with self._transaction() as connection:
+            return newest_links(connection)
+
+    def audit_heads(self) -> list[str]:
+        """The signed heads that were kept, oldest first, as lines of JSON."""
+        with self._transaction() as connection:
+            return list(heads(connection))
+
+    def keep_audit_heads(self, lines: Sequence[str]) -> None:
+        """Keep signed heads."""
+        with self._transaction() as connection:
+            for line in lines:
+                put_head(connection, line)
 
     def read(self, stream: str, after_seq: int = 0) -> list[StoredEvent]:
         """The events of one stream in order."""

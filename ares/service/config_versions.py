@@ -11,7 +11,7 @@ import orjson
 from ares.clock import Clock
 from ares.config import AresConfig
 from ares.config.changes import fingerprint, shown
-from ares.control import ControlStore, Json, NewEvent, StoredEvent
+from ares.control import AuditEntry, ControlStore, Json, NewEvent, StoredEvent
 from ares.errors import SequenceConflict, UnknownName
 from ares.model.row import Row
 
@@ -102,8 +102,17 @@ class ConfigVersions:
                 "settings": orjson.dumps(payload.get("settings", {})).decode(),
             },
         )
+        entry = AuditEntry(
+            writer="config",
+            who=self._instance,
+            what=kind,
+            ts_ns=now_ns,
+            before={"version": seq},
+            after={"version": seq + 1, "changes": payload["changes"], "error": str(payload.get("error", ""))},
+            why=str(payload.get("why", "")),
+        )
         try:
-            self._control.append(STREAM, [event], expected_seq=seq, mirror=[row])
+            self._control.append(STREAM, [event], expected_seq=seq, mirror=[row], audit=[entry])
         except SequenceConflict:
             return False
         return True

@@ -7,11 +7,16 @@ import random
 
 from ares.control import ControlStore
 from ares.control.mirror import Mirror
+from ares.errors import AuditKeyUnusable
 from ares.resilience import Backoff
+from ares.service.auditing import witness_of
 from ares.service.jobs import JobScheduler
 from ares.service.leaks import LEAKS
 from ares.service.types import Capability, Health, ServiceContext, ServiceSpec
 from ares.store import RowWriter
+from ares.telemetry import get_logger, metrics
+
+log = get_logger(__name__)
 
 
 class MirrorService:
@@ -33,7 +38,21 @@ class MirrorService:
     async def run(self) -> None:
         assert self._mirror is not None, "start() comes first"
         await self._jobs.start()
-        await self._mirror.run(self._context.config.control.mirror_poll_s)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._mirror.run(self._context.config.control.mirror_poll_s), name="mirror")
+            tasks.create_task(self._witness(), name="witness")
+
+    async def _witness(self) -> None:
+        """Sign and copy the heads of the audit chains, for ever."""
+        assert self._control is not None
+        while True:
+            try:
+                witness = await asyncio.to_thread(witness_of, self._context, self._control)
+                await asyncio.to_thread(witness.look)
+            except AuditKeyUnusable as error:
+                metrics.AUDIT_WITNESS_OK.set(0)
+                log.error("audit_not_signed", error=str(error))
+            await self._context.clock.sleep(self._context.config.audit.head_s)
 
     async def stop(self) -> None:
         await self._jobs.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from ares.control import ControlStore, NewEvent
+from ares.control import AuditEntry, ControlStore, NewEvent
 from ares.errors import SequenceConflict
 from ares.model.row import Row
 from ares.telemetry import get_logger, metrics
@@ -64,9 +64,23 @@ class TradingStates:
                 {"account": self._account, "state": state.value, "actor": actor},
                 {"seq": before.seq + 1, "reason": reason},
             )
+            entry = AuditEntry(
+                writer=f"trader/{self._account}",
+                who=actor,
+                what="trading_state",
+                ts_ns=now_ns,
+                before={"state": before.state.value, "actor": before.actor},
+                after={"state": state.value, "actor": actor},
+                why=reason,
+            )
             try:
                 await asyncio.to_thread(
-                    self._control.append, self._stream, [event], expected_seq=before.seq, mirror=[row]
+                    self._control.append,
+                    self._stream,
+                    [event],
+                    expected_seq=before.seq,
+                    mirror=[row],
+                    audit=[entry],
                 )
             except SequenceConflict:
                 continue

@@ -1,0 +1,71 @@
+"""`ares audit`: was anything changed after it was written down?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from ares.clock import SystemClock
+from ares.commands.output import console, print_rows
+from ares.config import load_config
+from ares.control import ControlStore
+from ares.errors import AuditBroken, UsageError
+from ares.security.audit.witness import verify_with
+from ares.service import ServiceContext
+from ares.service.auditing import witness_dir
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Verify and export the audit chain.")
+
+
+@app.command()
+def verify(
+    witness: Annotated[
+        Path | None, typer.Option(help="The folder of signed heads, kept elsewhere; default: as configured.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Check every entry, its place and the signed heads; exit 1 if any is wrong. Example: ares audit verify"""
+    with _control() as (context, control):
+        folder = witness or witness_dir(context)
+        if witness is not None and not folder.is_dir():
+            raise UsageError(f"witness = {str(witness)!r}: no such folder. Give the one that holds heads.jsonl")
+        verdict = verify_with(control, folder)
+    print_rows(
+        [{"kind": f.kind, "writer": f.writer, "seq": f.seq, "detail": f.detail} for f in verdict.faults], json=json
+    )
+    if verdict.faults:
+        first = verdict.faults[0]
+        raise AuditBroken(f"{len(verdict.faults)} faults; the first: {first.writer} {first.seq} {first.kind}")
+    if not json:
+        console.print(f"whole: {verdict.entries} entries of {verdict.writers} writers, {verdict.heads} signed heads")
+        if folder.resolve().is_relative_to(context.state_dir):
+            console.print("The heads lie beside the chain: that nobody rewrote both, only a copy elsewhere can prove.")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="A file of JSON lines.")],
+) -> None:
+    """Write all entries with their hashes, one JSON object a line. Example: ares audit export audit.jsonl"""
+    with _control() as (_, control), out.open("wb") as file:
+        entries = 0
+        for link in control.audit_links():
+            body = {**orjson.loads(link.text), "hash": link.hash}
+            file.write(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE))
+            entries += 1
+    console.print(f"{entries} entries in {out}")
+
+
+@contextmanager
+def _control() -> Iterator[tuple[ServiceContext, ControlStore]]:
+    context = ServiceContext(load_config(), SystemClock(), "cli")
+    control = ControlStore.open(context.control_url)
+    try:
+        yield context, control
+    finally:
+        control.close()

@@ -1,0 +1,1 @@
+"""What keeps Ares honest and its secrets secret."""
