@@ -7,13 +7,14 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from ares.control import AuditEntry, ControlStore, NewEvent
 from ares.control.audit import GENESIS, ChainLink, canonical, chained_hash
@@ -228,6 +229,44 @@ def test_key_that_others_can_read_or_that_is_none_is_refused(tmp_path: Path) -> 
     path.write_bytes(X25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(AuditKeyUnusable, match="not an Ed25519 key"):
         LocalSigner.open(path)
+
+
+def test_two_genuine_heads_that_contradict_each_other_are_a_fault(chain: Chain, tmp_path: Path) -> None:
+    """As after a rewrite that was signed again by somebody who has the key."""
+    signer = LocalSigner.open(tmp_path / "audit.key")
+    chain.control.audit([entry(1)])
+    chain.witness.look()
+    (line,) = head_lines(chain.folder)
+    first = parse_head(line)
+    assert first is not None
+    unsigned = replace(first, hash="f" * 64, previous=first.digest(), signature="")
+    second = replace(unsigned, signature=signer.sign(unsigned.payload()))
+    with (chain.folder / HEADS).open("a", encoding="utf-8") as heads:
+        heads.write(second.line() + "\n")
+    assert [(fault.kind, fault.detail) for fault in chain.faults()] == [
+        ("rewritten", "two signed heads name different hashes")
+    ]
+
+
+def test_keys_of_another_kind_and_signatures_of_unknown_keys_count_for_nothing(chain: Chain) -> None:
+    chain.control.audit([entry(1)])
+    chain.witness.look()
+    (genuine,) = chain.folder.glob("*.pub")
+    other = X25519PrivateKey.generate().public_key()
+    (chain.folder / "other.pub").write_bytes(other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert chain.faults() == []
+    (chain.folder / "unknown.pub").write_bytes(LocalSigner(Ed25519PrivateKey.generate()).public_pem())
+    genuine.unlink()
+    assert chain.kinds() == {"head"}
+
+
+def test_writer_whose_chain_moved_on_meanwhile_must_try_again(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Postgres two transactions may read the same end; the second to write is told."""
+    chain.control.audit([entry(1)])
+    monkeypatch.setattr("ares.control.audit.newest_link", lambda *_: ChainLink("trader/paper", 0, "", GENESIS))
+    with pytest.raises(SequenceConflict, match="moved on from 0; try again"):
+        chain.control.audit([entry(2)])
+    assert chain.faults() == []
 
 
 def test_one_entry_in_very_many_is_found_in_time(chain: Chain) -> None:
