@@ -18,7 +18,7 @@ OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz audit-proof storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz supply-chain audit-proof storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ coverage: .venv/ready ## run all tests and report branch coverage
 
 fuzz: .venv/ready ## the property tests with SEEDS examples each
 	ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/property $(ARGS)
+
+supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials, secrets in tracked files
+	$(BIN)/uv sync --frozen --quiet --group supply-chain
+	$(BIN)/python .ci/supply_chain.py
 
 audit-proof: .venv/ready ## one altered entry of the audit chain among ENTRIES (1000000) is found
 	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)

