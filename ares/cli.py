@@ -22,6 +22,7 @@ KERNEL_COMMANDS = {
     "config": "ares.commands.config:app",
     "db": "ares.commands.db:app",
     "demo": "ares.commands.demo:app",
+    "doctor": "ares.commands.doctor:app",
     "job": "ares.commands.jobs:app",
     "profile": "ares.commands.profile:app",
     "service": "ares.commands.services:app",

@@ -91,8 +91,8 @@ class Installation:
         """Find out now what would fail in a minute."""
         for folder in ("run", "logs"):
             make_dir(self.state_dir / folder)
-        self._require_no_other_supervisor()
-        self._require_free_ports()
+        self.require_no_other_supervisor()
+        self.require_free_ports()
         ControlStore.open(ServiceContext(self.config, SystemClock(), "preflight").control_url).close()
         if self.config.database.mode == "embedded":
             self._preflight_questdb()
@@ -110,7 +110,8 @@ class Installation:
         if server.running() is None:
             server.prepare()
 
-    def _require_free_ports(self) -> None:
+    def require_free_ports(self) -> None:
+        """Raises `PortInUse` for the first configured port that another program has."""
         config = self.config
         wanted = [("trading.control_port", config.trading.control_host, config.trading.control_port)]
         if "exchange" in self._names:
@@ -123,7 +124,8 @@ class Installation:
             if port and not port_is_free(host, port):
                 raise PortInUse(field, host, port)
 
-    def _require_no_other_supervisor(self) -> None:
+    def require_no_other_supervisor(self) -> None:
+        """Raises `UsageError` if this state directory is supervised already."""
         pid = _supervisor_pid(self.state_dir)
         if pid is not None:
             raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from ares.errors import StoreRejected, StoreUnavailable
 from ares.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
+logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+"""It reports every failed attempt; whoever asked gets `StoreUnavailable`, and says it once."""
 
 Value = str | int | float | bool | Decimal | datetime | list["Value"] | None
 Param = str | int | float | bool | Decimal | datetime | None

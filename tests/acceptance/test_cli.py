@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -160,6 +161,26 @@ def test_settings_are_changed_taken_back_and_rolled_back_with_a_history(tmp_path
     assert json.loads(ares("config", "show", "--overrides", **here).stdout) == {}
     assert ares("config", "drift", **here).returncode == 0
     assert "no service runs here" in ares("config", "reload", **here).stdout
+
+
+def test_database_that_is_down_is_one_line(port: int) -> None:
+    result = ares("db", "sql", "SELECT 1", ARES_DATABASE__PG_PORT=str(port))
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert f"127.0.0.1:{port}" in result.stderr
+
+
+def test_doctor_names_what_fails_with_the_way_out(tmp_path: Path, port: int) -> None:
+    here = {"ARES_ENVIRONMENT__STATE_DIR": str(tmp_path), "ARES_DATABASE__HEALTH_PORT": str(port)}
+    here |= {"ARES_MONITORING__PORT_BASE": "0"}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = taken.getsockname()[1]
+        result = ares("doctor", "--json", **here, ARES_TRADING__CONTROL_PORT=str(busy))
+    findings = {row["check"]: row for row in json.loads(result.stdout)}
+    assert result.returncode == 1
+    assert "checks failed: ports" in result.stderr
+    assert "trading.control_port" in findings["ports"]["observed"]
 
 
 def test_audit_chain_is_verified_and_what_was_changed_is_named(tmp_path: Path) -> None:

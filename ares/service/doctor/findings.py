@@ -1,0 +1,105 @@
+"""From what was observed to what it means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["ok", "warn", "fail", "skip"]
+
+GIB = 1024**3
+FREE_SHARE_WARN, FREE_SHARE_FAIL = 0.15, 0.05
+FREE_GIB_FAIL = 1.0
+DAYS_WARN, DAYS_FAIL = 14.0, 2.0
+CLOCK_MS_WARN, CLOCK_MS_FAIL = 250.0, 1_000.0
+"""Venues refuse signed requests that are off by more than their receive window, a few seconds at most."""
+OPEN_FILES_MIN = 65_536
+MAPS_MIN = 1_048_576
+"""What QuestDB's documentation asks of the system: it maps a file per column and partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check. `observed` is what was seen; `way_out` says what to do about a warn or fail."""
+
+    check: str
+    status: Status
+    observed: str
+    way_out: str = ""
+
+
+def disk(free: int, total: int, bytes_per_day: float | None) -> Finding:
+    """Space for the state directory, and how long it lasts at the pace of the last runs; sizes in bytes."""
+    days = free / bytes_per_day if bytes_per_day and bytes_per_day > 0 else None
+    forecast = "no forecast yet" if bytes_per_day is None else f"{days:.0f} days left" if days else "not growing"
+    observed = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free, {forecast}"
+    way_out = "Make room, or move environment.state_dir; `ares db sql` with table_storage() tells the largest tables"
+    if free / total < FREE_SHARE_FAIL or free / GIB < FREE_GIB_FAIL or (days is not None and days < DAYS_FAIL):
+        return Finding("disk", "fail", observed, way_out)
+    if free / total < FREE_SHARE_WARN or (days is not None and days < DAYS_WARN):
+        return Finding("disk", "warn", observed, way_out)
+    return Finding("disk", "ok", observed)
+
+
+def clock(against: str, offset_ms: float | None) -> Finding:
+    """Our clock minus another's; None if that one could not be asked."""
+    name = f"clock against {against}"
+    if offset_ms is None:
+        return Finding(name, "skip", "could not be asked")
+    observed = f"{offset_ms:+.0f} ms"
+    way_out = "Let chrony or systemd-timesyncd keep the time: signed requests and lateness rest on it"
+    if abs(offset_ms) > CLOCK_MS_FAIL:
+        return Finding(name, "fail", observed, way_out)
+    return Finding(name, "warn" if abs(offset_ms) > CLOCK_MS_WARN else "ok", observed, way_out)
+
+
+def at_least(check: str, number: int, least: int, way_out: str) -> Finding:
+    """A limit of the system that should be higher."""
+    return Finding(check, "ok" if number >= least else "warn", f"{number}", "" if number >= least else way_out)
+
+
+def private(path: str, mode: int) -> Finding:
+    """A file or folder that others must not read."""
+    observed = f"{path} is {mode & 0o777:o}"
+    if mode & 0o077:
+        return Finding("permissions", "warn", observed, f"chmod go-rwx {path}")
+    return Finding("permissions", "ok", observed)
+
+
+def encryption(profile: str, encrypted: bool | None) -> Finding:
+    """Whether the state directory lies on an encrypted volume; None if that cannot be told here."""
+    if encrypted:
+        return Finding("encryption", "ok", "the state directory lies on an encrypted volume")
+    observed = "not encrypted" if encrypted is False else "cannot be told from here"
+    way_out = "Put environment.state_dir on a LUKS volume, or on a disk that the provider encrypts"
+    return Finding("encryption", "fail" if profile == "prod" and encrypted is False else "warn", observed, way_out)
+
+
+def version(what: str, found: str, wanted: str) -> Finding:
+    """A component that is of another version than this release was tested with."""
+    if found == wanted:
+        return Finding(f"version of {what}", "ok", found)
+    return Finding(f"version of {what}", "warn", f"{found}, tested with {wanted}", f"Install {what} {wanted}")
+
+
+def storage(states: Iterable[Mapping[str, object]]) -> list[Finding]:
+    """Tables and materialized views by what the database says; only what is wrong, or one line that all is well."""
+    found: list[Finding] = []
+    seen = list(states)
+    for each in seen:
+        name, state = str(each["name"]), each["state"]
+        if state == "suspended":
+            found.append(Finding(name, "fail", "suspended: writes are kept, nobody sees them",
+                                 f'Mend the cause (disk?), then as admin: ALTER TABLE {name} RESUME WAL'))  # fmt: skip
+        elif state == "invalid":
+            found.append(Finding(name, "fail", "the view is invalid and keeps its old rows",
+                                 f"As admin: REFRESH MATERIALIZED VIEW {name} FULL"))  # fmt: skip
+    return found or [Finding("storage", "ok", f"{len(seen)} tables and views, none suspended or invalid")]
+
+
+def worst(findings: Iterable[Finding]) -> Status:
+    """The most serious status among them."""
+    found = {finding.status for finding in findings}
+    order: tuple[Status, ...] = ("fail", "warn", "ok")
+    return next((status for status in order if status in found), "skip")
