@@ -65,7 +65,7 @@ supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials,
 	$(BIN)/uv sync --frozen --quiet --group supply-chain
 	$(BIN)/python .ci/supply_chain.py
 
-audit-proof: .venv/ready ## one altered entry of the audit chain among ENTRIES (1000000) is found
+audit-proof: .venv/ready ## every attack on an audit chain of ENTRIES (1000000) is found in time
 	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)
 
 storm: .venv/ready ## the running demo: its settings change RELOADS times (200), its services end DRAINS times (50)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import orjson
 import typer
@@ -42,6 +42,8 @@ def verify(
         first = verdict.faults[0]
         raise AuditBroken(f"{len(verdict.faults)} faults; the first: {first.writer} {first.seq} {first.kind}")
     if not json:
+        if not verdict.heads:
+            console.print(f"No signed heads in {folder}: that the end was not cut off nothing can prove yet.")
         console.print(f"whole: {verdict.entries} entries of {verdict.writers} writers, {verdict.heads} signed heads")
         if folder.resolve().is_relative_to(context.state_dir):
             console.print("The heads lie beside the chain: that nobody rewrote both, only a copy elsewhere can prove.")
@@ -52,13 +54,28 @@ def export(
     out: Annotated[Path, typer.Argument(help="A file of JSON lines.")],
 ) -> None:
     """Write all entries with their hashes, one JSON object a line. Example: ares audit export audit.jsonl"""
-    with _control() as (_, control), out.open("wb") as file:
+    with _control() as (_, control), _created(out) as file:
         entries = 0
         for link in control.audit_links():
-            body = {**orjson.loads(link.text), "hash": link.hash}
+            body = {"writer": link.writer, "seq": link.seq, "hash": link.hash, "entry": _entry(link.text)}
             file.write(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE))
             entries += 1
     console.print(f"{entries} entries in {out}")
+
+
+def _entry(text: str) -> object:
+    """An entry as it was written; one that was changed into something else is exported as the text it is."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _created(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise UsageError(f"out = {str(path)!r}: {error.strerror}. Choose a file that can be written") from None
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class MirrorService:
                 witness = await asyncio.to_thread(witness_of, self._context, self._control)
                 await asyncio.to_thread(witness.look)
             except AuditKeyUnusable as error:
-                metrics.AUDIT_WITNESS_OK.set(0)
+                metrics.AUDIT_WITNESS_FAILED.set(1)
                 log.error("audit_not_signed", error=str(error))
             await self._context.clock.sleep(self._context.config.audit.head_s)
 

@@ -28,7 +28,7 @@ SLOW_STATEMENTS = Counter("ares_slow_statements_total", "Statements that took lo
 POOL_CONNECTIONS = Gauge("ares_pool_connections", "Connections to QuestDB that are open")
 POOL_WAITING = Gauge("ares_pool_waiting", "Statements that wait for a connection to QuestDB")
 RESIDENT_MB = Gauge("ares_resident_mb", "Resident memory of this process, MiB")
-AUDIT_WITNESS_OK = Gauge("ares_audit_witness_ok", "0 while signed heads of the audit chain cannot be copied")
+AUDIT_WITNESS_FAILED = Gauge("ares_audit_witness_failed", "1 while signed heads of the audit chain cannot be copied")
 JOB_RUNS = Counter("ares_job_runs_total", "Runs of scheduled jobs", ["job", "status"])
 
 # Ingest

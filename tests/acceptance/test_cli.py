@@ -189,16 +189,18 @@ def test_audit_chain_is_verified_and_what_was_changed_is_named(tmp_path: Path) -
         assert ares("config", "set", "trading.risk.price_collar", collar, "--why", "test", **here).returncode == 0
     whole = ares("audit", "verify", **here)
     assert (whole.returncode, "whole: 3 entries of 1 writers" in whole.stdout) == (0, True)
+    assert "No signed heads" in whole.stdout
     out = tmp_path / "audit.jsonl"
     assert ares("audit", "export", str(out), **here).returncode == 0
     exported = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [(each["what"], each["why"]) for each in exported][1:] == [("config_changed", "test")] * 2
+    assert [(each["entry"]["what"], each["entry"]["why"]) for each in exported][1:] == [("config_changed", "test")] * 2
     with sqlite3.connect(tmp_path / "control.db") as control:
         control.execute("UPDATE audit_entries SET entry = replace(entry, '0.02', '0.01') WHERE seq = 2")
     control.close()
     broken = ares("audit", "verify", **here)
     assert (broken.returncode, "config 2 altered" in broken.stderr) == (1, True)
     assert ares("audit", "verify", "--witness", str(tmp_path / "nowhere"), **here).returncode == 2
+    assert ares("audit", "export", str(tmp_path / "nowhere" / "audit.jsonl"), **here).stderr.count("\n") == 1
 
 
 def test_profiles_are_compared_without_the_secrets_of_their_places() -> None:

@@ -23,14 +23,16 @@ def built(bodies: list[AuditEntry]) -> list[ChainLink]:
 
 
 def head(links: list[ChainLink]) -> str:
-    return Head("w", links[-1].seq, links[-1].hash, 0, GENESIS, "key", "signed").line()
+    return Head(
+        writer="w", seq=links[-1].seq, hash=links[-1].hash, at_ns=0, previous=GENESIS, key_id="key", signature="signed"
+    ).line()
 
 
 @given(st.lists(entries, min_size=2, max_size=8), st.data())
 def test_any_single_change_of_a_chain_is_a_fault(bodies: list[AuditEntry], data: st.DataObject) -> None:
     links = built(bodies)
     heads = [head(links)]
-    assert not verify(links, heads, lambda _: True).faults
+    assert not verify(links, heads, heads, lambda _: True).faults
     at = data.draw(st.integers(0, len(links) - 1))
     victim = links[at]
     other = data.draw(st.text().filter(lambda text: text != victim.text))
@@ -45,7 +47,7 @@ def test_any_single_change_of_a_chain_is_a_fault(bodies: list[AuditEntry], data:
             ]
         )
     )
-    assert verify(changed, heads, lambda _: True).faults
+    assert verify(changed, heads, heads, lambda _: True).faults
 
 
 @given(st.lists(entries, min_size=1, max_size=5), entries)
@@ -53,4 +55,4 @@ def test_any_rewritten_chain_contradicts_its_signed_head(bodies: list[AuditEntry
     links = built(bodies)
     forged = built([another, *bodies[1:]])
     if forged != links:
-        assert verify(forged, [head(links)], lambda _: True).faults
+        assert verify(forged, [head(links)], [], lambda _: True).faults

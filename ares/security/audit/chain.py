@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ares.control.audit import GENESIS, ChainLink, chained_hash
 
 Check = Callable[["Head"], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(BaseModel):
     """Where a writer's chain ended at a moment, signed. `previous` is the digest of the head before, of any writer."""
 
     writer: str
@@ -25,14 +25,15 @@ class Head:
     key_id: str
     signature: str = ""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
     def payload(self) -> bytes:
         """What is signed: everything but the signature."""
-        body = {name: value for name, value in asdict(self).items() if name != "signature"}
-        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(self.model_dump(exclude={"signature"}), option=orjson.OPT_SORT_KEYS)
 
     def line(self) -> str:
         """As it is kept: one line of JSON."""
-        return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS).decode()
 
     def digest(self) -> str:
         """What the next head names as its `previous`."""
@@ -62,19 +63,21 @@ class Verdict:
 def parse_head(line: str) -> Head | None:
     """A head as `line` wrote it; None for anything else."""
     try:
-        body = orjson.loads(line)
-        return Head(**body)
-    except (orjson.JSONDecodeError, TypeError):
+        return Head.model_validate_json(line)
+    except ValidationError:
         return None
 
 
-def verify(links: Iterable[ChainLink], lines: Iterable[str], check: Check) -> Verdict:
+def verify(links: Iterable[ChainLink], lines: Iterable[str], kept: Iterable[str], check: Check) -> Verdict:
     """Read all entries once, in order of writer and place, against all heads; memory holds the heads only.
 
+    `lines` are the witness' heads, `kept` those of the control store, of which the witness may lack the newest few.
     `check` says whether a head's signature is genuine.
     """
     faults: list[Fault] = []
+    lines = list(lines)
     heads = list(_sound_heads(lines, check, faults))
+    faults += _lacking(lines, list(kept))
     expected: dict[str, dict[int, str]] = {}
     for head in heads:
         known = expected.setdefault(head.writer, {})
@@ -103,6 +106,14 @@ def _sound_heads(lines: Iterable[str], check: Check, faults: list[Fault]) -> Ite
             faults.append(Fault("head", head.writer, head.seq, "a head before this one was removed or changed"))
         previous = head.digest()
         yield head
+
+
+def _lacking(lines: Sequence[str], kept: Sequence[str]) -> Iterator[Fault]:
+    """Heads of the control store that the witness has not: it was cut, or it is not the folder it should be."""
+    there = set(lines)
+    for head in (parse_head(line) for line in kept if line not in there):
+        if head is not None:
+            yield Fault("head", head.writer, head.seq, "the witness lacks this head: cut off, or not copied yet")
 
 
 class _Walk:

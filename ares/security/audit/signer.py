@@ -19,6 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ares.errors import AuditKeyUnusable
+from ares.telemetry import get_logger
+
+log = get_logger(__name__)
 
 PRIVATE_MODE = 0o600
 WAY_OUT = "Restore it, or move it away to begin with a new one"
@@ -42,10 +45,14 @@ class LocalSigner:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Read the key, or make one at the first use. Raises `AuditKeyUnusable`."""
+        """Read the key, or make one, which is said in the log: who did not expect that lost one.
+
+        Raises `AuditKeyUnusable`.
+        """
         try:
             if not path.exists():
                 _create(path)
+                log.warning("audit_key_created", path=str(path))
             if path.stat().st_mode & 0o077:
                 raise AuditKeyUnusable(str(path), "others can read it", f"chmod 600 {path}")
             key = load_pem_private_key(path.read_bytes(), password=None)

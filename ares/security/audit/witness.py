@@ -35,8 +35,8 @@ class Witness:
     def look(self) -> int:
         """Sign the chains that grew, bring the folder up to date; returns how many heads are new.
 
-        A folder that cannot be written raises an alarm (`ares_audit_witness_ok` 0, a log line) and nothing else: the
-        heads wait in the control store.
+        A folder that cannot be written raises an alarm (`ares_audit_witness_failed` 1, a log line) and nothing else:
+        the heads wait in the control store.
         """
         kept = list(self._control.audit_heads())
         newest = {head.writer: head for head in (parse_head(line) for line in kept) if head is not None}
@@ -54,9 +54,15 @@ class Witness:
         return len(fresh)
 
     def _signed(self, link: ChainLink, previous: str) -> Head:
-        unsigned = Head(link.writer, link.seq, link.hash, self._clock.now_ns(), previous, self._signer.key_id)
-        signature = self._signer.sign(unsigned.payload())
-        return Head(link.writer, link.seq, link.hash, unsigned.at_ns, previous, self._signer.key_id, signature)
+        unsigned = Head(
+            writer=link.writer,
+            seq=link.seq,
+            hash=link.hash,
+            at_ns=self._clock.now_ns(),
+            previous=previous,
+            key_id=self._signer.key_id,
+        )
+        return unsigned.model_copy(update={"signature": self._signer.sign(unsigned.payload())})
 
     def _copy(self, lines: list[str]) -> None:
         try:
@@ -65,16 +71,30 @@ class Witness:
             if not public.exists():
                 public.write_bytes(self._signer.public_pem())
             there = list(head_lines(self._folder))
+            if there and not _ends_whole(self._folder / HEADS):
+                there = _without_torn_end(self._folder / HEADS, there)
             if lines[: len(there)] != there:
-                metrics.AUDIT_WITNESS_OK.set(0)
+                metrics.AUDIT_WITNESS_FAILED.set(1)
                 log.error("audit_heads_differ", folder=str(self._folder), way_out="run `ares audit verify`")
                 return
             _append(self._folder / HEADS, lines[len(there) :])
         except OSError as error:
-            metrics.AUDIT_WITNESS_OK.set(0)
+            metrics.AUDIT_WITNESS_FAILED.set(1)
             log.error("audit_witness_unwritable", folder=str(self._folder), error=error.strerror)
             return
-        metrics.AUDIT_WITNESS_OK.set(1)
+        metrics.AUDIT_WITNESS_FAILED.set(0)
+
+
+def _ends_whole(path: Path) -> bool:
+    return path.read_bytes().endswith(b"\n")
+
+
+def _without_torn_end(path: Path, there: list[str]) -> list[str]:
+    """A disk that filled up, or a kill in the middle, left half a line: no head, so nothing is lost with it."""
+    whole = there[:-1]
+    path.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+    log.warning("audit_witness_mended", folder=str(path.parent), lost=there[-1][:80])
+    return whole
 
 
 def _append(path: Path, lines: Iterable[str]) -> None:
@@ -87,10 +107,10 @@ def _append(path: Path, lines: Iterable[str]) -> None:
 
 
 def head_lines(folder: Path) -> Iterator[str]:
-    """The heads that a witness folder holds."""
+    """The heads that a witness folder holds; bytes that are no text stay visible as such."""
     path = folder / HEADS
     if path.is_file():
-        yield from path.read_text(encoding="utf-8").splitlines()
+        yield from path.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
 
 
 def verify_with(control: ControlStore, folder: Path) -> Verdict:
@@ -102,5 +122,6 @@ def verify_with(control: ControlStore, folder: Path) -> Verdict:
     return verify(
         control.audit_links(),
         lines,
+        control.audit_heads(),
         lambda head: is_genuine(keys, head.key_id, head.payload(), head.signature),
     )
