@@ -56,7 +56,7 @@ class CommanderParts:
     states: TradingStates
     leadership: Leadership
     clock: Clock
-    order_notional_quote_max: Decimal
+    order_notional_quote_max: Callable[[], Decimal]
     settle_s_max: float
     poll_s: float
     is_ready: Callable[[], bool]
@@ -213,7 +213,7 @@ class Commander:
         mark = self._account.marks.get(position.symbol) or position.average_price
         if grid is None or mark <= 0:
             return None
-        largest = floor_to(self._parts.order_notional_quote_max / mark, grid.amount_step)
+        largest = floor_to(self._parts.order_notional_quote_max() / mark, grid.amount_step)
         quantity = min(floor_to(held, grid.amount_step), max(largest, grid.amount_step))
         if quantity == 0 or quantity * mark < grid.cost_min:
             return None

@@ -248,7 +248,7 @@ class Trader:
                 states=self.states,
                 leadership=self.leadership,
                 clock=self._clock,
-                order_notional_quote_max=self._config.risk.order_notional_quote_max,
+                order_notional_quote_max=lambda: self._config.risk.order_notional_quote_max,
                 settle_s_max=self._config.unknown_visibility_s + self._parts.request_s_max,
                 poll_s=self._config.unknown_poll_s,
                 is_ready=lambda: self._reconciled,

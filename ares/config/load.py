@@ -89,8 +89,8 @@ class ConfigSource:
         return merge(tree, {"environment": {"profile": self.profile}}), environment_tree(self.environ)
 
     def files(self, config: AresConfig) -> list[Path]:
-        """Every file whose change may change the settings; the last one, of overrides, need not exist."""
-        return [*self._layers(), config.environment.state_dir / OVERRIDES]
+        """Every file whose change may change the settings, absolute; the last one, of overrides, need not exist."""
+        return [layer.absolute() for layer in self._layers()] + [config.environment.state_dir / OVERRIDES]
 
     def _layers(self) -> list[Path]:
         layers = [self.directory / "default.toml", self.directory / f"{self.profile}.toml"]

@@ -72,6 +72,12 @@ class ConfigReloader:
     async def run(self) -> None:
         """Record what holds now, then watch the files until cancelled."""
         await self._record(lambda versions: versions.changed(self._context.config, "start"))
+        try:
+            await self._watch()
+        except OSError as error:
+            log.error("config_not_watched", error=str(error), way_out="raise fs.inotify limits, or send SIGHUP")
+
+    async def _watch(self) -> None:
         files = self._source.files(self._context.config)
         names = {str(file) for file in files} | {str(file.parent / KUBERNETES_DATA) for file in files}
         make_dir(files[-1].parent)

@@ -39,6 +39,11 @@ class SteppedClock:
         heapq.heappush(self._sleepers, (due_ns, next(self._order), woken))
         await woken
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody sleeps on this clock: if not, letting time pass helps nobody."""
+        return any(not woken.done() for _, _, woken in self._sleepers)
+
     async def advance(self, seconds: float) -> None:
         """Move time forward; each sleeper that falls due runs at its own moment."""
         end_ns = self._now_ns + round(seconds * NANOS_PER_SECOND)

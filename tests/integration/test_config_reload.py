@@ -120,6 +120,29 @@ async def test_changed_file_is_taken_up_and_recorded(tmp_path: Path) -> None:
         assert there.echo.starts == 1
 
 
+async def test_file_that_is_named_from_the_working_directory_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with installed(Path()) as there:
+        there.write({"monitoring": {"heartbeat_s": 0.5}})
+        await until(lambda: there.echo.given)
+
+
+async def test_files_that_cannot_be_watched_are_an_error_in_the_log_and_hang_up_still_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_more_watches(*_: object, **__: object) -> None:
+        raise OSError("OS file watch limit reached")
+
+    monkeypatch.setattr("ares.service.reload.awatch", no_more_watches)
+    async with installed(tmp_path) as there:
+        assert "config_not_watched" in capsys.readouterr().out
+        there.environ["ARES_MONITORING__HEARTBEAT_S"] = "0.7"
+        await asyncio.to_thread(ask_to_reload, there.context.config)
+        await until(lambda: there.echo.given)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

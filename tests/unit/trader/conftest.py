@@ -61,14 +61,14 @@ class Bench:
 
     async def until(self, task: asyncio.Task[object] | asyncio.Task[None], seconds_max: float = 60.0) -> None:
         """Let time pass until a task is done, in real threads' time too."""
-        passed_s = 0.0
-        while not task.done():
-            await asyncio.sleep(0.002)
-            if task.done():
-                break
-            await self.advance(0.25)
-            passed_s += 0.25
-            assert passed_s < seconds_max, "this takes longer than it may"
+        assert isinstance(self.clock, SteppedClock)
+        until_s = self.clock.monotonic_s() + seconds_max
+        async with asyncio.timeout(seconds_max):
+            while not task.done():
+                await asyncio.sleep(0.002)
+                if self.clock.is_awaited and not task.done():  # else it waits for a thread, and its lease would run out
+                    await self.advance(0.25)
+                assert self.clock.monotonic_s() < until_s, "this takes longer than it may"
         task.result()
 
     async def pass_time(self, trader: Trader, seconds: float) -> None:

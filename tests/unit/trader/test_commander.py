@@ -103,6 +103,18 @@ async def test_flatten_sells_everything_in_legs_without_a_database_and_stays_hal
     ]
 
 
+async def test_flatten_cuts_its_legs_by_a_limit_that_was_lowered_while_trading(bench: Bench) -> None:
+    bench.venue.holdings["BTC"] = Decimal("0.5")
+    bench.configure(adopt_balances_to=STRATEGY)
+    trader = await bench.trader()
+    risk = bench.config.risk.model_copy(
+        update={"order_notional_quote_max": bench.config.risk.order_notional_quote_max / 2}
+    )
+    trader.reconfigure(bench.config.model_copy(update={"risk": risk}))
+    assert (await trader.commander.flatten(ADA))["orders_sent"] == 10
+    assert bench.venue.holdings["BTC"] == 0
+
+
 async def test_flatten_tries_again_what_was_only_partly_filled(bench: Bench) -> None:
     bench.configure(adopt_balances_to=STRATEGY)
     bench.venue.depth = Decimal("0.02")
