@@ -32,7 +32,9 @@ class Finding:
 def disk(free: int, total: int, bytes_per_day: float | None) -> Finding:
     """Space for the state directory, and how long it lasts at the pace of the last runs; sizes in bytes."""
     days = free / bytes_per_day if bytes_per_day and bytes_per_day > 0 else None
-    forecast = "no forecast yet" if bytes_per_day is None else f"{days:.0f} days left" if days else "not growing"
+    forecast = (
+        "no forecast yet" if bytes_per_day is None else "not growing" if days is None else f"{days:.0f} days left"
+    )
     observed = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free, {forecast}"
     way_out = "Make room, or move environment.state_dir; `ares db sql` with table_storage() tells the largest tables"
     if free / total < FREE_SHARE_FAIL or free / GIB < FREE_GIB_FAIL or (days is not None and days < DAYS_FAIL):

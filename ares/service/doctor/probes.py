@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -92,7 +93,7 @@ def _state_dir(config: AresConfig, clock: Clock) -> Iterator[Finding]:
 
 def _growth(folder: Path, now_ns: int) -> float | None:
     """Bytes a day by which the state directory grew since the oldest run that is remembered; None at first."""
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    size = sum(_size(file) for file in folder.rglob("*"))
     memory = folder / "run" / SIZES
     try:
         runs: list[list[int]] = json.loads(memory.read_text(encoding="utf-8"))
@@ -103,6 +104,15 @@ def _growth(folder: Path, now_ns: int) -> float | None:
     if not runs or (now_ns - runs[0][0]) / NANOS_PER_SECOND < MIN_SPAN_S:
         return None
     return (size - runs[0][1]) / ((now_ns - runs[0][0]) / NANOS_PER_SECOND) * DAY_S
+
+
+def _size(file: Path) -> int:
+    """Bytes of a plain file; a running database takes files away while we look."""
+    try:
+        status = file.lstat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _on_encrypted_volume(folder: Path) -> bool | None:

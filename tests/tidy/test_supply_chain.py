@@ -1,0 +1,54 @@
+"""The gate that licences pass through lets nothing else through."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "supply_chain.py"
+_spec = importlib.util.spec_from_file_location("supply_chain", SCRIPT)
+assert _spec is not None
+assert _spec.loader is not None
+supply_chain = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(supply_chain)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(
+            "MIT",
+            "MIT License",
+            "BSD-3-Clause",
+            "BSD License",
+            "Apache-2.0",
+            "Apache Software License",
+            "ISC License (ISCL)",
+        ),
+        *("Mozilla Public License 2.0 (MPL 2.0)", "Python Software Foundation License", "PSF-2.0", "GPL-3.0 OR MIT"),
+        *("MIT AND BSD-3-Clause", "(MIT OR Apache-2.0) AND Zlib"),
+    ],
+)
+def test_licence_on_the_list_passes(told: str) -> None:
+    assert supply_chain.allowed(told)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(
+            "GPL-3.0-only",
+            "AGPL-3.0",
+            "unknown",
+            "",
+            "Proprietary; Limited",
+            "MIT AND GPL-3.0-only",
+            "Commercial BSD-like",
+        ),
+        *("Apache-2.0 AND AGPL-3.0-or-later", "MIT; GNU General Public License v3 (GPLv3)"),
+    ],
+)
+def test_any_other_licence_waits_for_a_review(told: str) -> None:
+    assert not supply_chain.allowed(told)
