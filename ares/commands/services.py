@@ -61,11 +61,11 @@ def up(
     config = source.load()
     configure_logging("supervisor", config.environment.log_level, json=config.monitoring.json_logs)
     names = ["exchange", *PRODUCTION] if with_exchange else list(PRODUCTION)
-    asyncio.run(_up(source, names))
+    asyncio.run(_up(source, config, names))
 
 
-async def _up(source: ConfigSource, names: list[str]) -> None:
-    installation = Installation(source.load(), names, console.print, source)
+async def _up(source: ConfigSource, config: AresConfig, names: list[str]) -> None:
+    installation = Installation(config, names, console.print, source)
     stopping = stop_on_signals()
     async with installation.running():
         stopping.listen()

@@ -72,6 +72,18 @@ def shown(value: object) -> object:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
+def leaves_that_differ(
+    before: Mapping[str, object], after: Mapping[str, object], prefix: str = ""
+) -> Iterator[tuple[str, object, object]]:
+    """Dotted paths whose value differs between two trees of settings, with both values; None where there is none."""
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from leaves_that_differ(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}", old, new
+
+
 def take_over(running: S, wanted: S) -> S:
     """`running` with those settings of `wanted` that may change while running."""
     values: dict[str, object] = {}

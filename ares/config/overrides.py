@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import tomli_w
 
-from ares.config.changes import differences, shown
+from ares.config.changes import differences, leaves_that_differ, shown
 from ares.config.load import OVERRIDES, SECRET_WORDS, ConfigSource, Tree, environment_tree, read_toml
 from ares.config.settings import AresConfig, Section
 from ares.errors import ConfigError, StateDirUnusable
@@ -45,7 +45,7 @@ def overrides_towards(source: ConfigSource, settings: Mapping[str, object]) -> t
     """
     base = source.load({})
     tree: Tree = {}
-    for path, value in leaves_that_differ(shown_tree(base), settings):
+    for path, _, value in leaves_that_differ(shown_tree(base), settings):
         if path in FIXED or is_secret(path):
             continue
         if value is None:
@@ -112,18 +112,6 @@ def shown_tree(config: Section) -> Mapping[str, object]:
     tree = shown(config)
     assert isinstance(tree, dict)
     return tree
-
-
-def leaves_that_differ(
-    base: Mapping[str, object], wanted: Mapping[str, object], prefix: str = ""
-) -> Iterable[tuple[str, object]]:
-    """Paths whose value is another in `wanted`, with that value."""
-    for key in sorted(base.keys() | wanted.keys()):
-        old, new = base.get(key), wanted.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from leaves_that_differ(old, new, f"{prefix}{key}.")
-        elif old != new:
-            yield f"{prefix}{key}", new
 
 
 def is_secret(field: str) -> bool:

@@ -10,7 +10,7 @@ import orjson
 
 from ares.clock import Clock
 from ares.config import AresConfig
-from ares.config.changes import fingerprint, shown
+from ares.config.changes import fingerprint, leaves_that_differ, shown
 from ares.control import AuditEntry, ControlStore, Json, NewEvent, StoredEvent
 from ares.errors import SequenceConflict, UnknownName
 from ares.model.row import Row
@@ -68,7 +68,7 @@ class ConfigVersions:
             if newest is not None and newest.fingerprint == name:
                 return None
             settings = _as_json(wanted)
-            changes = [] if newest is None else _flat_changes(newest.settings, settings)
+            changes = [] if newest is None else _changes(newest.settings, settings)
             payload: dict[str, Json] = {"fingerprint": name, "changes": changes, "settings": settings, "why": why}
             if self._append(CHANGED, cause, payload, len(history)):
                 return len(history) + 1
@@ -141,13 +141,7 @@ def _version(event: StoredEvent) -> ConfigVersion:
     )
 
 
-def _flat_changes(before: Mapping[str, Json], after: Mapping[str, Json], prefix: str = "") -> list[Json]:
-    """Differences between two recorded trees, by dotted path."""
-    found: list[Json] = []
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += _flat_changes(old, new, f"{prefix}{key}.")
-        elif old != new:
-            found.append({"field": f"{prefix}{key}", "before": old, "after": new})
-    return found
+def _changes(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Json]:
+    """Differences between two recorded trees."""
+    found = [{"field": path, "before": old, "after": new} for path, old, new in leaves_that_differ(before, after)]
+    return cast("list[Json]", found)

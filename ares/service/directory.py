@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import orjson
 
@@ -35,13 +34,6 @@ class Instance:
     seen_at_ns: int
     detail: str
     capabilities: Sequence[Capability]
-
-
-class Registry(Protocol):
-    """Where a service finds another."""
-
-    async def instances(self) -> list[Instance]: ...
-    async def find(self, capability: str, **labels: str) -> list[Instance]: ...
 
 
 class HeartbeatRegistry:

@@ -17,6 +17,7 @@ from ares.clock import SystemClock
 from ares.config import AresConfig, ConfigSource
 from ares.control import ControlStore
 from ares.errors import PortInUse, ServerFailed, UsageError
+from ares.service.drift import cards
 from ares.service.processes import QUESTDB, ServiceProcess, answers_ok, build_processes
 from ares.service.registry import service
 from ares.service.reload import ConfigReloader
@@ -75,7 +76,7 @@ class Installation:
 
     async def _follow(self, source: ConfigSource) -> None:
         """Take up changed settings; SIGHUP reloads here and, through us, in every service."""
-        context = ServiceContext(source.load(), SystemClock(), f"supervisor@{socket.gethostname()}:{os.getpid()}")
+        context = ServiceContext(self.config, SystemClock(), f"supervisor@{socket.gethostname()}:{os.getpid()}")
         settings = ConfigReloader(source, context, lambda config: self.supervisor.reconfigure(config.environment))
         if os.isatty(0):  # there SIGHUP means that the terminal was closed, which ends us
             await settings.run()
@@ -192,11 +193,7 @@ def service_states(config: AresConfig) -> list[dict[str, object]]:
     if server is not None:
         state = "ready" if healthy(config.database) else "not_ready"
         states.append({"service": QUESTDB, "state": state, "pid": server.pid, "port": server.health_port})
-    for card in sorted((state_dir / "run").glob("*.json")):
-        body = json.loads(card.read_text(encoding="utf-8"))
-        if card.stem in (QUESTDB, "supervisor") or not psutil.pid_exists(body["pid"]):
-            continue
-        ready = answers_ok(f"http://127.0.0.1:{body['port']}/readyz")
-        state = "ready" if ready else "not_ready"
-        states.append({"service": card.stem, "state": state, "pid": body["pid"], "port": body["port"]})
+    for card in cards(state_dir):
+        state = "ready" if answers_ok(f"http://127.0.0.1:{card.port}/readyz") else "not_ready"
+        states.append({"service": card.service, "state": state, "pid": card.pid, "port": card.port})
     return states
