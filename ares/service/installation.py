@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -58,35 +58,32 @@ class Installation:
         """
         await asyncio.to_thread(self.preflight)
         card = self._take_card()
-        watching: list[asyncio.Task[None]] = []
+        watching: asyncio.Task[None] | None = None
         try:
             await self.supervisor.start({QUESTDB: self._migrate})
             if self.config.database.mode == "remote":
                 await self._migrate()
-            watching.append(asyncio.create_task(self.supervisor.run(), name="supervisor"))
-            if self._source is not None:
-                watching.append(asyncio.create_task(self._follow(self._source), name="settings"))
-            yield self.supervisor
+            watching = asyncio.create_task(self.supervisor.run(), name="supervisor")
+            async with self._following():
+                yield self.supervisor
         finally:
-            for task in watching:
-                task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            if watching is not None:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
             await self.supervisor.stop()
             card.unlink(missing_ok=True)
 
-    async def _follow(self, source: ConfigSource) -> None:
-        """Take up changed settings; SIGHUP reloads here and, through us, in every service."""
+    def _following(self) -> AbstractAsyncContextManager[None]:
+        """Take up changed settings; SIGHUP reloads here and, through us, in every service.
+
+        Not on a terminal: there SIGHUP means that it was closed, which ends us.
+        """
+        if self._source is None:
+            return nullcontext()
         context = ServiceContext(self.config, SystemClock(), f"supervisor@{socket.gethostname()}:{os.getpid()}")
-        settings = ConfigReloader(source, context, lambda config: self.supervisor.reconfigure(config.environment))
-        if os.isatty(0):  # there SIGHUP means that the terminal was closed, which ends us
-            await settings.run()
-            return
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self.supervisor.hang_up)
-        try:
-            await settings.run()
-        finally:
-            loop.remove_signal_handler(signal.SIGHUP)
+        settings = ConfigReloader(self._source, context, lambda config: self.supervisor.reconfigure(config.environment))
+        return settings.following(self.supervisor.hang_up, hang_up=not os.isatty(0))
 
     def preflight(self) -> None:
         """Find out now what would fail in a minute."""

@@ -6,7 +6,9 @@ A file that says something impossible changes nothing: the service goes on with 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from watchfiles import awatch
@@ -68,6 +70,30 @@ class ConfigReloader:
             except ConfigError as error:
                 return await self._refuse(str(error), cause)
             return await self._take_up(wanted, cause)
+
+    @asynccontextmanager
+    async def following(self, also: Callable[[], None] = lambda: None, *, hang_up: bool = True) -> AsyncIterator[None]:
+        """Follow the files as long as the block lasts; with `hang_up`, SIGHUP calls `also` and reloads here."""
+        loop = asyncio.get_running_loop()
+        asked: set[asyncio.Task[Reloaded]] = set()
+
+        def ask() -> None:
+            also()
+            task = asyncio.create_task(self.reload("sighup"), name="reload")
+            asked.add(task)
+            task.add_done_callback(asked.discard)
+
+        if hang_up:
+            loop.add_signal_handler(signal.SIGHUP, ask)
+        following = asyncio.create_task(self.run(), name="settings")
+        try:
+            yield
+        finally:
+            if hang_up:
+                loop.remove_signal_handler(signal.SIGHUP)
+            for task in (following, *asked):
+                task.cancel()
+            await asyncio.gather(following, *asked, return_exceptions=True)
 
     async def run(self) -> None:
         """Record what holds now, then watch the files until cancelled."""

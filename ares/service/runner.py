@@ -8,15 +8,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from ares.config import AresConfig, ConfigSource
 from ares.service.heartbeat import Heartbeat
 from ares.service.http import ProbeServer
-from ares.service.reload import ConfigReloader, Reloaded
+from ares.service.reload import ConfigReloader
 from ares.service.resources import apply_limits, limits_of
 from ares.service.types import Reconfigurable, Service, ServiceContext, ServiceSpec
 from ares.store.server import make_dir
@@ -60,7 +59,7 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
         if options.held:
             await _released(stopping)
         if not stopping.is_set():
-            async with _following(settings):
+            async with settings.following() if settings else nullcontext():
                 log.info("service_starting", name=spec.name, pid=os.getpid(), port=bound_port)
                 await _run_until(stopping, service, heartbeat)
     finally:
@@ -80,31 +79,6 @@ def _reloader(source: ConfigSource | None, service: Service, context: ServiceCon
             service.reconfigure(config)
 
     return ConfigReloader(source, context, apply)
-
-
-@asynccontextmanager
-async def _following(settings: ConfigReloader | None) -> AsyncIterator[None]:
-    """Follow the files, and reload on SIGHUP, as long as the block lasts."""
-    if settings is None:
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    asked: set[asyncio.Task[Reloaded]] = set()
-
-    def ask() -> None:
-        task = asyncio.create_task(settings.reload("sighup"), name="reload")
-        asked.add(task)
-        task.add_done_callback(asked.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, ask)
-    following = asyncio.create_task(settings.run(), name="settings")
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
-        for task in (following, *asked):
-            task.cancel()
-        await asyncio.gather(following, *asked, return_exceptions=True)
 
 
 async def _released(stopping: asyncio.Event) -> None:
