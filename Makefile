@@ -12,13 +12,14 @@ REPORT ?=
 SEEDS ?= 200
 RELOADS ?= 200
 ENTRIES ?= 1000000
+EVENTS ?= 1000000
 DRAINS ?= 50
 ONLY ?=
 OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz supply-chain audit-proof storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz supply-chain audit-proof replay-proof storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +68,9 @@ supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials,
 
 audit-proof: .venv/ready ## every attack on an audit chain of ENTRIES (1000000) is found in time
 	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)
+
+replay-proof: .venv/ready ## all tables are rebuilt from EVENTS (1000000) events, proved equal, and the rate is told
+	ARES_TEST_EVENTS=$(EVENTS) $(BIN)/python -m pytest -q tests/integration/test_events_replay.py $(ARGS)
 
 storm: .venv/ready ## the running demo: its settings change RELOADS times (200), its services end DRAINS times (50)
 	ARES_TEST_RELOADS=$(RELOADS) ARES_TEST_DRAINS=$(DRAINS) $(BIN)/python -m pytest tests/acceptance/test_demo.py tests/integration/test_config_reload.py tests/integration/test_ingest_service.py $(ARGS)

@@ -23,6 +23,7 @@ KERNEL_COMMANDS = {
     "db": "ares.commands.db:app",
     "demo": "ares.commands.demo:app",
     "doctor": "ares.commands.doctor:app",
+    "events": "ares.commands.events:app",
     "job": "ares.commands.jobs:app",
     "profile": "ares.commands.profile:app",
     "service": "ares.commands.services:app",

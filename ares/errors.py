@@ -16,6 +16,8 @@
         │   ├── ControlUnavailable the control store cannot be opened or written
         │   ├── SequenceConflict   the stream moved on since it was read
         │   └── LeaseLost          somebody else holds the lease, or it ran out
+        ├── EventUnreadable        no installed package knows this event
+        ├── LogBroken              the event log has a hole, or a table says something else
         ├── MalformedFrame         the venue sent something that is not what it documents
         └── VenueError
             ├── VenueUnavailable   no answer, or an answer that says "later"
@@ -165,6 +167,18 @@ class AuditBroken(OperatingError):
     """The audit chain was changed after it was written."""
 
     code = "audit_broken"
+
+
+class EventUnreadable(OperatingError):
+    """An event of the log is of a type, a version or a shape that no installed package knows."""
+
+    code = "event_unreadable"
+
+
+class LogBroken(OperatingError):
+    """The event log has a hole, or a table does not say what the log says."""
+
+    code = "log_broken"
 
 
 class SequenceConflict(ControlError):

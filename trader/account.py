@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ares.clock import Clock, floor_ns
-from ares.control import ControlStore, NewEvent
+from ares.control import ControlStore
+from ares.events.types import Origin
 from ares.telemetry import get_logger, metrics
+from trader.events import DAY_STARTED, REGISTRY, DayStarted
 from trader.execution.desk import OrderDesk
 from trader.execution.ids import is_ours
 from trader.execution.journal import OrderJournal
@@ -134,7 +136,8 @@ class Account:
             await self._load_day()
         if self._day_ns < day_ns and self.has_marks():
             pnl = self.worth().pnl_quote
-            event = NewEvent("day_started", now_ns, {"day_ns": day_ns, "pnl_quote": str(pnl)})
+            origin = Origin(attributes={"account": self.parts.who.account})
+            event = DAY_STARTED.new(DayStarted(day_ns, pnl), now_ns, origin)
             stream = f"day/{self.parts.who.account}"
             self._day_seq = await asyncio.to_thread(
                 self.parts.control.append, stream, [event], expected_seq=self._day_seq
@@ -165,9 +168,9 @@ class Account:
     async def _load_day(self) -> None:
         events = await asyncio.to_thread(self.parts.control.read, f"day/{self.parts.who.account}")
         if events:
-            payload = events[-1].payload
-            self._day_ns = int(str(payload["day_ns"]))
-            self._day_start_pnl = Decimal(str(payload["pnl_quote"]))
+            started = REGISTRY.read(events[-1]).body
+            assert isinstance(started, DayStarted), "nothing else is in this stream"
+            self._day_ns, self._day_start_pnl = started.day_ns, started.pnl_quote
             self._day_seq = events[-1].seq
 
     async def _scanned_to(self, symbol: str) -> int:

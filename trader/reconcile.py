@@ -12,8 +12,9 @@ from ares.clock import Clock
 from ares.errors import VenueUnavailable
 from ares.telemetry import get_logger
 from trader.account import Account
+from trader.events import Adoption
 from trader.execution.desk import OrderDesk
-from trader.execution.ledger import Adoption, Ledger
+from trader.execution.ledger import Ledger
 from trader.execution.state import StateChange, TradingStates
 from trader.portfolio.money import ZERO
 
@@ -90,5 +91,5 @@ class Reconciler:
             if mark is None:
                 raise VenueUnavailable(f"{symbol} has no market now, so the {base} that is held cannot be valued")
             adopted.add(base)
-            adoptions.append((symbol, strategy, quantity, mark))
+            adoptions.append(Adoption(symbol, strategy, quantity, mark))
         return adoptions

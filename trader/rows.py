@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ares.model.row import Cell, Row, UtcNs
+from trader.events import StateChanged
 from trader.portfolio.money import to_scale
 from trader.portfolio.orders import Order, Step
 from trader.portfolio.positions import Fill, Position
@@ -166,6 +167,12 @@ def position_row(who: Identity, position: Position, cause: str, fill_id: str) ->
         "fees_quote": position.fees_quote,
     }
     return Row("position_events", position.changed_at_ns, symbols, columns)
+
+
+def state_row(account: str, said: StateChanged, ts_ns: int, seq: int) -> Row:
+    """A change of the trading state; `seq` counts them."""
+    symbols = {"account": account, "state": said.state.value, "actor": said.actor}
+    return Row("trading_state", ts_ns, symbols, {"seq": seq, "reason": said.reason})
 
 
 def balance_rows(who: Identity, balances: Mapping[str, Balance], ts_ns: int) -> list[Row]:

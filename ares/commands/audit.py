@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import orjson
 import typer
 
-from ares.clock import SystemClock
+from ares.commands.access import created, opened_control
 from ares.commands.output import console, print_rows
-from ares.config import load_config
-from ares.control import ControlStore
 from ares.errors import AuditBroken, UsageError
 from ares.security.audit.witness import verify_with
-from ares.service import ServiceContext
 from ares.service.auditing import witness_dir
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Verify and export the audit chain.")
@@ -30,7 +25,7 @@ def verify(
     json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Check every entry, its place and the signed heads; exit 1 if any is wrong. Example: ares audit verify"""
-    with _control() as (context, control):
+    with opened_control() as (context, control):
         folder = witness or witness_dir(context)
         if witness is not None and not folder.is_dir():
             raise UsageError(f"witness = {str(witness)!r}: no such folder. Give the one that holds heads.jsonl")
@@ -54,7 +49,7 @@ def export(
     out: Annotated[Path, typer.Argument(help="A file of JSON lines.")],
 ) -> None:
     """Write all entries with their hashes, one JSON object a line. Example: ares audit export audit.jsonl"""
-    with _control() as (_, control), _created(out) as file:
+    with opened_control() as (_, control), created(out) as file:
         entries = 0
         for link in control.audit_links():
             body = {"writer": link.writer, "seq": link.seq, "hash": link.hash, "entry": _entry(link.text)}
@@ -69,20 +64,3 @@ def _entry(text: str) -> object:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-
-
-def _created(path: Path) -> BinaryIO:
-    try:
-        return path.open("wb")
-    except OSError as error:
-        raise UsageError(f"out = {str(path)!r}: {error.strerror}. Choose a file that can be written") from None
-
-
-@contextmanager
-def _control() -> Iterator[tuple[ServiceContext, ControlStore]]:
-    context = ServiceContext(load_config(), SystemClock(), "cli")
-    control = ControlStore.open(context.control_url)
-    try:
-        yield context, control
-    finally:
-        control.close()

@@ -2,6 +2,6 @@
 
 from ares.control.audit import AuditEntry
 from ares.control.store import ControlStore
-from ares.control.types import Json, Lease, NewEvent, StoredEvent
+from ares.control.types import DeadLetter, Json, Lease, NewEvent, StoredEvent
 
-__all__ = ["AuditEntry", "ControlStore", "Json", "Lease", "NewEvent", "StoredEvent"]
+__all__ = ["AuditEntry", "ControlStore", "DeadLetter", "Json", "Lease", "NewEvent", "StoredEvent"]

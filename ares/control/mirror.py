@@ -1,4 +1,4 @@
-"""Carries the outbox to QuestDB: in order, at least once, and the cursor moves only after the acknowledgement."""
+"""Carries feeds to QuestDB: in order, at least once, and a cursor moves only after the acknowledgement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ares.clock import Clock
+from ares.control.codec import dump_row
 from ares.control.store import ControlStore
+from ares.control.types import DeadLetter, OutboxRow
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.model.row import Row
 from ares.telemetry import get_logger, metrics
@@ -31,28 +33,59 @@ class Waiter(Protocol):
     def reset(self) -> None: ...
 
 
-class Mirror:
-    """The one subscriber of the outbox that writes to QuestDB."""
+class Feed(Protocol):
+    """Numbered rows that wait to be carried; `name` is the cursor's."""
 
-    def __init__(self, control: ControlStore, writer: Writer, clock: Clock, backoff: Waiter, *, rows_max: int) -> None:
+    @property
+    def name(self) -> str: ...
+    def next(self, after_seq: int, rows_max: int) -> Sequence[OutboxRow]: ...
+    def passed(self, seq: int) -> None:
+        """Everything up to here was acknowledged."""
+        ...
+
+
+class OutboxFeed:
+    """Rows that were committed with what they tell of; deleted once they were carried."""
+
+    name = CURSOR
+
+    def __init__(self, control: ControlStore) -> None:
         self._control = control
+        self._pruned_seq = 0
+
+    def next(self, after_seq: int, rows_max: int) -> Sequence[OutboxRow]:
+        return self._control.outbox(after_seq, rows_max)
+
+    def passed(self, seq: int) -> None:
+        if seq - self._pruned_seq >= PRUNE_EVERY_ROWS:
+            self._control.prune_outbox(seq)
+            self._pruned_seq = seq
+
+
+class Mirror:
+    """Carries one feed to QuestDB."""
+
+    def __init__(
+        self, control: ControlStore, feed: Feed, writer: Writer, clock: Clock, backoff: Waiter, *, rows_max: int
+    ) -> None:
+        self._control = control
+        self._feed = feed
         self._writer = writer
         self._clock = clock
         self._backoff = backoff
         self._rows_max = rows_max
-        self._pruned_seq = 0
         self.error: str | None = None
 
     async def step(self) -> int:
-        """Carry the next batch; returns how many rows, 0 when the outbox is drained."""
-        after = await asyncio.to_thread(self._control.cursor, CURSOR)
-        batch = await asyncio.to_thread(self._control.outbox, after, self._rows_max)
+        """Carry the next batch; returns how many rows, 0 when there are no more."""
+        after = await asyncio.to_thread(self._control.cursor, self._feed.name)
+        batch = await asyncio.to_thread(self._feed.next, after, self._rows_max)
         if not batch:
             return 0
-        await self._deliver([entry.row for entry in batch])
-        await asyncio.to_thread(self._control.advance, CURSOR, batch[-1].seq)
+        await self._deliver(batch)
+        await asyncio.to_thread(self._control.advance, self._feed.name, batch[-1].seq)
         metrics.MIRRORED_ROWS.inc(len(batch))
-        await self._prune(batch[-1].seq)
+        await asyncio.to_thread(self._feed.passed, batch[-1].seq)
         return len(batch)
 
     async def run(self, poll_s: float) -> None:
@@ -67,35 +100,34 @@ class Mirror:
             while await asyncio.wait_for(self.step(), 5):
                 pass
         except TimeoutError:
-            log.warning("mirror_not_drained", cause="questdb is away; the rows stay in the outbox")
+            log.warning("mirror_not_drained", cause="questdb is away; the rows stay where they are")
 
-    async def _deliver(self, rows: list[Row]) -> None:
+    async def _deliver(self, batch: Sequence[OutboxRow]) -> None:
         while True:
             try:
-                await self._writer.write(rows)
+                await self._writer.write([entry.row for entry in batch])
             except StoreUnavailable as error:
                 self.error = str(error)
                 wait_s = self._backoff.next_wait_s()
-                log.warning("mirror_waits", cause=error.code, wait_s=wait_s)
+                log.warning("mirror_waits", feed=self._feed.name, cause=error.code, wait_s=wait_s)
                 await self._clock.sleep(wait_s)
-            except StoreRejected:
-                await self._deliver_one_by_one(rows)
+            except StoreRejected as error:
+                await self._deliver_one_by_one(batch, error)
                 return
             else:
                 self.error = None
                 self._backoff.reset()
                 return
 
-    async def _deliver_one_by_one(self, rows: list[Row]) -> None:
-        """One refused row must not hold up the rest for ever; it stays in the log, and in the journal it came from."""
-        if len(rows) == 1:
-            metrics.MIRROR_REFUSED_ROWS.inc()
-            log.error("mirror_row_refused", table=rows[0].table, ts_ns=rows[0].ts_ns, columns=sorted(rows[0].columns))
+    async def _deliver_one_by_one(self, batch: Sequence[OutboxRow], error: StoreRejected) -> None:
+        """One refused row must not hold up the rest for ever: it becomes a dead letter."""
+        if len(batch) > 1:
+            for entry in batch:
+                await self._deliver([entry])
             return
-        for row in rows:
-            await self._deliver([row])
-
-    async def _prune(self, seq: int) -> None:
-        if seq - self._pruned_seq >= PRUNE_EVERY_ROWS:
-            await asyncio.to_thread(self._control.prune_outbox, seq)
-            self._pruned_seq = seq
+        seq, row = batch[0].seq, batch[0].row
+        metrics.MIRROR_REFUSED_ROWS.inc()
+        log.error("mirror_row_refused", table=row.table, ts_ns=row.ts_ns, columns=sorted(row.columns))
+        if row.table != "dead_letters":  # the row of a dead letter would be refused for ever
+            letter = DeadLetter(self._feed.name, seq, self._clock.now_ns(), str(error), dump_row(row))
+            await asyncio.to_thread(self._control.bury, letter)

@@ -17,8 +17,20 @@ EVENTS = Table(
     Column("type", String(100), nullable=False),
     Column("ts_ns", BigInteger, nullable=False),
     Column("payload", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("correlation_id", Text, nullable=False, server_default=""),
+    Column("causation_id", Text, nullable=False, server_default=""),
+    Column("attributes", Text, nullable=False, server_default="{}"),
     UniqueConstraint("stream", "seq", name="stream_events_seq_once"),
 )
+
+ADDED_COLUMNS = {
+    "version": "ALTER TABLE stream_events ADD COLUMN version INTEGER NOT NULL DEFAULT 1",
+    "correlation_id": "ALTER TABLE stream_events ADD COLUMN correlation_id TEXT NOT NULL DEFAULT ''",
+    "causation_id": "ALTER TABLE stream_events ADD COLUMN causation_id TEXT NOT NULL DEFAULT ''",
+    "attributes": "ALTER TABLE stream_events ADD COLUMN attributes TEXT NOT NULL DEFAULT '{}'",
+}
+"""What `stream_events` of an older store lacks; an event of then is of version 1."""
 
 OUTBOX = Table(
     "outbox",
@@ -72,3 +84,13 @@ AUDIT_HEADS = Table(
     Column("head", Text, nullable=False),
 )
 """Signed heads as they were copied to the witness."""
+
+DEAD_LETTERS = Table(
+    "dead_letters",
+    METADATA,
+    Column("subscription", String(100), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("ts_ns", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("content", Text, nullable=False),
+)

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-import orjson
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, select, text, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
@@ -19,10 +18,21 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from ares.clock import NANOS_PER_SECOND
 from ares.control.audit import AuditEntry, ChainLink, heads, links_after, newest_links, put_audit, put_head
 from ares.control.codec import dump_row, load_row
+from ares.control.log import (
+    add_missing_columns,
+    category_page,
+    dead_letters,
+    end_position,
+    log_page,
+    put_dead_letter,
+    put_events,
+    stream_page,
+)
 from ares.control.schema import CURSORS, EVENTS, JOB_SLOTS, LEASES, METADATA, OUTBOX
-from ares.control.types import Lease, NewEvent, OutboxRow, StoredEvent
-from ares.errors import ConfigError, ControlUnavailable, LeaseLost, SequenceConflict
+from ares.control.types import DeadLetter, Lease, NewEvent, OutboxRow, StoredEvent
+from ares.errors import ConfigError, ControlUnavailable, LeaseLost
 from ares.model.row import Row
+from ares.telemetry import metrics
 
 BUSY_MS_MAX = 10_000
 SWITCH_TRIES_MAX = 1_000
@@ -55,7 +65,9 @@ class ControlStore:
             store._switch_to_wal()
             event.listen(engine, "begin", _sqlite_begin)
         with store._transaction() as connection:
+            _one_writer(connection)
             METADATA.create_all(connection)
+            add_missing_columns(connection)
         return store
 
     def append(
@@ -72,19 +84,11 @@ class ControlStore:
         Raises `SequenceConflict` if the stream is not at `expected_seq` (0: it must be new).
         """
         with self._transaction() as connection:
-            last = _last_seq(connection, stream)
-            if last != expected_seq:
-                raise SequenceConflict(f"stream {stream} is at {last}, not at {expected_seq}; read it again")
-            rows = [
-                {"stream": stream, "seq": seq, "type": e.type, "ts_ns": e.ts_ns, "payload": _dump(e)}
-                for seq, e in enumerate(events, start=expected_seq + 1)
-            ]
-            try:
-                if rows:
-                    connection.execute(insert(EVENTS), rows)
-            except IntegrityError:
-                raise SequenceConflict(f"stream {stream} moved on from {expected_seq}; read it again") from None
+            _one_writer(connection)
+            put_events(connection, stream, events, expected_seq)
             _put_outbox(connection, [*mirror, *put_audit(connection, audit)])
+        for each in events:
+            metrics.EVENTS.labels(stream.partition("/")[0], each.type).inc()
         return expected_seq + len(events)
 
     def audit(self, entries: Sequence[AuditEntry]) -> None:
@@ -121,10 +125,38 @@ class ControlStore:
 
     def read(self, stream: str, after_seq: int = 0) -> list[StoredEvent]:
         """The events of one stream in order."""
-        query = select(EVENTS).where(EVENTS.c.stream == stream, EVENTS.c.seq > after_seq).order_by(EVENTS.c.seq)
+        return list(self.stream(stream, after_seq))
+
+    def stream(self, stream: str, after_seq: int = 0) -> Iterator[StoredEvent]:
+        """The events of one stream in order, page by page: a long one need not fit into memory."""
+        while True:
+            with self._transaction() as connection:
+                page = stream_page(connection, stream, after_seq)
+            yield from page
+            if not page:
+                return
+            after_seq = page[-1].seq
+
+    def log(self, after_position: int, rows_max: int) -> list[StoredEvent]:
+        """The next events of all streams, in the order of commits."""
         with self._transaction() as connection:
-            rows = connection.execute(query).all()
-        return [StoredEvent(r.stream, r.seq, r.type, r.ts_ns, orjson.loads(r.payload)) for r in rows]
+            return log_page(connection, after_position, rows_max)
+
+    def log_end(self) -> int:
+        """The position of the newest event; 0 of an empty log."""
+        with self._transaction() as connection:
+            return end_position(connection)
+
+    def category(self, category: str, up_to_position: int) -> Iterator[StoredEvent]:
+        """The events of a kind of streams (empty: of all) up to a position, stream by stream and page by page."""
+        after = ("", 0)
+        while True:
+            with self._transaction() as connection:
+                page = category_page(connection, category, after, up_to_position)
+            yield from page
+            if not page:
+                return
+            after = (page[-1].stream, page[-1].seq)
 
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that start with `prefix`, in order of their first event."""
@@ -142,6 +174,21 @@ class ControlStore:
             with self._transaction() as connection:
                 _put_outbox(connection, rows)
 
+    def bury(self, letter: DeadLetter) -> None:
+        """Keep what a subscriber could not take; a second time is harmless."""
+        with self._transaction() as connection:
+            _put_outbox(connection, put_dead_letter(connection, letter))
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """What subscribers could not take, oldest first."""
+        with self._transaction() as connection:
+            return dead_letters(connection)
+
+    def outbox_end(self) -> int:
+        """The seq of the newest row that was ever handed to the outbox and is still there; 0 if it is empty."""
+        with self._transaction() as connection:
+            return connection.execute(select(func.max(OUTBOX.c.seq))).scalar() or 0
+
     def outbox(self, after_seq: int, rows_max: int) -> list[OutboxRow]:
         """The next rows of the outbox."""
         query = select(OUTBOX).where(OUTBOX.c.seq > after_seq).order_by(OUTBOX.c.seq).limit(rows_max)
@@ -152,6 +199,15 @@ class ControlStore:
         """How far a subscriber of the outbox has come; 0 for a new one."""
         with self._transaction() as connection:
             return connection.execute(select(CURSORS.c.seq).where(CURSORS.c.name == name)).scalar() or 0
+
+    def begin(self, name: str, *, at_end: bool) -> int:
+        """How far a subscriber of the log has come; a new one begins before the first event, or `at_end`."""
+        with self._transaction() as connection:
+            seq = connection.execute(select(CURSORS.c.seq).where(CURSORS.c.name == name)).scalar()
+            if seq is None:
+                seq = end_position(connection) if at_end else 0
+                connection.execute(insert(CURSORS), {"name": name, "seq": seq})
+            return seq
 
     def advance(self, name: str, seq: int) -> None:
         """Move a subscriber's cursor; never backwards."""
@@ -260,20 +316,19 @@ def _sqlite_begin(connection: Connection) -> None:
     connection.execute(text("BEGIN IMMEDIATE"))
 
 
-def _last_seq(connection: Connection, stream: str) -> int:
-    return connection.execute(select(func.max(EVENTS.c.seq)).where(EVENTS.c.stream == stream)).scalar() or 0
+def _one_writer(connection: Connection) -> None:
+    """Until the commit nobody else writes: SQLite sees to it itself.
+
+    Serials are handed out before commits: without one writer at a time a cursor could pass a row or an event unseen.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": OUTBOX_LOCK})
 
 
 def _put_outbox(connection: Connection, rows: Sequence[Row]) -> None:
     if rows:
-        if connection.dialect.name == "postgresql":
-            # Serials are handed out before commits: without one writer at a time a cursor could pass a row unseen.
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": OUTBOX_LOCK})
+        _one_writer(connection)
         connection.execute(insert(OUTBOX), [{"row": dump_row(row)} for row in rows])
-
-
-def _dump(new: NewEvent) -> str:
-    return orjson.dumps(dict(new.payload)).decode()
 
 
 def _as_dict(lease: Lease) -> dict[str, str | int]:

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import cast
-
-import orjson
 
 from ares.clock import Clock
 from ares.config import AresConfig
 from ares.config.changes import fingerprint, leaves_that_differ, shown
-from ares.control import AuditEntry, ControlStore, Json, NewEvent, StoredEvent
+from ares.control import AuditEntry, ControlStore, Json
 from ares.errors import SequenceConflict, UnknownName
-from ares.model.row import Row
+from ares.events import EventRegistry
+from ares.service.config_events import (
+    CHANGED,
+    REFUSED,
+    TYPES,
+    ConfigChanged,
+    ConfigRefused,
+    ConfigVersion,
+    seen,
+    version_of,
+    version_row,
+)
 
 STREAM = "config"
-CHANGED = "config_changed"
-REFUSED = "config_refused"
 TRIES_MAX = 20
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigVersion:
-    """One entry of the history. `settings` are those that were wanted, secrets hidden; empty for a refused change."""
-
-    version: int
-    ts_ns: int
-    status: str
-    cause: str
-    instance: str
-    fingerprint: str
-    changes: Sequence[Mapping[str, Json]]
-    error: str = ""
-    why: str = ""
-    settings: Mapping[str, Json] = field(default_factory=dict)
+REGISTRY = EventRegistry(TYPES)
 
 
 class ConfigVersions:
@@ -50,7 +41,7 @@ class ConfigVersions:
 
     def history(self) -> list[ConfigVersion]:
         """Everything that was recorded, oldest first."""
-        return [_version(event) for event in self._control.read(STREAM)]
+        return [version_of(REGISTRY.read(stored)) for stored in self._control.read(STREAM)]
 
     def get(self, version: int) -> ConfigVersion:
         """One version that was in force. Raises `UnknownName`."""
@@ -69,8 +60,7 @@ class ConfigVersions:
                 return None
             settings = _as_json(wanted)
             changes = [] if newest is None else _changes(newest.settings, settings)
-            payload: dict[str, Json] = {"fingerprint": name, "changes": changes, "settings": settings, "why": why}
-            if self._append(CHANGED, cause, payload, len(history)):
+            if self._append(ConfigChanged(cause, self._instance, name, changes, settings, why), len(history)):
                 return len(history) + 1
         return None
 
@@ -80,68 +70,35 @@ class ConfigVersions:
             history = self.history()
             if history and history[-1].status == "refused" and history[-1].error == error:
                 return None
-            if self._append(REFUSED, cause, {"error": error, "changes": []}, len(history)):
+            if self._append(ConfigRefused(cause, self._instance, error), len(history)):
                 return len(history) + 1
         return None
 
-    def _append(self, kind: str, cause: str, payload: dict[str, Json], seq: int) -> bool:
+    def _append(self, said: ConfigChanged | ConfigRefused, seq: int) -> bool:
         """False if somebody else was faster."""
         now_ns = self._clock.now_ns()
-        payload |= {"cause": cause, "instance": self._instance}
-        event = NewEvent(kind, now_ns, payload)
-        row = Row(
-            "config_versions",
-            now_ns,
-            {"status": kind.removeprefix("config_"), "cause": cause, "instance": self._instance},
-            {
-                "version": seq + 1,
-                "fingerprint": str(payload.get("fingerprint", "")),
-                "changes": orjson.dumps(payload["changes"]).decode(),
-                "error": str(payload.get("error", "")),
-                "why": str(payload.get("why", "")),
-                "settings": orjson.dumps(payload.get("settings", {})).decode(),
-            },
-        )
+        event = CHANGED.new(said, now_ns) if isinstance(said, ConfigChanged) else REFUSED.new(said, now_ns)
+        version = seen(said, now_ns, seq + 1)
         entry = AuditEntry(
             writer="config",
             who=self._instance,
-            what=kind,
+            what=event.type,
             ts_ns=now_ns,
             before={"version": seq},
-            after={"version": seq + 1, "changes": payload["changes"], "error": str(payload.get("error", ""))},
-            why=str(payload.get("why", "")),
+            after={"version": version.version, "changes": cast("list[Json]", version.changes), "error": version.error},
+            why=version.why,
         )
         try:
-            self._control.append(STREAM, [event], expected_seq=seq, mirror=[row], audit=[entry])
+            self._control.append(STREAM, [event], expected_seq=seq, mirror=[version_row(version)], audit=[entry])
         except SequenceConflict:
             return False
         return True
 
 
-def _as_json(config: AresConfig) -> dict[str, Json]:
-    return cast("dict[str, Json]", shown(config))
+def _as_json(config: AresConfig) -> dict[str, object]:
+    return cast("dict[str, object]", shown(config))
 
 
-def _version(event: StoredEvent) -> ConfigVersion:
-    payload = event.payload
-    changes, settings = payload["changes"], payload.get("settings", {})
-    assert isinstance(changes, list)
-    assert isinstance(settings, dict)
-    return ConfigVersion(
-        version=event.seq,
-        ts_ns=event.ts_ns,
-        status=event.type.removeprefix("config_"),
-        cause=str(payload["cause"]),
-        instance=str(payload["instance"]),
-        fingerprint=str(payload.get("fingerprint", "")),
-        changes=[change for change in changes if isinstance(change, dict)],
-        error=str(payload.get("error", "")),
-        why=str(payload.get("why", "")),
-        settings=settings,
-    )
-
-
-def _changes(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Json]:
+def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[dict[str, object]]:
     """Differences between two recorded trees."""
-    found = [{"field": path, "before": old, "after": new} for path, old, new in leaves_that_differ(before, after)]
-    return cast("list[Json]", found)
+    return [{"field": path, "before": old, "after": new} for path, old, new in leaves_that_differ(before, after)]

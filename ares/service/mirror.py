@@ -1,4 +1,4 @@
-"""The service that carries the control store's outbox to QuestDB."""
+"""The service that carries the control store to QuestDB, and its events to whoever subscribed to them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import asyncio
 import random
 
 from ares.control import ControlStore
-from ares.control.mirror import Mirror
+from ares.control.mirror import Mirror, OutboxFeed
 from ares.errors import AuditKeyUnusable
+from ares.events import EventRegistry
+from ares.events.bus import EventBus
+from ares.events.mirror import EventFeed
 from ares.resilience import Backoff
 from ares.service.auditing import witness_of
 from ares.service.jobs import JobScheduler
 from ares.service.leaks import LEAKS
+from ares.service.subscriptions import installed_subscriptions
 from ares.service.types import Capability, Health, ServiceContext, ServiceSpec
 from ares.store import RowWriter
 from ares.telemetry import get_logger, metrics
@@ -26,20 +30,27 @@ class MirrorService:
         self._context = context
         self._writer = RowWriter(context.config.database)
         self._control: ControlStore | None = None
-        self._mirror: Mirror | None = None
+        self._mirrors: list[Mirror] = []
         self._jobs = JobScheduler(context, [LEAKS])
 
     async def start(self) -> None:
         self._control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
         backoff = Backoff(0.1, 5.0, random.Random())  # noqa: S311 - jitter, not a secret
         rows_max = self._context.config.control.mirror_batch_rows_max
-        self._mirror = Mirror(self._control, self._writer, self._context.clock, backoff, rows_max=rows_max)
+        self._mirrors = [
+            Mirror(self._control, feed, self._writer, self._context.clock, backoff, rows_max=rows_max)
+            for feed in (OutboxFeed(self._control), EventFeed(self._control))
+        ]
 
     async def run(self) -> None:
-        assert self._mirror is not None, "start() comes first"
+        assert self._control is not None, "start() comes first"
+        poll_s = self._context.config.control.mirror_poll_s
         await self._jobs.start()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._mirror.run(self._context.config.control.mirror_poll_s), name="mirror")
+            for mirror in self._mirrors:
+                tasks.create_task(mirror.run(poll_s), name="mirror")
+            bus = EventBus(self._control, EventRegistry.installed(), self._context.clock)
+            tasks.create_task(bus.run(installed_subscriptions(self._context), poll_s), name="bus")
             tasks.create_task(self._witness(), name="witness")
 
     async def _witness(self) -> None:
@@ -56,16 +67,16 @@ class MirrorService:
 
     async def stop(self) -> None:
         await self._jobs.stop()
-        if self._mirror is not None:
-            await self._mirror.drain()
+        await asyncio.gather(*(mirror.drain() for mirror in self._mirrors))
         await self._writer.close()
         if self._control is not None:
             self._control.close()
 
     def health(self) -> Health:
-        if self._mirror is None:
+        if not self._mirrors:
             return Health(ready=False, detail="starting")
-        return Health(ready=self._mirror.error is None, detail=self._mirror.error or "")
+        errors = [mirror.error for mirror in self._mirrors if mirror.error]
+        return Health(ready=not errors, detail=errors[0] if errors else "")
 
 
 MIRROR = ServiceSpec("mirror", MirrorService, depends_on=("questdb",), provides=lambda _: [Capability("outbox-mirror")])

@@ -12,6 +12,9 @@ LATENCY_BUCKETS_S = (
 # The kernel
 MIRRORED_ROWS = Counter("ares_mirrored_rows_total", "Outbox rows that QuestDB acknowledged")
 MIRROR_REFUSED_ROWS = Counter("ares_mirror_refused_rows_total", "Outbox rows that QuestDB refuses for good")
+EVENTS = Counter("ares_events_total", "Events that were appended to the log", ["category", "type"])
+EVENTS_DELIVERED = Counter("ares_events_delivered_total", "Events that a handler took", ["subscription"])
+DEAD_LETTERS = Counter("ares_dead_letters_total", "Events that a handler could not take", ["subscription"])
 EXTERNAL_CALLS = Counter("ares_external_calls_total", "Calls that left the process", ["guard", "operation", "outcome"])
 EXTERNAL_CALL_SECONDS = Histogram(
     "ares_external_call_seconds", "Duration of calls that left the process", ["guard", "operation"],

@@ -244,6 +244,17 @@ def test_every_open_order_is_known_after_the_restarts(demo: RunningDemo) -> None
     demo.until("the same open orders on both sides", same, 60)
 
 
+def test_tables_say_what_the_log_says_after_kills_and_restarts(demo: RunningDemo) -> None:
+    command = [sys.executable, "-m", "ares.cli", "events", "replay", "--json"]
+    replayed = subprocess.run(
+        command, cwd=ROOT, env=demo.environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    rows = {row["table"]: row["live"] for row in json.loads(replayed.stdout)}
+    assert rows["order_events"] >= 3
+    assert rows["events"] > rows["order_events"] + rows["fills"]
+
+
 def test_no_tick_is_missing_without_being_admitted(demo: RunningDemo) -> None:
     """Ids in `trades` plus ids in gaps that are not healed are the ids that the exchange issued."""
 

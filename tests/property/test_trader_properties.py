@@ -9,7 +9,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trader.execution.codec import dump_fill, dump_intent, load_fill, load_intent
+from trader.events import FILLED, INTENDED, FillBooked, OrderIntended
 from trader.execution.ids import DecisionName, client_order_id, is_ours
 from trader.portfolio.money import ZERO, to_scale
 from trader.portfolio.orders import Intent, OrderReport, OrderState, Step, advance, intended, step_for
@@ -99,7 +99,7 @@ def test_fills_that_come_again_change_nothing(history: list[Fill], rng: object) 
 
 @given(fills())
 def test_a_fill_survives_the_journal(fill: Fill) -> None:
-    assert load_fill(dump_fill(fill)) == fill
+    assert FILLED.load(FILLED.dump(FillBooked(fill)), FILLED.version) == FillBooked(fill)
 
 
 INTENT = Intent(
@@ -192,7 +192,7 @@ def test_client_ids_fit_the_venue_and_tell_decisions_apart(one: DecisionName, ot
 @given(decimals("0.01", "90000", 2), st.none() | decimals("0.01", "90000", 2), st.none() | st.integers(0, 2**62))
 def test_an_intent_survives_the_journal(mark: Decimal, price: Decimal | None, known_at_ns: int | None) -> None:
     intent = replace(INTENT, mark=mark, price=price, signal_known_at_ns=known_at_ns)
-    assert load_intent(dump_intent(intent)) == intent
+    assert INTENDED.load(INTENDED.dump(OrderIntended(intent)), INTENDED.version) == OrderIntended(intent)
 
 
 GRID = Grid(D("0.01"), D("0.00001"), D(5))

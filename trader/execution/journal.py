@@ -8,13 +8,15 @@ looking after (final and every fill booked), so that a start reads only the othe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ares.control import ControlStore, Json, NewEvent, StoredEvent
+from ares.control import ControlStore, NewEvent
 from ares.errors import SequenceConflict
+from ares.events import Event
 from ares.model.row import Row
-from trader.execution.codec import dump_intent, dump_step, load_intent, load_step
+from trader.events import INTENDED, REGISTRY, SETTLED, STEPPED, OrderIntended, OrderSettled, OrderStepped, origin
 from trader.portfolio.orders import Intent, Order, Step, advance, intended
 from trader.rows import order_row
 
@@ -42,7 +44,7 @@ class OrderJournal:
     async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> Order | None:
         """Commit an intent with its rows; None if it stands already: the decision is a repetition."""
         order, step = intended(intent)
-        event = NewEvent(step.event, step.ts_ns, {**dump_step(step), "intent": dump_intent(intent)})
+        event = INTENDED.new(OrderIntended(intent), step.ts_ns, origin(intent))
         rows = [*mirror, order_row(order, step)]
         try:
             await asyncio.to_thread(
@@ -57,44 +59,58 @@ class OrderJournal:
         events: list[NewEvent] = []
         rows: list[Row] = []
         after = order
+        stream = self._stream(order.intent.order_id)
         for new in steps:
             # Later than the step before, so that the newest row by time is the newest step.
             step = replace(new, ts_ns=max(new.ts_ns, after.changed_at_ns + 1))
+            cause = origin(order.intent, f"{stream}@{after.seq}")
             after = advance(after, step)
-            events.append(NewEvent(step.event, step.ts_ns, dump_step(step)))
+            events.append(STEPPED[step.event].new(OrderStepped.of(step), step.ts_ns, cause))
             rows.append(order_row(after, step))
-        stream = self._stream(order.intent.order_id)
         await asyncio.to_thread(self._control.append, stream, events, expected_seq=order.seq, mirror=rows)
         return after
 
     async def settle(self, order: Order, now_ns: int) -> None:
         """Note that an order needs no more looking after."""
         async with self._settling:
-            event = NewEvent("settled", now_ns, {"order_id": order.intent.order_id})
+            cause = origin(order.intent, f"{self._stream(order.intent.order_id)}@{order.seq}")
+            event = SETTLED.new(OrderSettled(order.intent.order_id), now_ns, cause)
             self._settled_seq = await asyncio.to_thread(
                 self._control.append, self._settled_stream, [event], expected_seq=self._settled_seq
             )
 
     def _load(self) -> list[Order]:
-        events = self._control.read(self._settled_stream)
-        self._settled_seq = events[-1].seq if events else 0
-        settled = {self._stream(str(event.payload["order_id"])) for event in events}
+        settled: set[str] = set()
+        for stored in self._control.stream(self._settled_stream):
+            body = REGISTRY.read(stored).body
+            assert isinstance(body, OrderSettled), "nothing else is in this stream"
+            settled.add(self._stream(body.order_id))
+            self._settled_seq = stored.seq
         streams = [stream for stream in self._control.streams(self._prefix) if stream not in settled]
-        return [replay(self._control.read(stream)) for stream in streams]
+        orders = [self._replayed(stream) for stream in streams]
+        return [order for order in orders if order is not None]
 
     def _find(self, order_id: str) -> Order | None:
-        events = self._control.read(self._stream(order_id))
-        return replay(events) if events else None
+        return self._replayed(self._stream(order_id))
+
+    def _replayed(self, stream: str) -> Order | None:
+        """The order of a stream, as it is after its last step."""
+        steps = deque(history(REGISTRY.read(stored) for stored in self._control.stream(stream)), maxlen=1)
+        return steps[0][0] if steps else None
 
     def _stream(self, order_id: str) -> str:
         return self._prefix + order_id
 
 
-def replay(events: Sequence[StoredEvent]) -> Order:
-    """An order from its journal."""
-    payload: Json = events[0].payload["intent"]
-    assert isinstance(payload, dict), "the first event of an order holds its intent"
-    order, _ = intended(load_intent(payload))
-    for event in events[1:]:
-        order = advance(order, load_step(event.type, event.ts_ns, event.payload))
-    return order
+def history(events: Iterable[Event]) -> Iterator[tuple[Order, Step]]:
+    """An order after each of its steps, from the events of its stream."""
+    order: Order | None = None
+    for event in events:
+        if isinstance(event.body, OrderIntended):
+            order, step = intended(event.body.intent)
+        else:
+            assert order is not None, "the first event of an order holds its intent"
+            assert isinstance(event.body, OrderStepped), "the others are its steps"
+            step = event.body.step(event.stored.type, event.stored.ts_ns)
+            order = advance(order, step)
+        yield order, step

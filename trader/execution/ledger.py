@@ -10,19 +10,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from ares.control import ControlStore, Json, NewEvent, StoredEvent
+from ares.control import ControlStore
+from ares.events.types import Origin
 from ares.model.row import Row
 from ares.telemetry import get_logger, metrics
-from trader.execution.codec import dump_fill, load_fill
+from trader.events import FILLED, OPENED, REGISTRY, Adoption, BookOpened, FillBooked
 from trader.portfolio.money import ZERO
 from trader.portfolio.portfolio import ADOPTED, Portfolio
 from trader.portfolio.positions import Fill, Position
 from trader.rows import Identity, fill_row, position_row
 
 log = get_logger(__name__)
-
-Adoption = tuple[str, str, Decimal, Decimal]
-"""(symbol, strategy, quantity in base, mark in quote)"""
 
 
 class Ledger:
@@ -45,17 +43,14 @@ class Ledger:
 
     async def load(self) -> None:
         """Replay the book."""
-        for event in await asyncio.to_thread(self._control.read, self._stream):
-            _replay(self.portfolio, event)
-            self._seq = event.seq
+        await asyncio.to_thread(self._replay)
 
     async def open(self, adoptions: Sequence[Adoption], now_ns: int) -> None:
         """Begin the book, with coins that were there before; once in the life of an account."""
         assert not self.is_open, "a book is opened once"
-        adopted: list[Json] = [[s, strategy, str(q), str(mark)] for s, strategy, q, mark in adoptions]
         positions = [self._adopt(adoption, now_ns) for adoption in adoptions]
         rows = [position_row(self._who, position, ADOPTED, ADOPTED) for position in positions]
-        event = NewEvent("opened", now_ns, {"adopted": adopted})
+        event = OPENED.new(BookOpened(self._who.venue, tuple(adoptions)), now_ns, self._origin())
         self._seq = await asyncio.to_thread(self._control.append, self._stream, [event], expected_seq=0, mirror=rows)
 
     async def book(self, fills: Sequence[Fill]) -> int:
@@ -75,7 +70,7 @@ class Ledger:
             fill_row(self._who, fill),
             position_row(self._who, preview.position, "fill", execution.fill_id),
         ]
-        event = NewEvent("filled", fill.received_at_ns, dump_fill(fill))
+        event = FILLED.new(FillBooked(fill), fill.received_at_ns, self._origin(fill))
         self._seq = await asyncio.to_thread(
             self._control.append, self._stream, [event], expected_seq=self._seq, mirror=rows
         )
@@ -101,7 +96,7 @@ class Ledger:
             log.error("sold_beyond_the_book", order_id=fill.order_id, symbol=execution.symbol, excess=str(excess))
 
     def _adopt(self, adoption: Adoption, now_ns: int) -> Position:
-        position = self.portfolio.adopt(*adoption, now_ns)
+        position = self.portfolio.adopt(adoption.symbol, adoption.strategy, adoption.quantity, adoption.mark, now_ns)
         assert position is not None, "a symbol is adopted once"
         return position
 
@@ -109,14 +104,20 @@ class Ledger:
         """What is held by (symbol, strategy), in base; flat ones left out."""
         return {(p.symbol, p.strategy): p.quantity for p in self.portfolio.positions() if p.quantity}
 
+    def _replay(self) -> None:
+        for stored in self._control.stream(self._stream):
+            match REGISTRY.read(stored).body:
+                case FillBooked(fill):
+                    self.portfolio.apply(fill)
+                case BookOpened(_, adopted):
+                    for each in adopted:
+                        self._adopt(each, stored.ts_ns)
+            self._seq = stored.seq
 
-def _replay(portfolio: Portfolio, event: StoredEvent) -> None:
-    if event.type == "filled":
-        portfolio.apply(load_fill(event.payload))
-        return
-    adopted = event.payload["adopted"]
-    assert isinstance(adopted, list), "an opening event lists what was adopted"
-    for entry in adopted:
-        assert isinstance(entry, list), "an adoption is symbol, strategy, quantity, mark"
-        symbol, strategy, quantity, mark = entry
-        portfolio.adopt(str(symbol), str(strategy), Decimal(str(quantity)), Decimal(str(mark)), event.ts_ns)
+    def _origin(self, fill: Fill | None = None) -> Origin:
+        """Whose piece of work an event of the book is; what an order's fill hangs on is its intent."""
+        account = {"account": self._who.account, "venue": self._who.venue}
+        if fill is None:
+            return Origin(attributes=account)
+        attributes = account | {"symbol": fill.execution.symbol, "strategy": fill.strategy}
+        return Origin(fill.correlation_id, f"order/{self._who.account}/{fill.order_id}@1", attributes)

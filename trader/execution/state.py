@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from ares.control import AuditEntry, ControlStore, NewEvent
+from ares.control import AuditEntry, ControlStore
 from ares.errors import SequenceConflict
-from ares.model.row import Row
+from ares.events.types import Origin
 from ares.telemetry import get_logger, metrics
+from trader.events import CHANGED, REGISTRY, StateChanged
 from trader.risk import TradingState
+from trader.rows import state_row
 
 RECONCILE = "reconcile"
 """The actor that may only move between ACTIVE and REDUCING, and only takes back what it said itself."""
@@ -43,10 +45,10 @@ class TradingStates:
 
     async def refresh(self) -> StateChange:
         """Read what was said since."""
-        for event in await asyncio.to_thread(self._control.read, self._stream, self.current.seq):
-            state = TradingState(str(event.payload["state"]))
-            actor, reason = str(event.payload["actor"]), str(event.payload["reason"])
-            self.current = StateChange(state, actor, reason, event.ts_ns, event.seq)
+        for stored in await asyncio.to_thread(self._control.read, self._stream, self.current.seq):
+            said = REGISTRY.read(stored).body
+            assert isinstance(said, StateChanged), "nothing else is in this stream"
+            self.current = StateChange(said.state, said.actor, said.reason, stored.ts_ns, stored.seq)
         for state in TradingState:
             metrics.TRADER_STATE.labels(state.value).set(1 if state is self.current.state else 0)
         return self.current
@@ -57,13 +59,9 @@ class TradingStates:
             before = await self.refresh()
             if (before.state, before.actor, before.reason) == (state, actor, reason):
                 return before
-            event = NewEvent("changed", now_ns, {"state": state.value, "actor": actor, "reason": reason})
-            row = Row(
-                "trading_state",
-                now_ns,
-                {"account": self._account, "state": state.value, "actor": actor},
-                {"seq": before.seq + 1, "reason": reason},
-            )
+            said = StateChanged(state, actor, reason)
+            event = CHANGED.new(said, now_ns, Origin(attributes={"account": self._account, "state": state.value}))
+            row = state_row(self._account, said, now_ns, before.seq + 1)
             entry = AuditEntry(
                 writer=f"trader/{self._account}",
                 who=actor,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ares.control import ControlStore, NewEvent
-from ares.control.mirror import CURSOR, Mirror
+from ares.control.codec import load_row
+from ares.control.mirror import CURSOR, Mirror, OutboxFeed
 from ares.errors import (
     ConfigError,
     ControlUnavailable,
@@ -202,7 +203,7 @@ class FaultyWriter:
     async def write(self, rows: Sequence[Row]) -> None:
         if self.faults:
             raise self.faults.pop(0)
-        if any(row.columns["fill_id"] == self.refuse_fill for row in rows):
+        if any(row.columns.get("fill_id") == self.refuse_fill for row in rows if self.refuse_fill):
             raise StoreRejected("bad row")
         self.taken += rows
 
@@ -216,7 +217,7 @@ class NoWait:
 
 
 def mirror_of(control: ControlStore, writer: FaultyWriter) -> Mirror:
-    return Mirror(control, writer, SteppedClock(), NoWait(), rows_max=2)
+    return Mirror(control, OutboxFeed(control), writer, SteppedClock(), NoWait(), rows_max=2)
 
 
 async def test_mirror_carries_rows_in_order_and_moves_its_cursor_after_the_ack(control: ControlStore) -> None:
@@ -227,11 +228,15 @@ async def test_mirror_carries_rows_in_order_and_moves_its_cursor_after_the_ack(c
     assert control.cursor(CURSOR) == 5
 
 
-async def test_mirror_skips_only_the_row_that_is_refused(control: ControlStore) -> None:
+async def test_row_that_is_refused_becomes_a_dead_letter_and_holds_up_no_other(control: ControlStore) -> None:
     control.mirror([row(n) for n in range(4)])
     writer = FaultyWriter([], refuse_fill="1")
     await mirror_of(control, writer).drain()
-    assert [r.columns["fill_id"] for r in writer.taken] == ["0", "2", "3"]
+    assert [r.columns["fill_id"] for r in writer.taken if r.table == "fills"] == ["0", "2", "3"]
+    (letter,) = control.dead_letters()
+    assert (letter.subscription, letter.position, letter.error) == (CURSOR, 2, "bad row")
+    assert load_row(letter.content) == row(1)
+    assert [r.columns["content"] for r in writer.taken if r.table == "dead_letters"] == [letter.content]
 
 
 async def test_mirror_that_was_cut_off_repeats_rather_than_loses(control: ControlStore) -> None:

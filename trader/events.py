@@ -1,0 +1,195 @@
+"""What happens to an account, as typed events: the shapes of what the journal, the book and the states write.
+
+Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>` and
+`trading_state/<account>`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ares.control import Json
+from ares.events import EventRegistry, EventType
+from ares.events.registry import KnownType
+from ares.events.types import Origin, Payload
+from trader.portfolio.orders import Intent, OrderState, Step
+from trader.portfolio.positions import Execution, Fill
+from trader.risk import TradingState
+
+
+@dataclass(frozen=True, slots=True)
+class OrderIntended:
+    """An order was decided on and may be sent from now on. Quantities in base, prices in quote."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStepped:
+    """An order took a step to `state`; figures are totals up to now, absent ones keep what was known."""
+
+    state: OrderState
+    venue_order_id: str | None
+    filled_quantity: Decimal | None
+    filled_cost: Decimal | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, step: Step) -> OrderStepped:
+        return cls(step.state, step.venue_order_id, step.filled_quantity, step.filled_cost, step.reason)
+
+    def step(self, name: str, ts_ns: int) -> Step:
+        """The step as the order's life knows it."""
+        return Step(name, self.state, ts_ns, self.venue_order_id, self.filled_quantity, self.filled_cost, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSettled:
+    """An order is final and everything it filled is in the book."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """Coins that were there before the account's book: `quantity` in base, `mark` in quote."""
+
+    symbol: str
+    strategy: str
+    quantity: Decimal
+    mark: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BookOpened:
+    """The account's book was opened, with what was adopted. `venue` is empty in books older than that field."""
+
+    venue: str
+    adopted: tuple[Adoption, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FillBooked:
+    """An execution of one of our orders was booked."""
+
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class DayStarted:
+    """A trading day (UTC) began: `day_ns` its midnight, `pnl_quote` the profit it begins with."""
+
+    day_ns: int
+    pnl_quote: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """Trading was set to ACTIVE, REDUCING or HALTED, by whom and why."""
+
+    state: TradingState
+    actor: str
+    reason: str
+
+
+def _intent_alone(payload: Payload) -> Payload:
+    """Version 1 repeated the first step beside the intent."""
+    return {"intent": payload["intent"]}
+
+
+def _adoptions_named(payload: Payload) -> Payload:
+    """Version 1 held adoptions as lists and said nothing of the venue."""
+    adopted = payload["adopted"]
+    assert isinstance(adopted, list), "an opening lists what was adopted"
+    names = ("symbol", "strategy", "quantity", "mark")
+    named: list[Json] = [dict(zip(names, each, strict=True)) for each in adopted if isinstance(each, list)]
+    return {"venue": "", "adopted": named}
+
+
+_OF_FILL = ("order_id", "strategy", "correlation_id", "received_at_ns", "fee_rate")
+
+
+def _execution_nested(payload: Payload) -> Payload:
+    """Version 1 was flat."""
+    fill: dict[str, Json] = {name: payload[name] for name in _OF_FILL}
+    return {"fill": fill | {"execution": {name: each for name, each in payload.items() if name not in _OF_FILL}}}
+
+
+_INTENT = Intent(
+    order_id="ares0123456789abcdef0123456789abcdef",
+    account="paper",
+    venue="sim",
+    symbol="BTC/USDT",
+    strategy="signal_momentum",
+    version=1,
+    side="buy",
+    type="limit",
+    time_in_force="IOC",
+    quantity=Decimal("0.05"),
+    price=Decimal("62600.10"),
+    mark=Decimal("62590.05"),
+    source="signal",
+    cycle_id="paper/1795464293",
+    correlation_id="0123456789abcdef",
+    decided_at_ns=1_795_464_293_163_246_859,
+    signal_known_at_ns=1_795_464_290_000_000_000,
+)
+_EXECUTION = Execution(
+    fill_id="1000000000000",
+    symbol="BTC/USDT",
+    side="buy",
+    venue_order_id="17",
+    quantity=Decimal("0.05"),
+    price=Decimal("62598.20"),
+    cost=Decimal("3129.91"),
+    fee=Decimal("3.12991"),
+    fee_currency="USDT",
+    maker=False,
+    ts_ns=1_795_464_293_314_000_000,
+)
+_FILL = Fill(
+    _EXECUTION, _INTENT.order_id, _INTENT.strategy, _INTENT.correlation_id, received_at_ns=1_795_464_293_369_942_845
+)
+
+INTENDED = EventType("order", "intended", OrderIntended(_INTENT), upcasts={1: _intent_alone})
+STEPPED = {
+    name: EventType("order", name, OrderStepped(state, venue_order_id, quantity, cost, reason))
+    for name, state, venue_order_id, quantity, cost, reason in (
+        ("submitted", OrderState.SUBMITTED, None, None, None, None),
+        ("accepted", OrderState.ACCEPTED, "17", Decimal(0), Decimal(0), None),
+        ("partially_filled", OrderState.PARTIALLY_FILLED, "17", Decimal("0.02"), Decimal("1251.96"), None),
+        ("filled", OrderState.FILLED, "17", Decimal("0.05"), Decimal("3129.91"), None),
+        ("canceled", OrderState.CANCELED, "17", Decimal("0.02"), Decimal("1251.96"), None),
+        ("rejected", OrderState.REJECTED, None, None, None, "InsufficientFunds: balance 12.5 USDT"),
+        ("expired", OrderState.EXPIRED, "17", Decimal(0), Decimal(0), None),
+        ("unknown", OrderState.UNKNOWN, "17", Decimal(0), Decimal(0), None),
+        ("order_outcome_unknown", OrderState.UNKNOWN, None, None, None, "no answer within 5 s"),
+        ("not_sent", OrderState.CANCELED, None, None, None, "the lease ran out before it was sent"),
+        ("absent", OrderState.EXPIRED, None, None, None, "the venue showed no such order in 3 looks"),
+    )
+}
+SETTLED = EventType("orders_settled", "settled", OrderSettled(_INTENT.order_id))
+OPENED = EventType(
+    "fills",
+    "opened",
+    BookOpened("sim", (Adoption("BTC/USDT", "signal_momentum", Decimal("0.05"), Decimal("62597.555")),)),
+    upcasts={1: _adoptions_named},
+)
+FILLED = EventType("fills", "filled", FillBooked(_FILL), upcasts={1: _execution_nested})
+DAY_STARTED = EventType("day", "day_started", DayStarted(1_795_392_000_000_000_000, Decimal("0.355")))
+CHANGED = EventType("trading_state", "changed", StateChanged(TradingState.HALTED, "operator", "venue maintenance"))
+
+TYPES: tuple[KnownType, ...] = (INTENDED, *STEPPED.values(), SETTLED, OPENED, FILLED, DAY_STARTED, CHANGED)
+REGISTRY = EventRegistry(TYPES)
+
+
+def origin(intent: Intent, cause: str = "") -> Origin:
+    """Whose piece of work an order's events are, and what subscribers may filter them by."""
+    attributes = {
+        "account": intent.account,
+        "venue": intent.venue,
+        "symbol": intent.symbol,
+        "strategy": intent.strategy,
+    }
+    return Origin(intent.correlation_id, cause, attributes)
