@@ -19,7 +19,7 @@ OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz supply-chain audit-proof replay-proof storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz supply-chain vaultd test-vault audit-proof replay-proof storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ fuzz: .venv/ready ## the property tests with SEEDS examples each
 supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials, secrets in tracked files
 	$(BIN)/uv sync --frozen --quiet --group supply-chain
 	$(BIN)/python .ci/supply_chain.py
+
+vaultd: ## build a real Vault for the tests, once, into the user's cache (Go >= 1.20, some minutes)
+	@infra/vault/build.sh
+
+test-vault: .venv/ready vaultd ## the tests against a real Vault
+	$(BIN)/python -m pytest tests/integration/test_secrets_vault.py tests/acceptance/test_demo.py $(ARGS)
 
 audit-proof: .venv/ready ## every attack on an audit chain of ENTRIES (1000000) is found in time
 	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)

@@ -26,6 +26,7 @@ KERNEL_COMMANDS = {
     "events": "ares.commands.events:app",
     "job": "ares.commands.jobs:app",
     "profile": "ares.commands.profile:app",
+    "secrets": "ares.commands.secrets:app",
     "service": "ares.commands.services:app",
     "services": "ares.commands.services:services_app",
     "status": "ares.commands.services:status_app",

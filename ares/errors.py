@@ -3,6 +3,7 @@
     AresError
     ├── UsageError                 exit 2: what was asked cannot be done as asked
     │   ├── ConfigError            a setting is unknown, missing or of the wrong kind
+    │   │   └── SecretUnavailable  a secret store does not answer now
     │   ├── UnknownSymbol          the venue does not list this symbol
     │   └── UnknownName            no such service, job, view or migration
     └── OperatingError             exit 1: the world refused; the request was fine
@@ -32,12 +33,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ares.redaction import redact
+
 
 class AresError(Exception):
     """Root of the tree. `code` is stable and goes into rows, logs and metrics; the message is for people."""
 
     code: ClassVar[str] = "ares_error"
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """The message, without any secret that this process knows: it goes into rows, pages and metrics."""
+        return redact(super().__str__())
 
 
 class UsageError(AresError):
@@ -56,6 +63,12 @@ class ConfigError(UsageError):
         self.field = field
         self.value = value
         super().__init__(f"{field} = {value!r}: {problem}. {way_out}")
+
+
+class SecretUnavailable(ConfigError):
+    """A secret store does not answer now; the reference itself may be right."""
+
+    code = "secret_unavailable"
 
 
 class UnknownSymbol(UsageError):

@@ -19,6 +19,7 @@ from ares.control import ControlStore
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
+from tests.vaultd import RunningVault, running_vault
 
 settings.register_profile("ares", max_examples=int(os.environ.get("ARES_TEST_EXAMPLES", "100")), deadline=None)
 settings.load_profile("ares")
@@ -97,6 +98,13 @@ def control(tmp_path: Path) -> Iterator[ControlStore]:
     store = ControlStore.open(f"sqlite:///{tmp_path / 'control.db'}")
     yield store
     store.close()
+
+
+@pytest.fixture
+def vault() -> Iterator[RunningVault]:
+    """A real Vault of this test alone."""
+    with running_vault(free_port()) as there:
+        yield there
 
 
 @pytest.fixture

@@ -53,7 +53,8 @@ class TraderService:
         await self._trader.run()
 
     def reconfigure(self, config: AresConfig) -> None:
-        """Limits, slippage and pace hold from the next cycle on."""
+        """Limits, slippage and pace hold from the next cycle on, the venue's keys from the next request on."""
+        self._gateway.rekey(venue_config(config))
         if self._trader is not None:
             self._trader.reconfigure(config.trading)
 

@@ -13,6 +13,7 @@ from ares.clock import SystemClock, to_datetime
 from ares.commands.output import console, print_rows
 from ares.config import AresConfig, ConfigSource, load_config, overrides
 from ares.config.load import Tree
+from ares.config.secrets import AsWritten
 from ares.control import ControlStore
 from ares.errors import OperatingError
 from ares.service import ServiceContext
@@ -154,7 +155,7 @@ def _unguarded(profile: str, file: Path | None) -> AresConfig:
     """A profile as it is written: here and now, without the secrets that its own place provides."""
     source = ConfigSource.of(profile, file)
     stand_in = {f"ARES_DATABASE__{name}": "(unset here)" for name in ("PASSWORD", "READONLY_PASSWORD")}
-    return ConfigSource(source.profile, source.directory, source.file, stand_in).load({})
+    return ConfigSource(source.profile, source.directory, source.file, stand_in, AsWritten()).load({})
 
 
 def _keep(before: AresConfig, after: AresConfig, tree: Tree, cause: tuple[str, str]) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeGuard, TypeVar
 
 import orjson
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from ares.config.settings import AresConfig, Section, TakenUpWhileRunning
+from ares.redaction import HIDDEN
 
-HIDDEN = "(hidden)"
 ABSENT = "(absent)"
 
 S = TypeVar("S", bound=Section)
@@ -48,14 +48,13 @@ def _differences(path: str, before: object, after: object, reloadable: bool) -> 
     if isinstance(before, Section) and isinstance(after, Section):
         yield from differences(before, after, f"{path}.")
     elif _is_table(before) and _is_table(after):
-        one, other = cast("Mapping[str, object]", before), cast("Mapping[str, object]", after)
-        for key in sorted(one.keys() | other.keys()):
-            yield from _differences(f"{path}.{key}", one.get(key, ABSENT), other.get(key, ABSENT), reloadable)
+        for key in sorted(before.keys() | after.keys()):
+            yield from _differences(f"{path}.{key}", before.get(key, ABSENT), after.get(key, ABSENT), reloadable)
     else:
         yield Change(path, shown(before), shown(after), reloadable)
 
 
-def _is_table(value: object) -> bool:
+def _is_table(value: object) -> TypeGuard[Mapping[str, Section]]:
     return isinstance(value, Mapping) and all(isinstance(each, Section) for each in value.values())
 
 
@@ -93,7 +92,14 @@ def take_over(running: S, wanted: S) -> S:
             values[name] = take_over(old, new)
         elif is_reloadable(info):
             values[name] = new
+        elif _is_table(old) and _is_table(new):
+            values[name] = _take_over_table(old, new)
     return running.model_copy(update=values)
+
+
+def _take_over_table(running: Mapping[str, Section], wanted: Mapping[str, Section]) -> dict[str, Section]:
+    """The entries that run, each with what may change of it; one that came or went waits for a restart."""
+    return {key: take_over(old, wanted[key]) if key in wanted else old for key, old in running.items()}
 
 
 def fingerprint(config: AresConfig) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
@@ -14,8 +14,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
+from ares.config.secrets import SecretReader, SecretResolver
 from ares.config.settings import DEFAULT_PASSWORD, AresConfig
 from ares.errors import ConfigError
+from ares.redaction import HIDDEN
 
 PREFIX = "ARES_"
 PROFILES = ("dev", "staging", "prod")
@@ -26,7 +28,6 @@ OVERRIDES = Path("config", "overrides.toml")
 """Within the state directory, what `ares config` changed here; in a folder of its own, so that it can be watched."""
 
 SECRET_WORDS = ("secret", "password", "api_key", "url")
-HIDDEN = "(hidden)"
 
 Tree = dict[str, object]
 
@@ -45,6 +46,7 @@ class ConfigSource:
     directory: Path
     file: Path | None
     environ: Mapping[str, str]
+    secrets: SecretResolver = field(compare=False)
 
     @classmethod
     def of(
@@ -60,7 +62,7 @@ class ConfigSource:
         if chosen not in PROFILES:
             raise ConfigError("ARES_PROFILE", chosen, "no such profile", f"Choose one of {', '.join(PROFILES)}")
         own = file or (Path(env["ARES_CONFIG"]) if env.get("ARES_CONFIG") else None)
-        return cls(chosen, directory or config_dir(), own, env)
+        return cls(chosen, directory or config_dir(), own, env, SecretReader(env))
 
     def load(self, overrides: Tree | None = None) -> AresConfig:
         """Read all layers and validate them whole; `overrides` instead of the file of that name, to try them.
@@ -75,6 +77,7 @@ class ConfigSource:
             config = AresConfig.model_validate(merge(merge(tree, overrides), variables))
         except ValidationError as error:
             raise explain(error.errors()[0]) from None
+        config = self.secrets.resolved(config)
         refuse_default_passwords(config)
         return _placed(config)
 
@@ -126,11 +129,11 @@ def refuse_default_passwords(config: AresConfig) -> None:
     """QuestDB's well-known passwords are for a laptop. Raises `ConfigError` outside dev."""
     if config.environment.profile == "dev":
         return
-    for field in ("password", "readonly_password"):
-        secret: SecretStr = getattr(config.database, field)
+    for name in ("password", "readonly_password"):
+        secret: SecretStr = getattr(config.database, name)
         if secret.get_secret_value() == DEFAULT_PASSWORD:
-            way_out = f"Set {PREFIX}DATABASE__{field.upper()}"
-            raise ConfigError(f"database.{field}", HIDDEN, "the default password is for dev only", way_out)
+            way_out = f"Set {PREFIX}DATABASE__{name.upper()}"
+            raise ConfigError(f"database.{name}", HIDDEN, "the default password is for dev only", way_out)
 
 
 def config_dir() -> Path:
@@ -198,7 +201,7 @@ def explain(error: ErrorDetails) -> ConfigError:
     """A pydantic error in our words: field path, value, way out."""
     path = [str(part) for part in error["loc"]]
     field = ".".join(path)
-    value = HIDDEN if any(word in field.lower() for word in SECRET_WORDS) else error["input"]
+    value = HIDDEN if any(word in path[-1].lower() for word in SECRET_WORDS) else error["input"]
     if error["type"] == "extra_forbidden":
         known = _known_fields(path[:-1])
         near = get_close_matches(path[-1], known, n=1)

@@ -93,8 +93,8 @@ class VenueConfig(Section):
     protocol: Literal["binance"] = "binance"
     rest_url: str | None = None
     ws_url: str | None = None
-    api_key: SecretStr | None = None
-    api_secret: SecretStr | None = None
+    api_key: Reloadable[SecretStr | None] = None
+    api_secret: Reloadable[SecretStr | None] = None
     request_timeout_s: Seconds = 5.0
     ping_s: Seconds = 10.0
 
@@ -217,6 +217,25 @@ class MonitoringConfig(Section):
     json_logs: bool = True
 
 
+class SecretsConfig(Section):
+    """Where secrets come from that settings only refer to: `env:NAME`, `file:/path`, `vault:path#key`."""
+
+    vault_url: str | None = Field(None, description="https://…; plain http only to this machine")
+    vault_namespace: str | None = None
+    vault_mount: str = Field("secret", description="of the KV engine, version 2")
+    vault_transit_mount: str = "transit"
+    vault_auth: Literal["token", "approle", "kubernetes"] = "approle"
+    vault_auth_mount: str | None = Field(None, description="unset: as the method is called")
+    vault_token: SecretStr | None = Field(None, description="for the method token; a reference to env or file")
+    vault_role: str = Field("ares", description="the role of the method kubernetes")
+    vault_role_id: str | None = Field(None, description="for the method approle")
+    vault_secret_id: SecretStr | None = Field(None, description="for the method approle; a reference to env or file")
+    vault_jwt_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    vault_ca_file: Path | None = None
+    vault_timeout_s: Seconds = 3.0
+    refresh_s: Reloadable[Seconds] = Field(60.0, description="services look for rotated secrets this often")
+
+
 class AuditConfig(Section):
     """The audit chain's signed heads and where they are copied."""
 
@@ -258,3 +277,4 @@ class AresConfig(Section):
     monitoring: MonitoringConfig = MonitoringConfig()
     resources: ResourcesConfig = ResourcesConfig()
     audit: AuditConfig = AuditConfig()
+    secrets: SecretsConfig = SecretsConfig()

@@ -26,6 +26,9 @@ DEBOUNCE_MS = 200
 KUBERNETES_DATA = "..data"
 """The link that Kubernetes turns to a new version of a mounted ConfigMap; our files are links through it."""
 
+ROTATION = "rotation"
+"""The cause of a reload that only looks for secrets that were changed where they are kept."""
+
 log = get_logger(__name__)
 
 
@@ -63,12 +66,17 @@ class ConfigReloader:
         }
 
     async def reload(self, cause: str) -> Reloaded:
-        """Read the files again. `cause` says who asked: file, sighup, api."""
+        """Read the files again, and follow references. `cause` says who asked: file, sighup, api, rotation."""
         async with self._lock:
             try:
                 wanted = await asyncio.to_thread(self._source.load)
             except ConfigError as error:
+                if cause == ROTATION:
+                    return self._stay(error)
                 return await self._refuse(str(error), cause)
+            metrics.SECRETS_STALE.set(0)
+            if cause == ROTATION and not differences(self._wanted, wanted):
+                return Reloaded(waiting=self.waiting)
             return await self._take_up(wanted, cause)
 
     @asynccontextmanager
@@ -98,6 +106,17 @@ class ConfigReloader:
     async def run(self) -> None:
         """Record what holds now, then watch the files until cancelled."""
         await self._record(lambda versions: versions.changed(self._context.config, "start"))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look_for_rotated_secrets(), name="secrets")
+            tasks.create_task(self._watch_files(), name="files")
+
+    async def _look_for_rotated_secrets(self) -> None:
+        while True:
+            await self._context.clock.sleep(self._context.config.secrets.refresh_s)
+            if self._source.secrets.followed:
+                await self.reload(ROTATION)
+
+    async def _watch_files(self) -> None:
         try:
             await self._watch()
         except OSError as error:
@@ -133,6 +152,12 @@ class ConfigReloader:
         metrics.CONFIG_RELOADS.labels("ok" if changes else "unchanged").inc()
         await self._record(lambda versions: versions.changed(wanted, cause))
         return Reloaded(applied, waiting)
+
+    def _stay(self, error: ConfigError) -> Reloaded:
+        """A secret store that is away, or no longer lets us in, is no reason to stop with secrets that still work."""
+        metrics.SECRETS_STALE.set(1)
+        log.error("secrets_not_refreshed", cause=error.code, error=str(error))
+        return Reloaded(waiting=self.waiting, error=str(error))
 
     async def _refuse(self, error: str, cause: str) -> Reloaded:
         metrics.CONFIG_VALID.set(0)

@@ -6,12 +6,14 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Protocol, TextIO, cast
 
 import structlog
 
+from ares.redaction import HIDDEN, redact
+
 SECRET_WORDS = ("secret", "password", "token", "api_key", "apikey", "signature", "authorization")
-HIDDEN = "(hidden)"
 
 Fields = MutableMapping[str, object]
 
@@ -55,7 +57,10 @@ def configure_logging(service: str, level: str, *, json: bool, stream: TextIO | 
             structlog.processors.JSONRenderer(sort_keys=True, default=str),
         ]
     else:
-        rendering = [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        # Not rich's tracebacks: they show local variables, and break lines amid a secret, where it is not found.
+        plain = structlog.dev.plain_traceback
+        rendering = [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain)]
+    rendering.append(_without_secrets)
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -71,6 +76,19 @@ def configure_logging(service: str, level: str, *, json: bool, stream: TextIO | 
     )
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
     logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+
+
+def _without_secrets(_logger: object, _method: str, line: object) -> str:
+    """The finished line, traceback and all, without the value of any secret that this process knows."""
+    return redact(str(line))
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What ends the process is a line of the log as everything else."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    structlog.get_logger(module="uncaught").critical("process_failed", exc_info=(kind, error, trace))
 
 
 def set_level(level: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from ares.config.settings import VenueConfig
 from ares.errors import ConfigError
 
@@ -43,7 +45,7 @@ def ccxt_settings(name: str, venue: VenueConfig, *, private: bool) -> dict[str, 
     if venue.rest_url is not None and venue.ws_url is not None:
         settings["urls"] = {"api": _urls(venue.rest_url.rstrip("/"), venue.ws_url.rstrip("/"))}
     if private:
-        settings |= _keys(name, venue)
+        settings["apiKey"], settings["secret"] = keys(name, venue)
     return settings
 
 
@@ -60,13 +62,15 @@ def _urls(rest: str, ws: str) -> dict[str, object]:
     }
 
 
-def _keys(name: str, venue: VenueConfig) -> dict[str, object]:
-    keys: dict[str, object] = {}
-    for ours, theirs in (("api_key", "apiKey"), ("api_secret", "secret")):
-        secret = getattr(venue, ours)
+def keys(name: str, venue: VenueConfig) -> tuple[str, str]:
+    """Key and secret of a venue. Raises `ConfigError` if it has none."""
+    found: list[str] = []
+    for field in ("api_key", "api_secret"):
+        secret: SecretStr | None = getattr(venue, field)
         if secret is None:
-            field = f"venues.{name}.{ours}"
-            variable = f"ARES_VENUES__{name.upper()}__{ours.upper()}"
-            raise ConfigError(field, None, "this venue has no key, so it cannot be traded on", f"Set {variable}")
-        keys[theirs] = secret.get_secret_value()
-    return keys
+            variable = f"ARES_VENUES__{name.upper()}__{field.upper()}"
+            problem = "this venue has no key, so it cannot be traded on"
+            raise ConfigError(f"venues.{name}.{field}", None, problem, f"Set {variable}")
+        found.append(secret.get_secret_value())
+    key, secret_key = found
+    return key, secret_key

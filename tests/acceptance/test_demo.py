@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ import psutil
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+
+from tests.conftest import free_port
+from tests.vaultd import running_vault, vaultd_built
 
 ROOT = Path(__file__).resolve().parents[2]
 RELOADS = int(os.environ.get("ARES_TEST_RELOADS", "20"))
@@ -45,6 +50,24 @@ class RunningDemo:
     pg_port: int
     http_port: int
     exchange_port: int
+    canaries: dict[str, str]
+    said: list[str]
+    """What commands and doors answered; searched for canaries at the end."""
+
+    def ares(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of this demo's installation; whatever it says is kept."""
+        command = [sys.executable, "-m", "ares.cli", *arguments]
+        ran = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.said.append(ran.stdout + ran.stderr)
+        return ran
 
     def pid(self, service: str) -> int | None:
         card = self.state_dir / "run" / f"{service}.json"
@@ -55,8 +78,9 @@ class RunningDemo:
         return pid if psutil.pid_exists(pid) else None
 
     def sql(self, query: str) -> list[dict[str, object]]:
-        conninfo = f"host=127.0.0.1 port={self.pg_port} user=user password=quest dbname=qdb connect_timeout=3"
-        with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+        conninfo = f"host=127.0.0.1 port={self.pg_port} user=user dbname=qdb connect_timeout=3"
+        password = self.canaries["readonly_password"]
+        with psycopg.connect(conninfo, password=password, autocommit=True, row_factory=dict_row) as connection:
             return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
     def exchange(self, path: str) -> object:
@@ -80,7 +104,40 @@ class RunningDemo:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+def canaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Secrets by name that must be said nowhere, and variables that lead to them: in files, a variable, a Vault."""
+    names = ("password", "readonly_password", "api_key", "api_secret")
+    found = {name: f"canary-{name}-{uuid.uuid4().hex}" for name in names}
+    folder = tmp_path_factory.mktemp("secrets")
+    variables = {"CANARY_PASSWORD": found["readonly_password"]}
+    for name in ("password", "api_key", "api_secret"):
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(found[name] + "\n", encoding="utf-8")
+    references = {name: f"file:{folder / name}" for name in names} | {"readonly_password": "env:CANARY_PASSWORD"}
+    with contextlib.ExitStack() as stack:
+        if vaultd_built():
+            vault = stack.enter_context(running_vault(free_port()))
+            vault.put("venues/sim", **found)
+            role_id, secret_id = vault.approle()
+            found["secret_id"] = secret_id
+            variables |= {
+                "ARES_SECRETS__VAULT_URL": vault.url,
+                "ARES_SECRETS__VAULT_ROLE_ID": role_id,
+                "ARES_SECRETS__VAULT_SECRET_ID": "env:CANARY_SECRET_ID",
+                "CANARY_SECRET_ID": secret_id,
+            }
+            references["api_secret"] = "vault:venues/sim#api_secret"
+        for section in ("VENUES__SIM", "SIMULATOR"):
+            variables |= {f"ARES_{section}__{name.upper()}": references[name] for name in ("api_key", "api_secret")}
+        for name in ("password", "readonly_password"):
+            variables[f"ARES_DATABASE__{name.upper()}"] = references[name]
+        yield found, variables
+
+
+@pytest.fixture(scope="module")
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, canaries: tuple[dict[str, str], dict[str, str]]
+) -> Iterator[RunningDemo]:
     probes = [socket() for _ in range(5)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
@@ -102,6 +159,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
         "ARES_CONFIG": str(folder / "own" / "mine.toml"),
         "ARES_INGEST__BACKFILL_TRADES_HOURS": "0.5",
         "ARES_INGEST__BACKFILL_BARS_HOURS": "24",
+        **canaries[1],
     }
     settings = folder / "own" / "mine.toml"
     settings.parent.mkdir()
@@ -112,7 +170,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
             [sys.executable, "-m", "ares.cli", "demo", "--duration", str(DURATION_S), "--report", str(report)],
             cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
-    running = RunningDemo(process, folder / "var", report, settings, environment, pg, http, exchange)
+    running = RunningDemo(process, folder / "var", report, settings, environment, pg, http, exchange, canaries[0], [])
     try:
         yield running
     finally:
@@ -145,7 +203,7 @@ def test_analyst_can_ask_while_it_runs(demo: RunningDemo) -> None:
 
 def test_psql_gets_in_as_the_read_only_user(demo: RunningDemo, psql: str) -> None:
     command = [psql, "-h", "127.0.0.1", "-p", str(demo.pg_port), "-U", "user", "-At", "qdb", "-c"]
-    environment = {**os.environ, "PGPASSWORD": "quest"}
+    environment = {**os.environ, "PGPASSWORD": demo.canaries["readonly_password"]}
     counted = subprocess.run(
         [*command, "SELECT count() FROM trades"],
         env=environment,
@@ -287,6 +345,29 @@ def test_no_order_is_sent_twice(demo: RunningDemo) -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_what_fails_is_said_without_secrets(demo: RunningDemo) -> None:
+    """Commands and doors as an operator uses them, failures included; the next test reads what they said."""
+    secret = demo.canaries["api_secret"]
+    assert demo.ares("config", "show").returncode == 0
+    assert demo.ares("secrets", "check").returncode == 0
+    assert demo.ares("config", "set", "venues.sim.api_secret", secret).returncode == 2
+    assert demo.ares("db", "sql", "SELECT nothing FROM nowhere").returncode == 1
+    assert demo.ares("db", "sql", "SELECT 1", ARES_DATABASE__READONLY_PASSWORD=secret).returncode == 1
+    other = {
+        "ARES_ENVIRONMENT__STATE_DIR": str(demo.state_dir.parent / "other"),
+        "ARES_CONTROL__URL": f"postgresql+psycopg://u:{secret}@127.0.0.1:9/x",
+    }
+    assert demo.ares("service", "run", "trader", **other).returncode == 1
+    demo.ares("doctor")
+    demo.ares("events", "tail", "--json")
+    for service in ("exchange", "ingest", "analytics", "mirror", "trader"):
+        port = json.loads((demo.state_dir / "run" / f"{service}.json").read_text())["port"]
+        for path in ("metrics", "config", "readyz"):
+            with contextlib.suppress(OSError, ValueError):
+                demo.said.append(urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5).read().decode())
+    assert sum("ares_config_valid" in each for each in demo.said) >= 3
+
+
 def test_report_holds_and_no_process_is_left(demo: RunningDemo) -> None:
     assert demo.process.wait(DURATION_S + 120) == 0
     report = json.loads(demo.report.read_text())
@@ -303,3 +384,15 @@ def test_report_holds_and_no_process_is_left(demo: RunningDemo) -> None:
     assert report["acked_not_stored"] == 0
     assert report["processes_left"] == 0
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(demo.state_dir) in " ".join(p.info["cmdline"] or [])]
+
+
+def test_no_secret_is_in_logs_pages_tables_stores_or_answers(demo: RunningDemo) -> None:
+    """Every byte that the installation left behind, as UTF-8 and as QuestDB keeps symbols (UTF-16)."""
+    values = [value.encode(code) for value in demo.canaries.values() for code in ("utf-8", "utf-16-le")]
+    files = [path for path in (demo.state_dir.parent).rglob("*") if path.is_file()]
+    assert {"control.db", "trader.log", "questdb.log", "out.json", "demo.log"} <= {path.name for path in files}
+    found = {str(path) for path in files if any(value in path.read_bytes() for value in values)}
+    assert not found
+    answers = "\n".join(demo.said).encode()
+    assert not [value for value in values if value in answers]
+    assert b"(hidden)" in answers

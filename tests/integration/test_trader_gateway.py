@@ -154,6 +154,18 @@ async def test_wrong_keys_are_a_rejection_not_a_doubt(exchange: Exchange) -> Non
         await gateway.close()
 
 
+async def test_new_keys_are_signed_with_from_the_next_request_on(exchange: Exchange) -> None:
+    gateway = CcxtGateway("sim", config_of(exchange, secret="outdated"), CLOCK)
+    try:
+        await gateway.connect([BTC])
+        with pytest.raises(VenueRejected):
+            await gateway.balances()
+        gateway.rekey(config_of(exchange))
+        assert (await gateway.balances())["USDT"].total > 0
+    finally:
+        await gateway.close()
+
+
 async def test_an_exchange_that_is_not_there_is_unavailable(port: int) -> None:
     config = VenueConfig.model_validate(
         {

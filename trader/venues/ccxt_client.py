@@ -18,6 +18,8 @@ class CcxtClient(Protocol):
     """`ccxt.async_support.binance`: amounts and prices go in as strings, and come out exact in `info`."""
 
     last_response_headers: Mapping[str, str] | None
+    apiKey: str  # noqa: N815 - ccxt's word
+    secret: str
 
     def load_markets(self) -> Awaitable[Mapping[str, Raw]]: ...
     def load_time_difference(self) -> Awaitable[object]: ...

@@ -13,6 +13,7 @@ from ares.config.settings import VenueConfig
 from ares.errors import OrderOutcomeUnknown, UnknownSymbol, VenueRejected, VenueUnavailable
 from ares.resilience import Guard, GuardPolicy, to_the_end
 from ares.telemetry import get_logger
+from ares.venues import keys
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import OrderReport
 from trader.portfolio.positions import Execution
@@ -45,6 +46,10 @@ class CcxtGateway:
         self._orders = Guard(f"{name}_orders", clock, policy)
         self._symbols: dict[str, str] = {}
         self._clock_is_off = False
+
+    def rekey(self, config: VenueConfig) -> None:
+        """Sign with these keys from the next request on; what is under way was signed already. Raises `ConfigError`."""
+        self._client.apiKey, self._client.secret = keys(self.name, config)
 
     async def connect(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
         markets = await self._read("load_markets", self._client.load_markets)

@@ -47,7 +47,8 @@ def test_venue_that_comes_or_changes_is_named_and_its_secrets_are_hidden() -> No
     two = AresConfig(venues={"a": VenueConfig(api_secret=SecretStr("0ther")), "b": VenueConfig()})
     changes = differences(one, two)
     assert [change.field for change in changes] == ["venues.a.api_secret", "venues.b"]
-    assert changes[0] == Change("venues.a.api_secret", "(hidden)", "(hidden)", reloadable=False)
+    assert changes[0] == Change("venues.a.api_secret", "(hidden)", "(hidden)", reloadable=True)
+    assert not changes[1].reloadable
     assert "s3cret" not in str(shown(one))
 
 
