@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from ares.clock import NANOS_PER_SECOND
 from ares.model.row import Row, UtcNs
+from ares.telemetry import trace_id_of
 
 MINUTE_NS = 60 * NANOS_PER_SECOND
 LIVE_S_MAX = 300.0
@@ -226,6 +227,7 @@ class Stamp:
                 "known_at": UtcNs(known.at_ns),
                 "watermark": UtcNs(watermark_ns if known.kind == "live" else known.at_ns),
                 "input_hash": input_hash,
+                "trace_id": trace_id_of(self.venue, key.symbol, key.ts_ns // MINUTE_NS),
             },
         )
 

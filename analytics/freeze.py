@@ -26,7 +26,7 @@ from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import StoreUnavailable
 from ares.model.row import Row
 from ares.store import RowWriter
-from ares.telemetry import get_logger, metrics
+from ares.telemetry import get_logger, metrics, observability, trace_id_of
 
 log = get_logger(__name__)
 
@@ -97,7 +97,17 @@ class Freezer:
         await self._write(late)
         await self._write_whole(bars)
         self._remember(work)
+        self._trace(bars, stamp.now_ns)
         return len(bars)
+
+    def _trace(self, bars: Sequence[Row], began_ns: int) -> None:
+        """A span for each bar that was frozen in time; what is caught up with is nobody's latency."""
+        now_ns = self.clock.now_ns()
+        for bar in bars:
+            if bar.symbols["known_at_kind"] == "live":
+                symbol = bar.symbols["symbol"]
+                trace_id = trace_id_of(self.reader.venue, symbol, bar.ts_ns // MINUTE_NS)
+                observability.record("bar.freeze", trace_id, began_ns, now_ns, venue=self.reader.venue, symbol=symbol)
 
     async def _write(self, rows: Sequence[Row]) -> None:
         for first in range(0, len(rows), WRITE_ROWS_MAX):

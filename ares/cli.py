@@ -30,6 +30,8 @@ KERNEL_COMMANDS = {
     "service": "ares.commands.services:app",
     "services": "ares.commands.services:services_app",
     "status": "ares.commands.services:status_app",
+    "support-bundle": "ares.commands.support:app",
+    "trace": "ares.commands.trace:app",
     "up": "ares.commands.services:up_app",
 }
 INTERRUPTED_EXIT_CODE = 130

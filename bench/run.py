@@ -18,12 +18,13 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parent))
 
 import decode
+import traces
 import write
 from contest import Bench
 
 ROUNDS_MIN = 5
 
-BENCHES: dict[str, Callable[[], Bench]] = {"decode": decode.bench, "write": write.bench}
+BENCHES: dict[str, Callable[[], Bench]] = {"decode": decode.bench, "traces": traces.bench, "write": write.bench}
 
 
 def measure(bench: Bench, rounds: int) -> dict[str, object]:

@@ -116,18 +116,10 @@ def bench() -> Bench:
 
     @contextmanager
     def arena() -> Iterator[Mapping[str, Run]]:
-        http_port, pg_port, health_port = free_ports(3)
-        config = DatabaseConfig(http_port=http_port, pg_port=pg_port, health_port=health_port)
-        with tempfile.TemporaryDirectory() as folder:
-            server = EmbeddedQuestDB(config, Path(folder))
-            try:
-                server.start()
-                asyncio.run(prepare(config))
-                current = Arena(config, RowWriter(config), count())
-                arenas.append(current)
-                yield {"ares": current.ares, "peer": current.peer, "limit": current.limit}
-            finally:
-                server.stop()
+        with questdb() as config:
+            current = Arena(config, RowWriter(config), count())
+            arenas.append(current)
+            yield {"ares": current.ares, "peer": current.peer, "limit": current.limit}
 
     return Bench(
         "write",
@@ -138,6 +130,21 @@ def bench() -> Bench:
         arena,
         lambda: arenas[-1].missing,
     )
+
+
+@contextmanager
+def questdb() -> Iterator[DatabaseConfig]:
+    """A server of this bench alone, with the schema."""
+    http_port, pg_port, health_port = free_ports(3)
+    config = DatabaseConfig(http_port=http_port, pg_port=pg_port, health_port=health_port)
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedQuestDB(config, Path(folder))
+        try:
+            server.start()
+            asyncio.run(prepare(config))
+            yield config
+        finally:
+            server.stop()
 
 
 async def prepare(config: DatabaseConfig) -> None:

@@ -18,7 +18,8 @@ from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.model.row import Row
 from ares.resilience import Backoff
-from ares.telemetry import get_logger, metrics
+from ares.telemetry import get_logger, metrics, observability, trace_id_of
+from ares.telemetry.tracing import MINUTE_NS
 from ingest.feed import Rejected, clean
 
 log = get_logger(__name__)
@@ -124,6 +125,7 @@ class Sink:
 
         Holes before what follows them, healing after what heals, publications last: one crash, no wrong claim.
         """
+        began_ns = self._clock.now_ns()
         todo = deque(staged(batch))
         while todo:
             try:
@@ -135,6 +137,22 @@ class Sink:
             todo.extendleft(reversed(refused))
             self.writable = True
             self._backoff.reset()
+        self._trace(batch, began_ns)
+
+    def _trace(self, batch: Sequence[Row], began_ns: int) -> None:
+        """A span for every minute of an instrument that the batch held trades of."""
+        venue = self._lane.venue
+        trades = Counter((row.symbols["symbol"], row.ts_ns // MINUTE_NS) for row in batch if row.table == "trades")
+        for (symbol, minute), count in trades.items():
+            observability.record(
+                "ingest.batch",
+                trace_id_of(venue, symbol, minute),
+                began_ns,
+                self._clock.now_ns(),
+                venue=venue,
+                symbol=symbol,
+                trades=count,
+            )
 
     async def _write_or_halve(self, rows: Sequence[Row]) -> list[Sequence[Row]]:
         """Write; what the store refuses comes back in halves, down to the row that it means."""

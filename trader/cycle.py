@@ -11,7 +11,8 @@ from ares.clock import NANOS_PER_SECOND, floor_ns
 from ares.config.settings import StrategyConfig, TradingConfig
 from ares.errors import StoreError, VenueError
 from ares.model.row import Row
-from ares.telemetry import correlation, get_logger, metrics
+from ares.telemetry import correlation, get_logger, metrics, observability, trace_id_of
+from ares.telemetry.tracing import MINUTE_NS
 from trader.account import Account
 from trader.decide import Inputs, Outcome, age_s, decide
 from trader.execution.ids import DecisionName, client_order_id, correlation_id, cycle_id
@@ -201,6 +202,7 @@ class Cycle:
             reason=outcome.reason,
             state=self._states.current.state.value,
             refusal=outcome.refusal,
+            trace_id="" if signal is None else trace_id_of(self._who.venue, symbol, signal.ts_ns // MINUTE_NS),
             signal_ts_ns=None if signal is None else signal.ts_ns,
             signal_known_at_ns=None if signal is None else signal.known_at_ns,
             target=None if signal is None else signal.target,
@@ -236,6 +238,7 @@ class Cycle:
             correlation_id=decision.correlation_id,
             decided_at_ns=moment.now_ns,
             signal_known_at_ns=decision.signal_known_at_ns,
+            trace_id=decision.trace_id,
         )
 
     async def _send(self, order_id: str) -> None:
@@ -249,6 +252,16 @@ class Cycle:
         metrics.TRADER_DECISIONS.labels(decision.strategy, decision.symbol, decision.action).inc()
         if decision.action == "refuse" and decision.refusal is not None:
             metrics.TRADER_REFUSALS.labels(decision.refusal.rule).inc()
+        if decision.trace_id:
+            observability.record(
+                "decision",
+                decision.trace_id,
+                decision.ts_ns,
+                self._clock.now_ns(),
+                symbol=decision.symbol,
+                strategy=decision.strategy,
+                action=decision.action,
+            )
         # What leads to no order is a row, and in the log for those who want it.
         say = log.debug if decision.action in ("skip", "hold") else log.info
         with correlation(decision.correlation_id):

@@ -46,6 +46,7 @@ class Decision:
     target_quantity: Decimal | None = None
     order_quantity: Decimal | None = None
     client_order_id: str | None = None
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def decision_row(who: Identity, decision: Decision) -> Row:
     columns: dict[str, Cell] = {
         "cycle_id": decision.cycle_id,
         "correlation_id": decision.correlation_id,
+        "trace_id": decision.trace_id or None,
         "version": decision.version,
         "signal_ts": _moment(decision.signal_ts_ns),
         "signal_known_at": _moment(decision.signal_known_at_ns),
@@ -114,6 +116,7 @@ def order_row(order: Order, step: Step) -> Row:
         "venue_order_id": order.venue_order_id,
         "cycle_id": intent.cycle_id,
         "correlation_id": intent.correlation_id,
+        "trace_id": intent.trace_id or None,
         "quantity": to_scale(intent.quantity),
         "price": _scaled(intent.price),
         "filled_quantity": to_scale(order.filled_quantity),
@@ -140,6 +143,7 @@ def fill_row(who: Identity, fill: Fill) -> Row:
         "order_id": fill.order_id,
         "venue_order_id": execution.venue_order_id,
         "correlation_id": fill.correlation_id,
+        "trace_id": fill.trace_id or None,
         "quantity": to_scale(execution.quantity),
         "price": to_scale(execution.price),
         "cost": to_scale(execution.cost),

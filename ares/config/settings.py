@@ -215,6 +215,12 @@ class MonitoringConfig(Section):
     port_base: Port = 9100
     heartbeat_s: Reloadable[Seconds] = 5.0
     json_logs: bool = True
+    trace_share: Share = Field(0.1, description="of the minutes of an instrument whose traces are recorded; 0: none")
+    trace_queue_spans_max: Count = Field(2_048, description="spans that wait to be written; more are dropped")
+    otlp_url: str | None = Field(
+        None, description="a collector's …/v1/traces; unset: spans are rows of the table spans"
+    )
+    otlp_timeout_s: Seconds = 5.0
 
 
 class SecretsConfig(Section):

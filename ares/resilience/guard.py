@@ -11,7 +11,7 @@ from typing import TypeVar
 from ares.clock import Clock
 from ares.errors import AresError, VenueUnavailable
 from ares.resilience.backoff import Backoff
-from ares.telemetry import get_logger, metrics
+from ares.telemetry import get_logger, metrics, observability
 
 T = TypeVar("T")
 
@@ -96,8 +96,9 @@ class Guard:
             raise VenueUnavailable(f"{self.name}: not called, it failed {self._policy.failures_to_open} times in a row")
         started_s = self._clock.monotonic_s()
         try:
-            async with asyncio.timeout(self._policy.deadline_s):
-                result = await action()
+            with observability.track("external.call", guard=self.name, operation=operation):
+                async with asyncio.timeout(self._policy.deadline_s):
+                    result = await action()
         except TimeoutError:
             self._failed(operation, "timeout")
             raise VenueUnavailable(f"{self.name}: no answer to {operation} in {self._policy.deadline_s} s") from None

@@ -71,7 +71,7 @@ def cards(state_dir: Path) -> Iterator[Card]:
         try:
             body = json.loads(card.read_text(encoding="utf-8"))
             found = Card(card.stem, int(body["pid"]), int(body["port"]))
-        except (OSError, ValueError, KeyError):
-            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # gone meanwhile, or no card: others keep their notes there too
         if psutil.pid_exists(found.pid):
             yield found

@@ -18,7 +18,7 @@ from ares.control import ControlStore, Json
 from ares.errors import AresError, ConfigError
 from ares.model.row import Cell, Row, UtcNs
 from ares.service.types import ServiceContext
-from ares.telemetry import correlation, get_logger, metrics
+from ares.telemetry import correlation, get_logger, metrics, observability
 
 SLOT_NS = 60 * NANOS_PER_SECOND
 """Cron's own resolution: two starts of a job within one minute are the same slot."""
@@ -65,7 +65,8 @@ async def _recorded(context: ServiceContext, control: ControlStore, spec: JobSpe
     control.mirror([started])
     with correlation(run_id):
         try:
-            outcome = await spec.run(context)
+            with observability.track("job.run", run_id, job=spec.name):
+                outcome = await spec.run(context)
         except Exception as error:
             status = error.code if isinstance(error, AresError) else "crashed"
             _finish(context, control, started, status, {"error": str(error)})

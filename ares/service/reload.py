@@ -20,7 +20,7 @@ from ares.errors import AresError, ConfigError
 from ares.service.config_versions import ConfigVersions
 from ares.service.types import ServiceContext
 from ares.store.server import make_dir
-from ares.telemetry import get_logger, metrics
+from ares.telemetry import get_logger, metrics, observability
 
 DEBOUNCE_MS = 200
 KUBERNETES_DATA = "..data"
@@ -68,16 +68,20 @@ class ConfigReloader:
     async def reload(self, cause: str) -> Reloaded:
         """Read the files again, and follow references. `cause` says who asked: file, sighup, api, rotation."""
         async with self._lock:
-            try:
-                wanted = await asyncio.to_thread(self._source.load)
-            except ConfigError as error:
-                if cause == ROTATION:
-                    return self._stay(error)
-                return await self._refuse(str(error), cause)
-            metrics.SECRETS_STALE.set(0)
-            if cause == ROTATION and not differences(self._wanted, wanted):
-                return Reloaded(waiting=self.waiting)
-            return await self._take_up(wanted, cause)
+            with observability.track("config.reload", cause=cause):
+                return await self._reload(cause)
+
+    async def _reload(self, cause: str) -> Reloaded:
+        try:
+            wanted = await asyncio.to_thread(self._source.load)
+        except ConfigError as error:
+            if cause == ROTATION:
+                return self._stay(error)
+            return await self._refuse(str(error), cause)
+        metrics.SECRETS_STALE.set(0)
+        if cause == ROTATION and not differences(self._wanted, wanted):
+            return Reloaded(waiting=self.waiting)
+        return await self._take_up(wanted, cause)
 
     @asynccontextmanager
     async def following(self, also: Callable[[], None] = lambda: None, *, hang_up: bool = True) -> AsyncIterator[None]:

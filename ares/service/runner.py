@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ares.service.heartbeat import Heartbeat
 from ares.service.http import ProbeServer
 from ares.service.reload import ConfigReloader
 from ares.service.resources import apply_limits, limits_of
+from ares.service.tracing import tracing
 from ares.service.types import Reconfigurable, Service, ServiceContext, ServiceSpec
 from ares.store.server import make_dir
 from ares.telemetry import get_logger, set_level
@@ -59,7 +60,9 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
         if options.held:
             await _released(stopping)
         if not stopping.is_set():
-            async with settings.following() if settings else nullcontext():
+            async with AsyncExitStack() as stack:
+                stack.enter_context(tracing(spec.name, context))
+                await stack.enter_async_context(settings.following() if settings else nullcontext())
                 log.info("service_starting", name=spec.name, pid=os.getpid(), port=bound_port)
                 await _run_until(stopping, service, heartbeat)
     finally:

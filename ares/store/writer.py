@@ -66,6 +66,10 @@ class RowWriter:
 
     async def close(self) -> None:
         """Close the connection; nothing is buffered here, so nothing is lost."""
+        self.close_sync()
+
+    def close_sync(self) -> None:
+        """`close` for callers without an event loop."""
         self._thread.shutdown(wait=True)
         self._drop_connection()
 

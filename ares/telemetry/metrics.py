@@ -25,6 +25,10 @@ CONFIG_RELOADS = Counter("ares_config_reloads_total", "Wishes to reload the sett
 CONFIG_VALID = Gauge("ares_config_valid", "0 while the files say something impossible, so that old settings hold")
 CONFIG_WAITS_FOR_RESTART = Gauge("ares_config_waits_for_restart", "Changed settings that need a restart")
 SECRETS_STALE = Gauge("ares_secrets_stale", "1 while secrets cannot be looked up again, so that old ones are used")
+TRACKED_SECONDS = Histogram(
+    "ares_tracked_seconds", "Duration of tracked pieces of work", ["name", "outcome"], buckets=LATENCY_BUCKETS_S
+)
+SPANS = Counter("ares_spans_total", "Finished spans handed to where they go", ["outcome"])
 STATEMENT_SECONDS = Histogram(
     "ares_statement_seconds", "Statements sent to QuestDB, waiting for a connection included", buckets=LATENCY_BUCKETS_S
 )

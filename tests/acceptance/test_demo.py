@@ -28,7 +28,7 @@ from tests.vaultd import running_vault, vaultd_built
 ROOT = Path(__file__).resolve().parents[2]
 RELOADS = int(os.environ.get("ARES_TEST_RELOADS", "20"))
 DRAINS = int(os.environ.get("ARES_TEST_DRAINS", "4"))
-DURATION_S = 200 + RELOADS + 10 * DRAINS
+DURATION_S = 250 + RELOADS + 10 * DRAINS
 DRAIN_S_MAX = 10.0
 SERVICES = ("ingest", "analytics", "mirror", "trader", "exchange", "questdb")
 REPORT_KEYS = {
@@ -156,6 +156,7 @@ def demo(
         "ARES_VENUES__SIM__WS_URL": f"ws://127.0.0.1:{exchange}",
         "ARES_TRADING__CONTROL_PORT": str(control),
         "ARES_MONITORING__PORT_BASE": "0",
+        "ARES_MONITORING__TRACE_SHARE": "1.0",
         "ARES_CONFIG": str(folder / "own" / "mine.toml"),
         "ARES_INGEST__BACKFILL_TRADES_HOURS": "0.5",
         "ARES_INGEST__BACKFILL_BARS_HOURS": "24",
@@ -187,6 +188,28 @@ def test_ticks_become_signals_decisions_and_fills(demo: RunningDemo) -> None:
     demo.until("a streamed trade", lambda: demo.sql("SELECT seq FROM trades WHERE source = 'stream' LIMIT 1"), 90)
     demo.until("signals of both strategies", lambda: len(demo.sql("SELECT DISTINCT strategy FROM signals")) >= 2, 90)
     demo.until("a fill", lambda: demo.sql("SELECT fill_id FROM fills LIMIT 1"), 60)
+
+
+def test_one_trace_leads_from_a_tick_to_the_fill_it_caused(demo: RunningDemo) -> None:
+    """The tick's minute names the trace; signal, decision, order, fill and every process' spans bear it."""
+    way = (
+        "SELECT t.trade_id, s.trace_id AS trace_id, d.action, o.order_id, f.fill_id FROM fills f"
+        " JOIN order_events o ON o.order_id = f.order_id AND o.trace_id = f.trace_id AND o.event = 'intended'"
+        " JOIN decisions d ON d.client_order_id = o.order_id AND d.trace_id = f.trace_id"
+        " JOIN signal_values s ON s.trace_id = f.trace_id AND s.strategy = f.strategy"
+        " JOIN trades t ON t.venue = s.venue AND t.symbol = s.symbol AND timestamp_floor('1m', t.ts) = s.ts LIMIT 1"
+    )
+    (found,) = demo.until("a tick and its fill", lambda: demo.sql(way), 60)  # type: ignore[misc]
+    trace_id = found["trace_id"]
+    wanted = {"ingest.batch", "bar.freeze", "decision", "order.submit", "external.call", "fill.book"}
+
+    def names() -> set[object]:
+        return {row["name"] for row in demo.sql(f"SELECT DISTINCT name FROM spans WHERE trace_id = '{trace_id}'")}
+
+    demo.until("spans of every step", lambda: names() >= wanted, 60)
+    shown = demo.ares("trace", "show", str(trace_id))
+    assert shown.returncode == 0
+    assert all(name in shown.stdout for name in ("ingest.batch", "order.submit", "order FILLED"))
 
 
 def test_analyst_can_ask_while_it_runs(demo: RunningDemo) -> None:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import OrderOutcomeUnknown, VenueError, VenueRejected
 from ares.model.row import Row
-from ares.telemetry import correlation, get_logger, metrics
+from ares.telemetry import correlation, get_logger, metrics, observability
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
@@ -29,6 +29,11 @@ LOOKS_MIN = 2
 """Absence counts as evidence only when it was seen this often, the last time after the visibility delay."""
 
 log = get_logger(__name__)
+
+
+def trace_of(intent: Intent) -> str:
+    """The trace of the ticks that an order rests on; one that rests on none (a flatten) has a trace of its own."""
+    return intent.trace_id or intent.correlation_id
 
 
 @dataclass(slots=True)
@@ -200,10 +205,14 @@ class OrderDesk:
                 correlation_id=intent.correlation_id,
                 received_at_ns=self._clock.now_ns(),
                 fee_rate=await self._fee_rate(execution),
+                trace_id=intent.trace_id,
             )
             for execution in new
         ]
-        return await self._ledger.book(fills)
+        if not fills:
+            return 0
+        with observability.track("fill.book", trace_of(intent), symbol=intent.symbol, strategy=intent.strategy):
+            return await self._ledger.book(fills)
 
     async def _fee_rate(self, execution: Execution) -> Decimal:
         """What one unit of a third currency, in which a fee was paid, is worth in quote now; 0 if nobody knows."""
@@ -248,8 +257,10 @@ class OrderDesk:
             quantity=intent.quantity,
             price=intent.price,
         )
+        about = {"symbol": intent.symbol, "strategy": intent.strategy, "order_id": intent.order_id}
         try:
-            report = await self._gateway.submit(request)
+            with observability.track("order.submit", trace_of(intent), **about):
+                report = await self._gateway.submit(request)
         except VenueRejected as error:
             log.warning("order_rejected", order_id=intent.order_id, cause=str(error))
             await self._record(tracked, [submitted, self._step("rejected", OrderState.REJECTED, str(error))])

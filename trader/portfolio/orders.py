@@ -62,7 +62,10 @@ class IllegalTransition(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What we decided to ask for, and why. `quantity` in base; `price` (quote) is None for a market order."""
+    """What we decided to ask for, and why. `quantity` in base; `price` (quote) is None for a market order.
+
+    `trace_id` leads to the minute of ticks that the decision rests on; empty where it rests on none.
+    """
 
     order_id: str
     account: str
@@ -81,6 +84,7 @@ class Intent:
     correlation_id: str
     decided_at_ns: int
     signal_known_at_ns: int | None = None
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

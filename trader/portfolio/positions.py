@@ -41,6 +41,7 @@ class Fill:
     correlation_id: str
     received_at_ns: int
     fee_rate: Decimal = ZERO
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 -- order_events: every step of every order as it was mirrored.
 SELECT ts::long AS ts, account, venue, symbol, strategy, event, state, side, type, time_in_force, order_id, seq,
-       venue_order_id, cycle_id, correlation_id, quantity, price, filled_quantity, filled_cost,
+       venue_order_id, cycle_id, correlation_id, trace_id, quantity, price, filled_quantity, filled_cost,
        signal_known_at::long AS signal_known_at, reason
 FROM order_events WHERE ts >= %(lo)s AND ts < %(hi)s LIMIT %(rows_max)s;
 
 -- fills: every execution as it was mirrored.
 SELECT ts::long AS ts, account, venue, symbol, strategy, side, liquidity, fee_currency, fill_id, order_id,
-       venue_order_id, correlation_id, quantity, price, cost, fee, received_at::long AS received_at
+       venue_order_id, correlation_id, trace_id, quantity, price, cost, fee, received_at::long AS received_at
 FROM fills WHERE ts >= %(lo)s AND ts < %(hi)s LIMIT %(rows_max)s;
 
 -- position_events: every change of every position as it was mirrored.

@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS feature_values (
 CREATE TABLE IF NOT EXISTS signal_values (
   ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, known_at_kind SYMBOL, model_version SYMBOL,
   version LONG, revision LONG, target DOUBLE, confidence DOUBLE, known_at TIMESTAMP_NS, watermark TIMESTAMP_NS,
-  input_hash VARCHAR
+  input_hash VARCHAR, trace_id VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, venue, symbol, strategy, version, revision);
 
 -- predictions: the score of one model version for one bar: the probability that the next horizon's return is positive.

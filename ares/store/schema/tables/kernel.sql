@@ -24,3 +24,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 CREATE TABLE IF NOT EXISTS view_digests (
   ts TIMESTAMP_NS, view_name SYMBOL, kind SYMBOL, digest VARCHAR
 ) TIMESTAMP(ts) PARTITION BY YEAR WAL DEDUP UPSERT KEYS(ts, view_name);
+
+-- spans: a finished piece of work of a trace (OpenTelemetry); only where no collector is configured.
+-- Grain: span_id. ts = start. A trace is about one minute of one instrument; parent_id = another span, or the trace's
+-- root. attributes = JSON.
+CREATE TABLE IF NOT EXISTS spans (
+  ts TIMESTAMP_NS, name SYMBOL, service SYMBOL, status SYMBOL, trace_id VARCHAR, span_id VARCHAR, parent_id VARCHAR,
+  duration_us LONG, attributes VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, span_id);

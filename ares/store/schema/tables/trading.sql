@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS decisions (
   unit SYMBOL, state SYMBOL, cycle_id VARCHAR, correlation_id VARCHAR, version LONG, signal_ts TIMESTAMP_NS,
   signal_known_at TIMESTAMP_NS, target DOUBLE, confidence DOUBLE, mark DECIMAL(28,10), quantity DECIMAL(28,10),
   target_quantity DECIMAL(28,10), order_quantity DECIMAL(28,10), observed DECIMAL(28,10),
-  limit_value DECIMAL(28,10), client_order_id VARCHAR, reason VARCHAR
+  limit_value DECIMAL(28,10), client_order_id VARCHAR, reason VARCHAR, trace_id VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, cycle_id, strategy, symbol);
 
 -- order_events: a step of an order's life, mirrored from the journal. state after the step.
@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS order_events (
   ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, event SYMBOL, state SYMBOL,
   side SYMBOL, type SYMBOL, time_in_force SYMBOL, order_id VARCHAR, seq LONG, venue_order_id VARCHAR,
   cycle_id VARCHAR, correlation_id VARCHAR, quantity DECIMAL(28,10), price DECIMAL(28,10),
-  filled_quantity DECIMAL(28,10), filled_cost DECIMAL(28,10), signal_known_at TIMESTAMP_NS, reason VARCHAR
+  filled_quantity DECIMAL(28,10), filled_cost DECIMAL(28,10), signal_known_at TIMESTAMP_NS, reason VARCHAR, trace_id VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, order_id, seq);
 
 -- fills: an execution of one of our orders. ts = the venue's time of the fill.
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS fills (
   ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, side SYMBOL, liquidity SYMBOL,
   fee_currency SYMBOL, fill_id VARCHAR, order_id VARCHAR, venue_order_id VARCHAR, correlation_id VARCHAR,
   quantity DECIMAL(28,10), price DECIMAL(28,10), cost DECIMAL(28,10), fee DECIMAL(28,10),
-  received_at TIMESTAMP_NS
+  received_at TIMESTAMP_NS, trace_id VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, venue, symbol, fill_id);
 
 -- position_events: the position of a strategy after a fill or an adoption. Path-dependent, so written, not derived.

@@ -1,0 +1,105 @@
+"""Trades through ingest's sink into a real QuestDB, with and without traces: what recording a tenth of them costs.
+
+"ares" records 10 % of the traces as rows of the same QuestDB, "peer" is the same without, "limit" records all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+from contest import Bench, Run
+from write import questdb
+
+from ares.clock import NANOS_PER_SECOND, SystemClock
+from ares.config.settings import AresConfig, DatabaseConfig, MonitoringConfig
+from ares.model.market import Trade
+from ares.model.row import Row
+from ares.resilience import Backoff
+from ares.service import ServiceContext
+from ares.service.tracing import tracing
+from ares.store import Database, RowWriter
+from ingest.sink import Lane, Sink
+
+ROWS = 50_000
+BATCH_ROWS = 1_000
+BASE_NS = 1_760_000_000 * NANOS_PER_SECOND
+SYMBOLS = ("BTC/USDT", "ETH/USDT")
+
+
+@dataclass
+class Arena:
+    """A server of its own; a venue per round."""
+
+    config: DatabaseConfig
+    venues: Iterator[int] = field(default_factory=count)
+    missing: int = 0
+
+    def with_share(self, share: float) -> Run:
+        def run() -> float:
+            config = AresConfig(database=self.config, monitoring=MonitoringConfig(trace_share=share))
+            context = ServiceContext(config, SystemClock(), "bench")
+            with tracing("bench", context):
+                return asyncio.run(self._ingest())
+
+        return run
+
+    async def _ingest(self) -> float:
+        """Rows per second from the queue to the acknowledgement; half a second of market time between two trades."""
+        venue = f"v{next(self.venues)}"
+        rows = [
+            Trade(venue, SYMBOLS[n % 2], str(n), n, "buy", 60_000.0, 0.01, ts, ts, "stream").to_row()
+            for n in range(ROWS)
+            for ts in (BASE_NS + n * NANOS_PER_SECOND // 2,)
+        ]
+        writer = RowWriter(self.config)
+        lane = Lane("live", venue, queue_rows_max=ROWS, batch_rows_max=BATCH_ROWS, batch_s_max=0.001)
+        sink = Sink(lane, writer, SystemClock(), Backoff(0.1, 1.0, random.Random(1)))
+        running = asyncio.create_task(sink.run())
+        began = time.perf_counter()
+        await self._through(sink, rows)
+        rate = ROWS / (time.perf_counter() - began)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await writer.close()
+        await self._count(venue)
+        return rate
+
+    @staticmethod
+    async def _through(sink: Sink, rows: list[Row]) -> None:
+        for first in range(0, len(rows), BATCH_ROWS):
+            await sink.put(rows[first : first + BATCH_ROWS])
+        await sink.drain()
+
+    async def _count(self, venue: str) -> None:
+        async with await Database.connect(self.config) as database:
+            await database.wait_applied(["trades", "spans"], 60)
+            row = await database.fetch_one("SELECT count() AS n FROM trades WHERE venue = %(venue)s", {"venue": venue})
+        self.missing += ROWS - int(str(row["n"])) if row else ROWS
+
+
+def bench() -> Bench:
+    """Rows per second that the store acknowledged."""
+    arenas: list[Arena] = []
+
+    @contextmanager
+    def arena() -> Iterator[Mapping[str, Run]]:
+        with questdb() as config:
+            current = Arena(config)
+            arenas.append(current)
+            yield {"ares": current.with_share(0.1), "peer": current.with_share(0.0), "limit": current.with_share(1.0)}
+
+    return Bench(
+        "traces",
+        "rows/s acknowledged",
+        "the same without traces",
+        "the same with every trace",
+        ("opentelemetry-sdk", "questdb"),
+        arena,
+        lambda: arenas[-1].missing,
+    )
