@@ -15,7 +15,7 @@ import pytest
 import requests
 
 BUILD = Path(__file__).resolve().parents[1] / "infra" / "vault" / "build.sh"
-POLICY = 'path "secret/*" { capabilities = ["read"] }\npath "transit/*" { capabilities = ["update"] }'
+POLICY = 'path "secret/*" { capabilities = ["read"] }\npath "transit/*" { capabilities = ["read", "update"] }'
 
 
 class RunningVault:

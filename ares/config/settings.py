@@ -247,6 +247,7 @@ class AuditConfig(Section):
 
     witness_dir: Path | None = Field(None, description="belongs on another machine; unset: <state_dir>/witness")
     key_file: Path | None = Field(None, description="unset: <state_dir>/audit.key")
+    vault_key: str | None = Field(None, description="sign by this Ed25519 key of Vault's transit engine instead")
     head_s: Seconds = Field(60.0, description="heads are signed and copied this often")
 
 

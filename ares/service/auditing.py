@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ares.control import ControlStore
-from ares.security.audit import LocalSigner, Witness
+from ares.security.audit import LocalSigner, Signer, Witness
 from ares.service.types import ServiceContext
 
 
@@ -16,5 +16,13 @@ def witness_dir(context: ServiceContext) -> Path:
 
 def witness_of(context: ServiceContext, control: ControlStore) -> Witness:
     """The one that signs and copies. Raises `AuditKeyUnusable`."""
-    signer = LocalSigner.open(context.config.audit.key_file or context.state_dir / "audit.key")
-    return Witness(control, signer, witness_dir(context), context.clock)
+    return Witness(control, _signer(context), witness_dir(context), context.clock)
+
+
+def _signer(context: ServiceContext) -> Signer:
+    config = context.config
+    if config.audit.vault_key is None:
+        return LocalSigner.open(config.audit.key_file or context.state_dir / "audit.key")
+    from ares.security.audit.vault_signer import VaultSigner  # noqa: PLC0415 - Vault's client is heavy
+
+    return VaultSigner.open(config.secrets, config.audit.vault_key)

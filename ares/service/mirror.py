@@ -12,6 +12,7 @@ from ares.events import EventRegistry
 from ares.events.bus import EventBus
 from ares.events.mirror import EventFeed
 from ares.resilience import Backoff
+from ares.security.audit import Witness
 from ares.service.auditing import witness_of
 from ares.service.jobs import JobScheduler
 from ares.service.leaks import LEAKS
@@ -56,11 +57,14 @@ class MirrorService:
     async def _witness(self) -> None:
         """Sign and copy the heads of the audit chains, for ever."""
         assert self._control is not None
+        witness: Witness | None = None
         while True:
             try:
-                witness = await asyncio.to_thread(witness_of, self._context, self._control)
+                if witness is None:
+                    witness = await asyncio.to_thread(witness_of, self._context, self._control)
                 await asyncio.to_thread(witness.look)
             except AuditKeyUnusable as error:
+                witness = None
                 metrics.AUDIT_WITNESS_FAILED.set(1)
                 log.error("audit_not_signed", error=str(error))
             await self._context.clock.sleep(self._context.config.audit.head_s)

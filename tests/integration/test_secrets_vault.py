@@ -24,13 +24,17 @@ from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.commands.secrets import app
 from ares.config import AresConfig, ConfigSource
 from ares.config.secrets import SecretProblem
-from ares.config.settings import SecretsConfig
-from ares.errors import ConfigError, SecretUnavailable
+from ares.config.settings import AuditConfig, EnvironmentConfig, SecretsConfig
+from ares.control import AuditEntry, ControlStore
+from ares.errors import AuditKeyUnusable, ConfigError, SecretUnavailable
 from ares.redaction import redact
+from ares.security.audit.vault_signer import VaultSigner
+from ares.security.audit.witness import verify_with
 from ares.security.secrets.client import Vault
 from ares.security.secrets.transit import TransitSecrets
 from ares.security.secrets.vault import VaultSecrets
 from ares.service import Health, ServiceContext, ServiceSpec
+from ares.service.auditing import witness_of
 from ares.service.runner import RunOptions, run_service
 from tests.conftest import free_port
 from tests.vaultd import RunningVault
@@ -264,6 +268,34 @@ def test_stored_credentials_are_encrypted_by_a_key_that_stays_in_vault(vault: Ru
     assert transit.read(reference.removeprefix("transit:")) == "key-of-the-venue"
     with pytest.raises(SecretProblem, match="does not accept key transit/venues"):
         transit.read("venues#vault:v1:bm90IGEgY2lwaGVydGV4dA==")
+
+
+def test_audit_heads_are_signed_by_a_key_that_stays_in_vault(
+    vault: RunningVault, tmp_path: Path, control: ControlStore
+) -> None:
+    config = settings(vault)
+    with pytest.raises(AuditKeyUnusable, match="has no key transit/audit"):
+        VaultSigner.open(config, "audit")
+    vault.root.secrets.transit.create_key("audit", key_type="aes256-gcm96")
+    with pytest.raises(AuditKeyUnusable, match="not an Ed25519 key"):
+        VaultSigner.open(config, "audit")
+    vault.root.secrets.transit.create_key("heads", key_type="ed25519")
+    audit = AuditConfig(vault_key="heads", witness_dir=tmp_path / "witness")
+    settings_of_all = AresConfig(secrets=config, audit=audit, environment=EnvironmentConfig(state_dir=tmp_path))
+    witness = witness_of(ServiceContext(settings_of_all, SystemClock(), "mirror@test"), control)
+    control.audit([AuditEntry("trader/paper", "operator", "trading_state", 1)])
+    assert witness.look() == 1
+    vault.root.secrets.transit.rotate_key("heads")
+    control.audit([AuditEntry("trader/paper", "operator", "trading_state", 2)])
+    assert witness.look() == 1
+    verdict = verify_with(control, tmp_path / "witness")
+    assert (verdict.faults, verdict.heads) == ([], 2)
+    vault.seal()
+    control.audit([AuditEntry("trader/paper", "operator", "trading_state", 3)])
+    with pytest.raises(AuditKeyUnusable, match="is sealed"):
+        witness.look()
+    vault.unseal()
+    assert witness.look() == 1
 
 
 def test_commands_check_references_and_encrypt(
