@@ -25,6 +25,7 @@ KERNEL_COMMANDS = {
     "doctor": "ares.commands.doctor:app",
     "events": "ares.commands.events:app",
     "job": "ares.commands.jobs:app",
+    "maintenance": "ares.commands.maintenance:app",
     "profile": "ares.commands.profile:app",
     "secrets": "ares.commands.secrets:app",
     "service": "ares.commands.services:app",

@@ -172,7 +172,7 @@ class Cycle:
         positions = self._ledger.quantities()
         costs = {s: self._ledger.portfolio.position(s, strategy).average_price for s, strategy in positions}
         return RiskState(
-            trading_state=self._states.current.state,
+            trading_state=self._states.effective,
             signal_age_s=age_s(moment.now_ns, signal.known_at_ns),
             quote_age_s=age_s(moment.now_ns, quote.received_at_ns),
             mark=quote.mark,
@@ -200,7 +200,7 @@ class Cycle:
             symbol=symbol,
             action=outcome.action,
             reason=outcome.reason,
-            state=self._states.current.state.value,
+            state=self._states.effective.value,
             refusal=outcome.refusal,
             trace_id="" if signal is None else trace_id_of(self._who.venue, symbol, signal.ts_ns // MINUTE_NS),
             signal_ts_ns=None if signal is None else signal.ts_ns,

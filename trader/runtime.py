@@ -66,7 +66,7 @@ class Trader:
         self._clock = clock
         who = Identity(config.account, config.venue)
         journal = OrderJournal(control, config.account)
-        self.states = TradingStates(control, config.account)
+        self.states = TradingStates(control, config.account, clock)
         self.leadership = Leadership(control, config.account, parts.instance, clock, config.lease_s)
         self.ledger = Ledger(control, who)
         self.desk = OrderDesk(
@@ -153,7 +153,7 @@ class Trader:
         silent_s = self._clock.monotonic_s() - self._cycled_at_s
         if silent_s > CYCLES_MISSED_MAX * self._config.cycle_s + self._parts.request_s_max:
             return Health(ready=False, detail=f"no cycle for {silent_s:.0f} s")
-        return Health(ready=True, detail=self.states.current.state.value)
+        return Health(ready=True, detail=self.states.effective.value)
 
     async def follow_once(self, looked_at_s: float) -> float:
         """Look after commands of other processes, orders, and now and then the account; returns when that was."""

@@ -169,7 +169,8 @@ def environment_tree(environ: Mapping[str, str]) -> Tree:
         section = name[len(PREFIX) :].split("__")[0].lower()
         if section not in sections:
             near = get_close_matches(section, sections, n=1) or sorted(sections)
-            raise ConfigError(name, value, "no such section", f"Did you mean {PREFIX}{near[0].upper()}__…?")
+            shown = HIDDEN if any(word in name.lower() for word in SECRET_WORDS) else value
+            raise ConfigError(name, shown, "no such section", f"Did you mean {PREFIX}{near[0].upper()}__…?")
     try:
         return _MappingSource(AresConfig, settings)()
     except SettingsError as error:

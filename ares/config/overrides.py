@@ -15,6 +15,8 @@ from ares.config.load import OVERRIDES, SECRET_WORDS, ConfigSource, Tree, enviro
 from ares.config.settings import AresConfig, Section
 from ares.errors import ConfigError, StateDirUnusable
 
+SECRET_URLS = ("control.url",)
+"""Addresses that may hold a password; others are no secret."""
 FIXED = ("environment.state_dir", "environment.profile")
 """They say where the overrides themselves are."""
 
@@ -116,7 +118,7 @@ def shown_tree(config: Section) -> Mapping[str, object]:
 
 def is_secret(field: str) -> bool:
     """Whether a setting holds a secret, by its name."""
-    return any(word in field.rpartition(".")[2] for word in SECRET_WORDS if word != "url")
+    return field in SECRET_URLS or any(word in field.rpartition(".")[2] for word in SECRET_WORDS if word != "url")
 
 
 def _require_settable(source: ConfigSource, field: str) -> None:

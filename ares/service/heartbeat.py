@@ -13,9 +13,10 @@ from ares import __version__
 from ares.control import ControlStore
 from ares.errors import AresError
 from ares.model.row import Row
+from ares.service.maintenance import Maintenance
 from ares.service.resources import ResourceWatch, Usage, limits_of
 from ares.service.types import Service, ServiceContext, ServiceSpec
-from ares.telemetry import get_logger
+from ares.telemetry import get_logger, metrics
 
 STOPPED = "stopped"
 
@@ -81,5 +82,7 @@ class Heartbeat:
         )
         try:
             await asyncio.to_thread(control.mirror, [row])
+            window = await asyncio.to_thread(Maintenance(control, self._context.clock).current)
+            metrics.MAINTENANCE.set(0 if window is None else 1)
         except AresError as error:
             log.warning("heartbeat_missed", cause=error.code)

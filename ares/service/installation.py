@@ -18,6 +18,7 @@ from ares.config import AresConfig, ConfigSource
 from ares.control import ControlStore
 from ares.errors import PortInUse, ServerFailed, UsageError
 from ares.service.drift import cards
+from ares.service.logfiles import foreign_log_kept_small, log_file
 from ares.service.processes import QUESTDB, ServiceProcess, answers_ok, build_processes
 from ares.service.registry import service
 from ares.service.reload import ConfigReloader
@@ -43,6 +44,7 @@ class Installation:
         self.config = config
         self._source = source
         self.state_dir = config.environment.state_dir.resolve()
+        self._context = ServiceContext(config, SystemClock(), f"supervisor@{socket.gethostname()}:{os.getpid()}")
         self._report = report
         self._names = names
         services = [(name, service(name).depends_on) for name in names]
@@ -64,7 +66,7 @@ class Installation:
             if self.config.database.mode == "remote":
                 await self._migrate()
             watching = asyncio.create_task(self.supervisor.run(), name="supervisor")
-            async with self._following():
+            async with self._following(), self._logs():
                 yield self.supervisor
         finally:
             if watching is not None:
@@ -81,9 +83,14 @@ class Installation:
         """
         if self._source is None:
             return nullcontext()
-        context = ServiceContext(self.config, SystemClock(), f"supervisor@{socket.gethostname()}:{os.getpid()}")
-        settings = ConfigReloader(self._source, context, lambda config: self.supervisor.reconfigure(config.environment))
+        settings = ConfigReloader(
+            self._source, self._context, lambda config: self.supervisor.reconfigure(config.environment)
+        )
         return settings.following(self.supervisor.hang_up, hang_up=not os.isatty(0))
+
+    def _logs(self) -> AbstractAsyncContextManager[None]:
+        """QuestDB cannot rotate what it says."""
+        return foreign_log_kept_small(self._context, log_file(self._context.state_dir, QUESTDB))
 
     def preflight(self) -> None:
         """Find out now what would fail in a minute."""

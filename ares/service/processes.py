@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import psutil
 
 from ares.config.settings import AresConfig
+from ares.service.logfiles import log_file
 from ares.service.runner import end_with_parent
 from ares.store.server import EmbeddedQuestDB, RunningServer, healthy, make_dir
 
@@ -78,7 +79,7 @@ class ServiceProcess:
 
     @property
     def log(self) -> Path:
-        return self._state_dir / "logs" / f"{self.name}.log"
+        return log_file(self._state_dir, self.name)
 
     def spawn(self) -> None:
         make_dir(self.log.parent)

@@ -15,6 +15,7 @@ from pathlib import Path
 from ares.config import AresConfig, ConfigSource
 from ares.service.heartbeat import Heartbeat
 from ares.service.http import ProbeServer
+from ares.service.logfiles import log_file, own_log_kept_small
 from ares.service.reload import ConfigReloader
 from ares.service.resources import apply_limits, limits_of
 from ares.service.tracing import tracing
@@ -62,6 +63,7 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
         if not stopping.is_set():
             async with AsyncExitStack() as stack:
                 stack.enter_context(tracing(spec.name, context))
+                await stack.enter_async_context(own_log_kept_small(context, log_file(context.state_dir, spec.name)))
                 await stack.enter_async_context(settings.following() if settings else nullcontext())
                 log.info("service_starting", name=spec.name, pid=os.getpid(), port=bound_port)
                 await _run_until(stopping, service, heartbeat)

@@ -24,6 +24,7 @@ BREAKER_OPEN = Gauge("ares_breaker_open", "1 while a circuit breaker refuses cal
 CONFIG_RELOADS = Counter("ares_config_reloads_total", "Wishes to reload the settings", ["outcome"])
 CONFIG_VALID = Gauge("ares_config_valid", "0 while the files say something impossible, so that old settings hold")
 CONFIG_WAITS_FOR_RESTART = Gauge("ares_config_waits_for_restart", "Changed settings that need a restart")
+MAINTENANCE = Gauge("ares_maintenance", "1 while a maintenance window is open")
 SECRETS_STALE = Gauge("ares_secrets_stale", "1 while secrets cannot be looked up again, so that old ones are used")
 TRACKED_SECONDS = Histogram(
     "ares_tracked_seconds", "Duration of tracked pieces of work", ["name", "outcome"], buckets=LATENCY_BUCKETS_S

@@ -34,6 +34,7 @@ from ares.events.replay import Proof, Replay, ReplayParts
 from ares.model.row import Row
 from ares.resilience import Backoff
 from ares.service.config_versions import ConfigVersions
+from ares.service.maintenance import Maintenance
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
@@ -60,7 +61,7 @@ START_NS = 1_790_000_000_000_000_000
 MOMENTUM = "signal_momentum"
 CLOCK = SystemClock()
 KEPT = Path(__file__).parents[1] / "fixtures" / "events"
-PROVED = {"events", "order_events", "fills", "position_events", "trading_state", "config_versions"}
+PROVED = {"events", "order_events", "fills", "position_events", "trading_state", "config_versions", "maintenance"}
 EVENTS_COUNT = int(os.environ.get("ARES_TEST_EVENTS", "10000"))
 
 
@@ -157,6 +158,8 @@ async def test_whole_life_of_an_account_is_proved_by_its_log(platform: Platform)
     await trade(platform.control)
     ConfigVersions(platform.control, CLOCK, "test").changed(load_config(environ={}), "start")
     ConfigVersions(platform.control, CLOCK, "test").refused("heartbeat_s = -1", "file")
+    Maintenance(platform.control, CLOCK).open("operator", "larger disk", 60)
+    Maintenance(platform.control, CLOCK).close("operator", "done")
     await platform.carry()
     proofs = await platform.prove()
     assert set(proofs) == PROVED

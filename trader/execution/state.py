@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from ares.clock import Clock
 from ares.control import AuditEntry, ControlStore
 from ares.errors import SequenceConflict
 from ares.events.types import Origin
+from ares.service.maintenance import Maintenance
 from ares.telemetry import get_logger, metrics
 from trader.events import CHANGED, REGISTRY, StateChanged
 from trader.risk import TradingState
@@ -37,11 +39,20 @@ NOTHING_SAID = StateChange(TradingState.HALTED, "trader", "never started", 0, 0)
 class TradingStates:
     """Stream `trading_state/<account>`. Any process may halt: the leader reads the stream again before it sends."""
 
-    def __init__(self, control: ControlStore, account: str) -> None:
+    def __init__(self, control: ControlStore, account: str, clock: Clock) -> None:
         self._control = control
         self._account = account
         self._stream = f"trading_state/{account}"
+        self._maintenance = Maintenance(control, clock)
         self.current = NOTHING_SAID
+        self.in_maintenance = False
+
+    @property
+    def effective(self) -> TradingState:
+        """By what orders are judged: while somebody works on the platform nothing new is entered."""
+        if self.in_maintenance and self.current.state is TradingState.ACTIVE:
+            return TradingState.REDUCING
+        return self.current.state
 
     async def refresh(self) -> StateChange:
         """Read what was said since."""
@@ -49,8 +60,9 @@ class TradingStates:
             said = REGISTRY.read(stored).body
             assert isinstance(said, StateChanged), "nothing else is in this stream"
             self.current = StateChange(said.state, said.actor, said.reason, stored.ts_ns, stored.seq)
+        self.in_maintenance = await asyncio.to_thread(self._maintenance.current) is not None
         for state in TradingState:
-            metrics.TRADER_STATE.labels(state.value).set(1 if state is self.current.state else 0)
+            metrics.TRADER_STATE.labels(state.value).set(1 if state is self.effective else 0)
         return self.current
 
     async def change(self, state: TradingState, actor: str, reason: str, now_ns: int) -> StateChange:

@@ -45,6 +45,7 @@ def test_override_holds_until_it_is_taken_back(source: ConfigSource) -> None:
         ("trading.cycle_s", "3", r"set by the variable ARES_TRADING__CYCLE_S"),
         ("environment.state_dir", "/elsewhere", r"Set ARES_ENVIRONMENT\.STATE_DIR|Set ARES_ENVIRONMENT__STATE_DIR"),
         ("venues.sim.api_secret", "hush", r"secrets do not belong in a file"),
+        ("control.url", "postgresql+psycopg://u:hush@h/db", r"secrets do not belong in a file"),
         ("environment.log_level.more", "x", r"environment\.log_level = .*Change it"),
         ("environment.restart_backoff_s_min", "90.0", r"least wait \(90\.0 s\) is longer than the longest"),
     ],

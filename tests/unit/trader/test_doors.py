@@ -175,7 +175,7 @@ async def test_only_one_leads_and_a_successor_waits_for_the_end_of_the_lease(con
 
 
 async def test_states_are_only_taken_back_by_who_said_them(control: ControlStore) -> None:
-    states = TradingStates(control, "paper")
+    states = TradingStates(control, "paper", SteppedClock())
     assert states.current.state is TradingState.HALTED
     await states.reconciled(short=None, now_ns=1)
     assert states.current.state is TradingState.ACTIVE
@@ -188,7 +188,7 @@ async def test_states_are_only_taken_back_by_who_said_them(control: ControlStore
 
 
 async def test_two_that_change_the_state_at_once_both_succeed(control: ControlStore) -> None:
-    one, other = TradingStates(control, "paper"), TradingStates(control, "paper")
+    one, other = TradingStates(control, "paper", SteppedClock()), TradingStates(control, "paper", SteppedClock())
     await one.refresh()
     await other.change(TradingState.ACTIVE, "ada", "first", 1)
     change = await one.change(TradingState.HALTED, "bob", "second", 2)

@@ -32,3 +32,9 @@ CREATE TABLE IF NOT EXISTS spans (
   ts TIMESTAMP_NS, name SYMBOL, service SYMBOL, status SYMBOL, trace_id VARCHAR, span_id VARCHAR, parent_id VARCHAR,
   duration_us LONG, attributes VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, span_id);
+
+-- maintenance: a window in which alarms and new risk wait was opened (until), or closed before its time.
+-- Grain: seq.
+CREATE TABLE IF NOT EXISTS maintenance (
+  ts TIMESTAMP_NS, state SYMBOL, who SYMBOL, seq LONG, why VARCHAR, until TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY YEAR WAL DEDUP UPSERT KEYS(ts, seq);

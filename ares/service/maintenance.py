@@ -1,0 +1,130 @@
+"""A maintenance window: said who works on the platform until when, so that alarms and new risk wait.
+
+Stream `maintenance`. A window ends by itself; a new one takes the place of the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ares.clock import NANOS_PER_SECOND, Clock
+from ares.config import AresConfig
+from ares.control import AuditEntry, ControlStore, Json, NewEvent
+from ares.errors import SequenceConflict
+from ares.events import Event, EventRegistry, EventType
+from ares.events.projection import Projection
+from ares.model.row import Row, UtcNs
+from ares.store import load_queries
+
+STREAM = "maintenance"
+TRIES_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOpened:
+    """Somebody works on the platform until then (UTC ns)."""
+
+    who: str
+    why: str
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClosed:
+    """The work was done before its time."""
+
+    who: str
+    why: str
+
+
+OPENED = EventType(
+    "maintenance", "opened", WindowOpened("operator", "move to a larger disk", 1_795_464_293_000_000_000)
+)
+CLOSED = EventType("maintenance", "closed", WindowClosed("operator", "done"))
+TYPES = (OPENED, CLOSED)
+REGISTRY = EventRegistry(TYPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window that is open."""
+
+    who: str
+    why: str
+    since_ns: int
+    until_ns: int
+
+
+class Maintenance:
+    """Opens, closes and finds windows. Every method raises `ControlUnavailable` if the store cannot be reached."""
+
+    def __init__(self, control: ControlStore, clock: Clock) -> None:
+        self._control = control
+        self._clock = clock
+
+    def current(self) -> Window | None:
+        """The window that is open now."""
+        events = self._control.read(STREAM)
+        if not events:
+            return None
+        body = REGISTRY.read(events[-1]).body
+        if not isinstance(body, WindowOpened) or body.until_ns <= self._clock.now_ns():
+            return None
+        return Window(body.who, body.why, events[-1].ts_ns, body.until_ns)
+
+    def open(self, who: str, why: str, seconds: float) -> Window:
+        """Open a window from now on, in place of one that is open."""
+        now_ns = self._clock.now_ns()
+        said = WindowOpened(who, why, now_ns + round(seconds * NANOS_PER_SECOND))
+        self._append(said, OPENED.new(said, now_ns))
+        return Window(who, why, now_ns, said.until_ns)
+
+    def close(self, who: str, why: str) -> bool:
+        """Close the window that is open; False if none is."""
+        if self.current() is None:
+            return False
+        said = WindowClosed(who, why)
+        self._append(said, CLOSED.new(said, self._clock.now_ns()))
+        return True
+
+    def _append(self, said: WindowOpened | WindowClosed, event: NewEvent) -> None:
+        after: dict[str, Json] = {"state": event.type}
+        if isinstance(said, WindowOpened):
+            after["until_ns"] = said.until_ns
+        entry = AuditEntry("maintenance", said.who, STREAM, event.ts_ns, after=after, why=said.why)
+        for _ in range(TRIES_MAX):
+            events = self._control.read(STREAM)
+            seq = events[-1].seq if events else 0
+            row = window_row(said, event.ts_ns, seq + 1)
+            try:
+                self._control.append(STREAM, [event], expected_seq=seq, mirror=[row], audit=[entry])
+            except SequenceConflict:
+                continue
+            return
+        raise SequenceConflict(f"stream {STREAM} moves faster than it can be written")
+
+
+def window_row(said: WindowOpened | WindowClosed, ts_ns: int, seq: int) -> Row:
+    """What was said, as the row that analysts read."""
+    until = UtcNs(said.until_ns) if isinstance(said, WindowOpened) else None
+    state = "closed" if until is None else "opened"
+    return Row("maintenance", ts_ns, {"state": state, "who": said.who}, {"seq": seq, "why": said.why, "until": until})
+
+
+class MaintenanceProjection:
+    """The table `maintenance`."""
+
+    name = "maintenance"
+    categories: Sequence[str] = ("maintenance",)
+    live: Mapping[str, str] = load_queries("ares.service", "maintenance_live.sql")
+
+    def fold(self, events: Iterable[Event]) -> Iterator[Row]:
+        for event in events:
+            assert isinstance(event.body, WindowOpened | WindowClosed), "nothing else is in this stream"
+            yield window_row(event.body, event.stored.ts_ns, event.stored.seq)
+
+
+def projections(_: AresConfig) -> Sequence[Projection]:
+    """What windows are projected to."""
+    return [MaintenanceProjection()]
