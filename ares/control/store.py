@@ -19,6 +19,7 @@ from ares.clock import NANOS_PER_SECOND
 from ares.control.audit import AuditEntry, ChainLink, heads, links_after, newest_links, put_audit, put_head
 from ares.control.codec import dump_row, load_row
 from ares.control.log import (
+    PAGE_ROWS,
     add_missing_columns,
     category_page,
     dead_letters,
@@ -133,7 +134,7 @@ class ControlStore:
             with self._transaction() as connection:
                 page = stream_page(connection, stream, after_seq)
             yield from page
-            if not page:
+            if len(page) < PAGE_ROWS:
                 return
             after_seq = page[-1].seq
 
@@ -154,7 +155,7 @@ class ControlStore:
             with self._transaction() as connection:
                 page = category_page(connection, category, after, up_to_position)
             yield from page
-            if not page:
+            if len(page) < PAGE_ROWS:
                 return
             after = (page[-1].stream, page[-1].seq)
 

@@ -61,6 +61,7 @@ def test_default_passwords_are_refused_outside_dev() -> None:
         ({"ARES_DATABASE__HTTP_PORT": "abc"}, r"database\.http_port = 'abc': .*ARES_DATABASE__HTTP_PORT"),
         ({"ARES_DATABASE__HTTP_PORT": "70000"}, r"database\.http_port = '70000': .*65535"),
         ({"ARES_DATABSE__X": "1"}, r"ARES_DATABSE__X = '1': no such section. Did you mean ARES_DATABASE__"),
+        ({"ARES_DATABSE__PASSWORD": "hush"}, r"ARES_DATABSE__PASSWORD = '\(hidden\)': no such section"),
         ({"ARES_ZZZZ": "1"}, r"ARES_ZZZZ = '1': no such section"),
         ({"ARES_PROFILE": "x"}, r"ARES_PROFILE = 'x': no such profile. Choose one of dev, staging, prod"),
         ({"ARES_CONFIG": "/nope.toml"}, r"config file = '/nope.toml': no such file"),

@@ -288,6 +288,16 @@ def test_log_has_one_order_over_all_streams_and_the_mirror_follows_it(till: Till
     assert [(entry.seq, entry.row.columns["stream"]) for entry in feed] == [(2, "till/a"), (3, "till/a")]
 
 
+def test_long_streams_and_categories_are_read_page_by_page(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ares.control.store.PAGE_ROWS", 3)
+    monkeypatch.setattr("ares.control.log._events.__defaults__", (3,))
+    for stream, count in (("till/a", 7), ("till/b", 3), ("till/c", 1)):
+        till.pay(*(str(n) for n in range(count)), stream=stream)
+    assert [event.seq for event in till.control.stream("till/a")] == list(range(1, 8))
+    assert [event.seq for event in till.control.stream("till/b")] == [1, 2, 3]
+    assert len(list(till.control.category("till", till.control.log_end()))) == 11
+
+
 def test_store_of_an_older_release_keeps_its_events(tmp_path: Path) -> None:
     file = tmp_path / "old.db"
     old = sqlite3.connect(file)
