@@ -32,6 +32,7 @@ KERNEL_COMMANDS = {
     "services": "ares.commands.services:services_app",
     "status": "ares.commands.services:status_app",
     "support-bundle": "ares.commands.support:app",
+    "tls": "ares.commands.tls:app",
     "trace": "ares.commands.trace:app",
     "up": "ares.commands.services:up_app",
 }

@@ -12,6 +12,7 @@ from ares.commands.output import console, print_rows
 from ares.config import AresConfig, load_config
 from ares.errors import UsageError
 from ares.store import Database, Record, RowWriter
+from ares.store.encryption import pg_encryption, scheme
 from ares.store.health import storage_health
 from ares.store.migrate import Applied, migrate
 from ares.store.server import EmbeddedQuestDB
@@ -96,10 +97,13 @@ def console_command() -> None:
 
 def console_address(config: AresConfig) -> str:
     """Where a browser finds QuestDB."""
-    return f"http://{config.database.host}:{config.database.http_port}"
+    return f"{scheme(config.database)}://{config.database.host}:{config.database.http_port}"
 
 
 def psql_command(config: AresConfig) -> str:
     """How psql gets in, as the read-only user."""
     database = config.database
-    return f"psql -h {database.host} -p {database.pg_port} -U {database.readonly_user} qdb"
+    if database.tls != "verified":
+        return f"psql -h {database.host} -p {database.pg_port} -U {database.readonly_user} qdb"
+    words = {"host": database.host, "port": database.pg_port, "user": database.readonly_user, "dbname": "qdb"}
+    return f'psql "{" ".join(f"{name}={value}" for name, value in (words | pg_encryption(database)).items())}"'

@@ -60,7 +60,7 @@ def up(
     source = ConfigSource.of()
     config = source.load()
     configure_logging("supervisor", config.environment.log_level, json=config.monitoring.json_logs)
-    names = ["exchange", *PRODUCTION] if with_exchange else list(PRODUCTION)
+    names = [*(["exchange"] if with_exchange else []), *PRODUCTION, *(["tls"] if config.tls.cert_file else [])]
     asyncio.run(_up(source, config, names))
 
 

@@ -7,8 +7,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -79,6 +81,7 @@ class ConfigSource:
             raise explain(error.errors()[0]) from None
         config = self.secrets.resolved(config)
         refuse_default_passwords(config)
+        refuse_plain_text(config)
         return _placed(config)
 
     def overrides(self) -> Path:
@@ -134,6 +137,31 @@ def refuse_default_passwords(config: AresConfig) -> None:
         if secret.get_secret_value() == DEFAULT_PASSWORD:
             way_out = f"Set {PREFIX}DATABASE__{name.upper()}"
             raise ConfigError(f"database.{name}", HIDDEN, "the default password is for dev only", way_out)
+
+
+def refuse_plain_text(config: AresConfig) -> None:
+    """Passwords and orders do not cross a network in the clear. Raises `ConfigError` outside dev."""
+    if config.environment.profile == "dev":
+        return
+    host = config.database.host
+    if config.database.mode == "remote" and config.database.tls == "off" and not _is_here(host):
+        way_out = "Set database.tls = 'verified' and a TLS proxy beside QuestDB, or 'mesh' where a mesh encrypts"
+        raise ConfigError(
+            "database.tls", "off", f"{host} is another machine and would be reached in the clear", way_out
+        )
+    url = config.control.url
+    if url is not None:
+        parts = urlsplit(url.get_secret_value())
+        if parts.hostname and not _is_here(parts.hostname) and "sslmode" not in parse_qs(parts.query):
+            way_out = "Write ?sslmode=verify-full, or ?sslmode=disable where a mesh encrypts"
+            raise ConfigError("control.url", HIDDEN, f"does not say how {parts.hostname} is reached", way_out)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def config_dir() -> Path:

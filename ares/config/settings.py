@@ -65,6 +65,10 @@ class DatabaseConfig(Section):
     http_port: Port = 9000
     pg_port: Port = 8812
     health_port: Port = 9003
+    tls: Literal["off", "verified", "mesh"] = Field(
+        "off", description="verified: TLS, the server proves its name; mesh: plain here, for a mesh encrypts"
+    )
+    tls_ca_file: Path | None = Field(None, description="who vouches for the server; unset: whom the system trusts")
     user: str = "admin"
     password: SecretStr = SecretStr(DEFAULT_PASSWORD)
     readonly_user: str = "user"
@@ -77,6 +81,31 @@ class DatabaseConfig(Section):
     slow_statement_s: Seconds = Field(1.0, description="a statement that takes longer is logged")
     ready_s_max: Seconds = 90.0
     write_timeout_s: Seconds = 15.0
+
+    @model_validator(mode="after")
+    def _in_the_clear_only_at_home(self) -> Self:
+        if self.mode == "embedded" and self.tls != "off":
+            raise ValueError(f"tls = {self.tls!r} is for mode 'remote': an embedded QuestDB is reached over loopback")
+        return self
+
+
+class TlsConfig(Section):
+    """A TLS proxy in front of this machine's QuestDB, which speaks none itself. It runs where `cert_file` is set."""
+
+    cert_file: Path | None = Field(None, description="certificate and those between it and its authority, PEM")
+    key_file: Path | None = Field(None, description="its private key, PEM; nobody else may read it")
+    host: str = Field("127.0.0.1", description="0.0.0.0 lets other machines in")
+    http_port: Port = 9443
+    pg_port: Port = 8843
+    health_port: Port = 9444
+    program: str = Field("stunnel", description="of Debian's package stunnel4, or a path to it")
+    watch_s: Reloadable[Seconds] = Field(5.0, description="the files are looked at this often, if nothing tells sooner")
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together: set both or none")
+        return self
 
 
 class ControlConfig(Section):
@@ -287,3 +316,4 @@ class AresConfig(Section):
     resources: ResourcesConfig = ResourcesConfig()
     audit: AuditConfig = AuditConfig()
     secrets: SecretsConfig = SecretsConfig()
+    tls: TlsConfig = TlsConfig()

@@ -23,6 +23,7 @@ from ares.service.processes import QUESTDB, ServiceProcess, answers_ok, build_pr
 from ares.service.registry import service
 from ares.service.reload import ConfigReloader
 from ares.service.supervisor import Supervisor
+from ares.service.tls import ports
 from ares.service.types import ServiceContext
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
@@ -121,6 +122,8 @@ class Installation:
         wanted = [("trading.control_port", config.trading.control_host, config.trading.control_port)]
         if "exchange" in self._names:
             wanted.append(("simulator.port", config.simulator.host, config.simulator.port))
+        if "tls" in self._names:
+            wanted += [(field, config.tls.host, port) for field, port in ports(config.tls)]
         if config.monitoring.port_base:
             count = sum(isinstance(process, ServiceProcess) for process in self.processes)
             base = config.monitoring.port_base

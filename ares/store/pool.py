@@ -12,11 +12,13 @@ from types import TracebackType
 from typing import Self, cast
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
+from ares.store.encryption import pg_encryption
 from ares.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
@@ -51,18 +53,18 @@ class Database:
         """Open a pool; returns once one connection works."""
         user = config.readonly_user if readonly else config.user
         secret = config.readonly_password if readonly else config.password
+        target: dict[str, str | int] = {
+            "host": config.host,
+            "port": config.pg_port,
+            "user": user,
+            "password": secret.get_secret_value(),
+            "dbname": "qdb",
+            "connect_timeout": 5,
+            **pg_encryption(config),
+        }
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            kwargs={
-                "host": config.host,
-                "port": config.pg_port,
-                "user": user,
-                "password": secret.get_secret_value(),
-                "dbname": "qdb",
-                "autocommit": True,
-                "connect_timeout": 5,
-                "cursor_factory": psycopg.AsyncClientCursor,
-                "row_factory": dict_row,
-            },
+            conninfo=make_conninfo("", **target),
+            kwargs={"autocommit": True, "cursor_factory": psycopg.AsyncClientCursor, "row_factory": dict_row},
             min_size=1,
             max_size=config.pool_size_max,
             open=False,
@@ -73,7 +75,8 @@ class Database:
             await pool.open(wait=True, timeout=10)
         except (PoolTimeout, psycopg.OperationalError) as error:
             await pool.close()
-            raise StoreUnavailable(f"QuestDB at {config.host}:{config.pg_port} cannot be reached: {error}") from None
+            cause = await _why(make_conninfo("", **target)) or str(error)
+            raise StoreUnavailable(f"QuestDB at {config.host}:{config.pg_port} cannot be reached: {cause}") from None
         return cls(pool, config.statement_s_max, config.slow_statement_s)
 
     async def fetch(self, sql: str, params: Mapping[str, Param] | None = None) -> list[Record]:
@@ -143,6 +146,15 @@ class Database:
         if seconds >= self._slow_s:
             metrics.SLOW_STATEMENTS.inc()
             log.warning("slow_statement", seconds=round(seconds, 3), statement=_excerpt(sql))
+
+
+async def _why(conninfo: str) -> str:
+    """What a single attempt to connect runs into: a pool only says that its time was up. Empty if it works now."""
+    try:
+        await (await psycopg.AsyncConnection.connect(conninfo)).close()
+    except psycopg.OperationalError as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 def _bind(params: Mapping[str, Param] | None) -> Mapping[str, Param] | None:

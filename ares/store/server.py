@@ -22,6 +22,7 @@ import psutil
 
 from ares.config.settings import DatabaseConfig
 from ares.errors import PortInUse, ServerFailed, StateDirUnusable, UsageError
+from ares.store.encryption import scheme, ssl_context
 
 GROUP_ARTIFACT = "org.questdb:questdb"
 STOP_S_MAX = 20.0
@@ -218,7 +219,8 @@ class EmbeddedQuestDB:
 def healthy(config: DatabaseConfig) -> bool:
     """Whether QuestDB's health endpoint answers."""
     try:
-        with urlopen(f"http://{config.host}:{config.health_port}/status", timeout=2) as answer:
+        url = f"{scheme(config)}://{config.host}:{config.health_port}/status"
+        with urlopen(url, timeout=2, context=ssl_context(config)) as answer:  # noqa: S310 - http or https, never file
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False

@@ -14,6 +14,7 @@ from questdb import QuestDBError, Sender, TimestampNanos
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.model.row import Cell, Row, UtcNs
+from ares.store.encryption import ilp_encryption, scheme
 
 IlpValue = bool | int | float | str | Decimal | TimestampNanos | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -88,7 +89,7 @@ class RowWriter:
     def _conf(self) -> str:
         config = self._config
         return (
-            f"http::addr={config.host}:{config.http_port};username={config.user};"
+            f"{scheme(config)}::addr={config.host}:{config.http_port};username={config.user};{ilp_encryption(config)}"
             f"password={config.password.get_secret_value()};auto_flush=off;protocol_version=3;"
             f"retry_timeout=0;request_timeout={round(config.write_timeout_s * 1000)};"
         )

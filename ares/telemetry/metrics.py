@@ -26,6 +26,9 @@ CONFIG_VALID = Gauge("ares_config_valid", "0 while the files say something impos
 CONFIG_WAITS_FOR_RESTART = Gauge("ares_config_waits_for_restart", "Changed settings that need a restart")
 MAINTENANCE = Gauge("ares_maintenance", "1 while a maintenance window is open")
 SECRETS_STALE = Gauge("ares_secrets_stale", "1 while secrets cannot be looked up again, so that old ones are used")
+TLS_CERTIFICATE_EXPIRY = Gauge(
+    "ares_tls_certificate_expiry_timestamp_seconds", "When the certificate expires that the TLS proxy serves"
+)
 TRACKED_SECONDS = Histogram(
     "ares_tracked_seconds", "Duration of tracked pieces of work", ["name", "outcome"], buckets=LATENCY_BUCKETS_S
 )

@@ -14,6 +14,8 @@ FREE_GIB_FAIL = 1.0
 DAYS_WARN, DAYS_FAIL = 14.0, 2.0
 CLOCK_MS_WARN, CLOCK_MS_FAIL = 250.0, 1_000.0
 """Venues refuse signed requests that are off by more than their receive window, a few seconds at most."""
+INODES_SHARE_WARN, INODES_SHARE_FAIL = 0.10, 0.02
+CERTIFICATE_DAYS_WARN, CERTIFICATE_DAYS_FAIL = 14.0, 2.0
 OPEN_FILES_MIN = 65_536
 MAPS_MIN = 1_048_576
 """What QuestDB's documentation asks of the system: it maps a file per column and partition."""
@@ -44,6 +46,39 @@ def disk(free: int, total: int, bytes_per_day: float | None) -> Finding:
     return Finding("disk", "ok", observed)
 
 
+def inodes(free: int, total: int) -> Finding:
+    """Room for more files: QuestDB keeps one a column and partition. Some file systems count none (total 0)."""
+    if total == 0:
+        return Finding("inodes", "skip", "this file system does not count them")
+    share = free / total
+    observed = f"{free} of {total} free"
+    way_out = "Drop old partitions, or move environment.state_dir to a file system made with more inodes"
+    if share < INODES_SHARE_WARN:
+        return Finding("inodes", "fail" if share < INODES_SHARE_FAIL else "warn", observed, way_out)
+    return Finding("inodes", "ok", observed)
+
+
+def clock_kept(synchronised: bool | None) -> Finding:
+    """Whether the system says that somebody keeps its clock right; None if it does not say."""
+    if synchronised is None:
+        return Finding("clock kept", "skip", "the system does not say")
+    if synchronised:
+        return Finding("clock kept", "ok", "synchronised")
+    return Finding(
+        "clock kept", "warn", "nobody keeps this clock right", "apt-get install chrony, or systemd-timesyncd"
+    )
+
+
+def certificate(what: str, days: float | None, observed: str, way_out: str) -> Finding:
+    """How long a certificate still holds; `days` None if it could not be read."""
+    name = f"certificate of {what}"
+    if days is None:
+        return Finding(name, "fail", observed, way_out)
+    if days < CERTIFICATE_DAYS_WARN:
+        return Finding(name, "fail" if days < CERTIFICATE_DAYS_FAIL else "warn", observed, way_out)
+    return Finding(name, "ok", observed)
+
+
 def clock(against: str, offset_ms: float | None) -> Finding:
     """Our clock minus another's; None if that one could not be asked."""
     name = f"clock against {against}"
@@ -69,12 +104,12 @@ def private(path: str, mode: int) -> Finding:
     return Finding("permissions", "ok", observed)
 
 
-def encryption(profile: str, encrypted: bool | None) -> Finding:
-    """Whether the state directory lies on an encrypted volume; None if that cannot be told here."""
+def encryption(profile: str, folder: str, encrypted: bool | None) -> Finding:
+    """Whether a folder lies on an encrypted volume; None if that cannot be told here."""
     if encrypted:
-        return Finding("encryption", "ok", "the state directory lies on an encrypted volume")
-    observed = "not encrypted" if encrypted is False else "cannot be told from here"
-    way_out = "Put environment.state_dir on a LUKS volume, or on a disk that the provider encrypts"
+        return Finding("encryption", "ok", f"{folder} lies on an encrypted volume")
+    observed = f"{folder}: not encrypted" if encrypted is False else f"{folder}: cannot be told from here"
+    way_out = f"Put {folder} on a LUKS volume, or on a disk that the provider encrypts"
     return Finding("encryption", "fail" if profile == "prod" and encrypted is False else "warn", observed, way_out)
 
 

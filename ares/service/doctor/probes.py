@@ -14,13 +14,16 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from ares.clock import NANOS_PER_MILLI, NANOS_PER_SECOND, Clock
+from ares.clock import NANOS_PER_MILLI, NANOS_PER_SECOND, Clock, to_datetime
 from ares.config import AresConfig
 from ares.errors import AresError, StoreError
 from ares.service.doctor import findings as judge
+from ares.service.doctor.certificates import certificates
 from ares.service.doctor.findings import Finding
+from ares.service.doctor.timekeeping import clock_synchronised
 from ares.service.installation import Installation
 from ares.store import Database, load_queries
 from ares.store.health import storage_health
@@ -40,6 +43,7 @@ async def examine(config: AresConfig, clock: Clock) -> list[Finding]:
     """Every check there is, in the order in which an operator would mend things."""
     found = [*_versions(), *_system(), *_state_dir(config, clock), *_ports(config)]
     found += _control(config)
+    found += await asyncio.to_thread(lambda: list(certificates(config, to_datetime(clock.now_ns()))))
     found += await _database(config, clock)
     found.append(await asyncio.to_thread(_venue_clock, config, clock))
     return found
@@ -65,6 +69,7 @@ def _tested(name: str) -> str:
 
 
 def _system() -> Iterator[Finding]:
+    yield judge.clock_kept(clock_synchronised())
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = judge.OPEN_FILES_MIN if soft == resource.RLIM_INFINITY else soft
     yield judge.at_least("open files", files, judge.OPEN_FILES_MIN, f"ulimit -n {judge.OPEN_FILES_MIN}")
@@ -84,11 +89,24 @@ def _state_dir(config: AresConfig, clock: Clock) -> Iterator[Finding]:
         return
     usage = shutil.disk_usage(folder)
     yield judge.disk(usage.free, usage.total, _growth(folder, clock.now_ns()))
+    files = os.statvfs(folder)
+    yield judge.inodes(files.f_favail, files.f_files)
     for name in ("control.db", "audit.key"):
         path = folder / name
         if path.exists():
             yield judge.private(str(path), path.stat().st_mode)
-    yield judge.encryption(config.environment.profile, _on_encrypted_volume(folder))
+    for kept in {folder, _control_folder(config)}:
+        yield judge.encryption(config.environment.profile, str(kept), _on_encrypted_volume(kept))
+
+
+def _control_folder(config: AresConfig) -> Path:
+    """Where the control store's file lies; the state directory if there is none."""
+    url = config.control.url
+    path = None if url is None else urlsplit(url.get_secret_value())
+    if path is None or not path.scheme.startswith("sqlite"):
+        return config.environment.state_dir
+    folder = Path(path.path[1:]).parent
+    return folder if folder.is_dir() else config.environment.state_dir
 
 
 def _growth(folder: Path, now_ns: int) -> float | None:

@@ -54,6 +54,42 @@ def test_default_passwords_are_refused_outside_dev() -> None:
         load(profile="prod")
 
 
+SECRETS = {"ARES_DATABASE__PASSWORD": "x", "ARES_DATABASE__READONLY_PASSWORD": "y"}
+
+
+@pytest.mark.parametrize("host", ["db.internal", "10.0.0.7", "2001:db8::1"])
+def test_another_machine_is_not_reached_in_the_clear_outside_dev(host: str) -> None:
+    there = {**SECRETS, "ARES_DATABASE__HOST": host}
+    for profile in ("staging", "prod"):
+        with pytest.raises(ConfigError, match=r"database\.tls = 'off'.*in the clear.*'verified'.*'mesh'"):
+            load(there, profile=profile)
+        for said in ("verified", "mesh"):
+            assert load({**there, "ARES_DATABASE__TLS": said}, profile=profile).database.tls == said
+    assert load({**there, "ARES_DATABASE__MODE": "remote"}).database.tls == "off"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_this_machine_is_reached_in_the_clear(host: str) -> None:
+    assert load({**SECRETS, "ARES_DATABASE__HOST": host}, profile="prod").database.host == host
+
+
+def test_control_store_elsewhere_must_say_how_it_is_reached() -> None:
+    url = "postgresql+psycopg://ares:hunter2hunter2@pg.internal/ares"
+    with pytest.raises(ConfigError, match=r"control\.url.*pg\.internal.*sslmode=verify-full") as refused:
+        load({**SECRETS, "ARES_CONTROL__URL": url}, profile="prod")
+    assert "hunter2" not in str(refused.value)
+    for said in ("verify-full", "disable"):
+        assert load({**SECRETS, "ARES_CONTROL__URL": f"{url}?sslmode={said}"}, profile="prod").control.url
+    assert load({**SECRETS, "ARES_CONTROL__URL": "sqlite:////var/lib/ares/control.db"}, profile="prod").control.url
+
+
+def test_half_a_certificate_and_an_encrypted_loopback_are_refused() -> None:
+    with pytest.raises(ConfigError, match="cert_file and key_file belong together"):
+        load({"ARES_TLS__CERT_FILE": "/x.pem"})
+    with pytest.raises(ConfigError, match=r"(?i)an embedded QuestDB is reached over loopback"):
+        load({"ARES_DATABASE__TLS": "verified"})
+
+
 @pytest.mark.parametrize(
     ("environ", "complaint"),
     [

@@ -51,7 +51,27 @@ def test_file_that_others_can_read_is_named_with_the_command() -> None:
     [("prod", True, "ok"), ("prod", False, "fail"), ("prod", None, "warn"), ("dev", False, "warn")],
 )
 def test_unencrypted_state_fails_in_production_only(profile: str, encrypted: bool | None, status: Status) -> None:
-    assert judge.encryption(profile, encrypted).status == status
+    assert judge.encryption(profile, "/s", encrypted).status == status
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "status"), [(50, 100, "ok"), (9, 100, "warn"), (1, 100, "fail"), (0, 0, "skip")]
+)
+def test_room_for_files_is_judged_where_the_file_system_counts_them(free: int, total: int, status: Status) -> None:
+    assert judge.inodes(free, total).status == status
+
+
+@pytest.mark.parametrize(("kept", "status"), [(True, "ok"), (False, "warn"), (None, "skip")])
+def test_clock_that_nobody_keeps_is_a_warning(kept: bool | None, status: Status) -> None:
+    assert judge.clock_kept(kept).status == status
+
+
+@pytest.mark.parametrize(
+    ("days", "status"), [(90.0, "ok"), (13.0, "warn"), (1.0, "fail"), (-1.0, "fail"), (None, "fail")]
+)
+def test_certificate_is_told_while_there_is_time_to_renew_it(days: float | None, status: Status) -> None:
+    found = judge.certificate("the database", days, "seen", "Renew it")
+    assert (found.status, found.way_out) == (status, "" if status == "ok" else "Renew it")
 
 
 def test_other_version_than_the_tested_one_is_a_warning() -> None:
