@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from ares.clock import Clock, floor_ns
+from ares.clock import NANOS_PER_SECOND, Clock, floor_ns
 from ares.control import ControlStore
 from ares.events.types import Origin
+from ares.resilience import Cache
 from ares.telemetry import get_logger, metrics
 from trader.events import DAY_STARTED, REGISTRY, DayStarted
 from trader.execution.desk import OrderDesk
@@ -43,16 +44,17 @@ class AccountParts:
     ledger: Ledger
     desk: OrderDesk
     clock: Clock
+    marks: Cache[str, Decimal]
+    """In quote, by symbol: the last that anybody told us."""
+    instruments: Cache[str, Grid]
 
 
 @dataclass(slots=True)
 class Account:
-    """The account as it was last seen. `marks` in quote, by symbol: the last that anybody told us."""
+    """The account as it was last seen."""
 
     parts: AccountParts
     balances: Mapping[str, Balance] = field(default_factory=dict)
-    marks: dict[str, Decimal] = field(default_factory=dict)
-    grids: Mapping[str, Grid] = field(default_factory=dict)
     _fills_at_balances: int = -1
     _scanned: dict[str, int] = field(default_factory=dict)
     _day_ns: int = 0
@@ -79,7 +81,7 @@ class Account:
         for position in self.parts.ledger.portfolio.positions():
             base = position.symbol.partition("/")[0]
             book[base] = book.get(base, ZERO) + position.quantity
-            grid = self.grids.get(position.symbol)
+            grid = self.grid(position.symbol)
             tolerance[base] = max(tolerance.get(base, ZERO), ZERO if grid is None else grid.amount_step)
         short: dict[str, tuple[Decimal, Decimal]] = {}
         for base, quantity in book.items():
@@ -118,23 +120,52 @@ class Account:
 
     def worth(self) -> Worth:
         """All positions at the last marks."""
-        return self.parts.ledger.portfolio.worth(self.marks)
+        return self.parts.ledger.portfolio.worth(self.last_marks())
+
+    def mark(self, symbol: str) -> Decimal | None:
+        """The last mark, however old."""
+        seen = self.parts.marks.last(symbol)
+        return None if seen is None else seen.value
+
+    def grid(self, symbol: str) -> Grid | None:
+        """The last known steps, however old: for showing, and for getting out."""
+        seen = self.parts.instruments.last(symbol)
+        return None if seen is None else seen.value
+
+    def last_marks(self) -> dict[str, Decimal]:
+        """Of everything that is held or ordered."""
+        positions = (position.symbol for position in self.parts.ledger.portfolio.positions())
+        marks = {symbol: self.mark(symbol) for symbol in (*positions, *(p.symbol for p in self.parts.desk.pending()))}
+        return {symbol: mark for symbol, mark in marks.items() if mark is not None}
 
     def has_marks(self) -> bool:
         """Whether everything that is held has a mark."""
-        return all(symbol in self.marks for symbol, _ in self.parts.ledger.quantities())
+        return all(self.mark(symbol) is not None for symbol in self._held())
+
+    def mark_age_s(self, now_ns: int) -> Decimal:
+        """Of the oldest mark of what is held; since 1970 if one was never seen, 0 if nothing is held."""
+        seen = [self.parts.marks.last(symbol) for symbol in self._held()]
+        oldest_ns = min((0 if each is None else each.at_ns for each in seen), default=now_ns)
+        return Decimal(max(0, now_ns - oldest_ns)) / NANOS_PER_SECOND
+
+    async def refresh_marks(self, age_s_max: float) -> None:
+        """Ask the venue for marks of what is held, as far as nobody told them lately. Raises `VenueError`."""
+        await self.parts.marks.get(self._held(), age_s_max)
+
+    def _held(self) -> set[str]:
+        return {symbol for symbol, _ in self.parts.ledger.quantities()}
 
     @property
     def day_pnl_quote(self) -> Decimal:
         """Profit since the day's start, realised and unrealised, in quote; 0 before the day was started."""
         return self.worth().pnl_quote - self._day_start_pnl if self._day_ns else ZERO
 
-    async def start_day(self, now_ns: int) -> None:
-        """Journal, once a day (UTC), the profit that the day begins with; waits until all that is held has a mark."""
+    async def start_day(self, now_ns: int, mark_age_s_max: float) -> None:
+        """Journal, once a day (UTC), the profit that the day begins with; waits for young marks."""
         day_ns = floor_ns(now_ns, DAY_NS)
         if self._day_ns == 0:
             await self._load_day()
-        if self._day_ns < day_ns and self.has_marks():
+        if self._day_ns < day_ns and self.mark_age_s(now_ns) <= mark_age_s_max:
             pnl = self.worth().pnl_quote
             origin = Origin(attributes={"account": self.parts.who.account})
             event = DAY_STARTED.new(DayStarted(day_ns, pnl), now_ns, origin)

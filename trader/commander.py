@@ -26,6 +26,8 @@ from trader.risk import TradingState
 from trader.rows import Decision, decision_row
 
 ATTEMPTS_MAX = 3
+MARK_AGE_S = 1.0
+"""Older marks are asked for again before a flatten cuts its orders by them."""
 LEGS_MAX = 50
 """Orders that one flatten sends for one position in one attempt."""
 
@@ -160,7 +162,7 @@ class Commander:
     def _positions(self) -> list[Json]:
         found: list[Json] = []
         for position in self._account.parts.ledger.portfolio.positions():
-            mark = self._account.marks.get(position.symbol)
+            mark = self._account.mark(position.symbol)
             unrealised = None if mark is None else f"{position.unrealised_quote(mark):f}"
             found.append(
                 {
@@ -191,8 +193,7 @@ class Commander:
         """One attempt at every position; returns how many orders left."""
         now_ns, sent = self._clock.now_ns(), 0
         try:
-            symbols = sorted({symbol for symbol, _ in self._account.parts.ledger.quantities()})
-            self._account.marks.update(await self._account.parts.gateway.marks(symbols))
+            await self._account.refresh_marks(MARK_AGE_S)
         except AresError as error:
             log.warning("flatten_without_fresh_marks", cause=str(error))
         for position in self._account.parts.ledger.portfolio.positions():
@@ -208,9 +209,9 @@ class Commander:
 
     def _leg(self, position: Position, command_id: str, now_ns: int, leg: int, attempt: int) -> Intent | None:
         """The next sell of a position, cut to the notional limit; None when what is left cannot be sold."""
-        grid = self._account.grids.get(position.symbol)
+        grid = self._account.grid(position.symbol)
         held = self._account.parts.ledger.portfolio.position(position.symbol, position.strategy).quantity
-        mark = self._account.marks.get(position.symbol) or position.average_price
+        mark = self._account.mark(position.symbol) or position.average_price
         if grid is None or mark <= 0:
             return None
         largest = floor_to(self._parts.order_notional_quote_max() / mark, grid.amount_step)

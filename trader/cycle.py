@@ -108,19 +108,29 @@ class Cycle:
         except (StoreError, TimeoutError) as error:
             log.warning("cycle_without_data", cause=str(error) or type(error).__name__)
         if market is not None:
-            sane = {symbol: quote.mark for symbol, quote in market.quotes.items() if quote.sane}
-            self._account.marks.update(sane)
+            for symbol, quote in market.quotes.items():
+                if quote.sane:
+                    self._account.parts.marks.learn(symbol, quote.mark, quote.received_at_ns)
+        await self._refresh_marks()
         # The slot is taken after reading: what was read is at most as new as the decision says.
         now_ns = self._clock.now_ns()
         slot_ns = floor_ns(now_ns, round(self._config.cycle_s * NANOS_PER_SECOND))
         return Moment(now_ns, slot_ns, cycle_id(self._who.account, slot_ns), market)
+
+    async def _refresh_marks(self) -> None:
+        """Where the rows tell no price of something that is held, the venue is asked before the last one is too old."""
+        try:
+            async with asyncio.timeout(self._config.cycle_s):
+                await self._account.refresh_marks(self._config.risk.mark_age_s_max / 2)
+        except (VenueError, TimeoutError) as error:
+            log.warning("marks_not_refreshed", cause=str(error) or type(error).__name__)
 
     async def _decide_all(self, moment: Moment) -> tuple[list[Decision], list[str]]:
         """All decisions, written down; and the orders that were committed and wait to be sent."""
         decisions: list[Decision] = []
         order_ids: list[str] = []
         rows: list[Row] = []
-        await self._account.start_day(moment.now_ns)
+        await self._account.start_day(moment.now_ns, self._config.risk.mark_age_s_max)
         for key in self._keys:
             outcome = self._outcome(key, moment)
             decision = self._decision(key, moment, outcome)
@@ -141,12 +151,14 @@ class Cycle:
     def _outcome(self, key: Key, moment: Moment) -> Outcome:
         strategy, symbol = key
         market = moment.market or MarketSeen()
+        grid = self._account.grid(symbol)
+        assert grid is not None, "reconciling learned it, and cycles start after that"
         inputs = Inputs(
             strategy=strategy.name,
             symbol=symbol,
             now_ns=moment.now_ns,
             held=self._ledger.portfolio.position(symbol, strategy.name).quantity,
-            grid=self._account.grids[symbol],
+            grid=grid,
             sizing=sizing(self._config, strategy),
             signal=market.signals.get((strategy.name, strategy.version, symbol)),
             quote=market.quotes.get(symbol),
@@ -164,6 +176,8 @@ class Cycle:
         order = self._desk.busy(symbol, strategy.name)
         if order is not None:
             return "order_unknown" if order.state is OrderState.UNKNOWN else "order_open"
+        if self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max) is None:
+            return "instrument_stale"
         if self._rests_until_ns.get((symbol, strategy.name), 0) > moment.now_ns:
             return "resting_after_rejection"
         return None
@@ -180,7 +194,8 @@ class Cycle:
             cash_free_quote=self._account.cash.free,
             day_pnl_quote=self._account.day_pnl_quote,
             positions=positions,
-            marks={**costs, **self._account.marks},
+            marks={**costs, **self._account.last_marks()},
+            mark_age_s=self._account.mark_age_s(moment.now_ns),
             pending=self._desk.pending(),
         )
 
@@ -296,4 +311,5 @@ def limits(config: TradingConfig) -> Limits:
         price_collar=risk.price_collar,
         signal_age_s_max=Decimal(str(risk.signal_age_s_max)),
         quote_age_s_max=Decimal(str(risk.quote_age_s_max)),
+        mark_age_s_max=Decimal(str(risk.mark_age_s_max)),
     )

@@ -18,6 +18,9 @@ from trader.execution.ledger import Ledger
 from trader.execution.state import StateChange, TradingStates
 from trader.portfolio.money import ZERO
 
+MARK_AGE_S = 5.0
+"""Coins that are adopted are valued by no older mark than this."""
+
 log = get_logger(__name__)
 
 
@@ -45,13 +48,15 @@ class Reconciler:
         strategy only.
         """
         account = self._account
-        account.grids = await account.parts.gateway.connect(self._symbols)
+        asked_ns = self._clock.now_ns()
+        for symbol, grid in (await account.parts.gateway.connect(self._symbols)).items():
+            account.parts.instruments.learn(symbol, grid, asked_ns)
         await self._resolve(doubt_s_max, poll_s)
         await account.check_open_orders()
         if self._ledger.is_open:
             await account.sweep_executions(self._symbols)
         await account.refresh_balances()
-        account.marks.update(await account.parts.gateway.marks(self._symbols))
+        await account.parts.marks.get(self._symbols, MARK_AGE_S)
         if not self._ledger.is_open:
             await self._ledger.open(self._adoptions(adopt_to), self._clock.now_ns())
         change = await self.compare()
@@ -85,7 +90,7 @@ class Reconciler:
         for symbol in self._symbols:
             base = symbol.partition("/")[0]
             quantity = self._account.balances[base].total if base in self._account.balances else ZERO
-            mark = self._account.marks.get(symbol)
+            mark = self._account.mark(symbol)
             if not quantity or base in adopted:
                 continue
             if mark is None:

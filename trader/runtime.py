@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from decimal import Decimal
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
@@ -15,7 +16,7 @@ from ares.clock import Clock
 from ares.config.settings import TradingConfig
 from ares.control import ControlStore
 from ares.errors import VenueError
-from ares.resilience import Backoff
+from ares.resilience import Backoff, Cache
 from ares.service.types import Health
 from ares.telemetry import get_logger
 from trader.account import Account, AccountParts
@@ -26,6 +27,7 @@ from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
 from trader.execution.state import TradingStates
+from trader.portfolio.sizing import Grid
 from trader.reader import MarketReader
 from trader.reconcile import Reconciler
 from trader.risk import TradingState
@@ -69,6 +71,8 @@ class Trader:
         self.states = TradingStates(control, config.account, clock)
         self.leadership = Leadership(control, config.account, parts.instance, clock, config.lease_s)
         self.ledger = Ledger(control, who)
+        self.marks: Cache[str, Decimal] = Cache("marks", clock, parts.gateway.marks)
+        self.instruments: Cache[str, Grid] = Cache("instruments", clock, parts.gateway.grids)
         self.desk = OrderDesk(
             DeskParts(
                 gateway=parts.gateway,
@@ -77,6 +81,7 @@ class Trader:
                 states=self.states,
                 leadership=self.leadership,
                 clock=clock,
+                marks=self.marks,
                 visibility_s=config.unknown_visibility_s,
             )
         )
@@ -90,6 +95,8 @@ class Trader:
                 ledger=self.ledger,
                 desk=self.desk,
                 clock=clock,
+                marks=self.marks,
+                instruments=self.instruments,
             )
         )
         self._symbols = tuple(dict.fromkeys(x for s in config.strategies for x in s.symbols or tuple(parts.symbols)))
@@ -240,6 +247,7 @@ class Trader:
         if self._fills_seen == fills:
             # Balances and book are of one moment only if nothing was filled while we looked.
             await self.reconciler.compare()
+        await self.instruments.get(self._symbols, self._config.instrument_age_s_max / 2)
 
     def _commander(self) -> Commander:
         return Commander(

@@ -36,7 +36,7 @@ class PaperVenue:
     clock: Clock
     prices: dict[str, Decimal]
     holdings: dict[str, Decimal]
-    grids: dict[str, Grid] = field(default_factory=dict)
+    steps: dict[str, Grid] = field(default_factory=dict)
     fee_share: Decimal = Decimal("0.001")
     depth: Decimal = Decimal(1_000_000)
     faults: deque[Fault] = field(default_factory=deque)
@@ -56,7 +56,11 @@ class PaperVenue:
         for symbol in symbols:
             if symbol not in self.prices:
                 raise UnknownSymbol("paper", symbol, sorted(self.prices))
-        return {symbol: self.grids.get(symbol, GRID) for symbol in symbols}
+        return await self.grids(symbols)
+
+    async def grids(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
+        self._look()
+        return {symbol: self.steps.get(symbol, GRID) for symbol in symbols if symbol in self.prices}
 
     async def submit(self, request: OrderRequest) -> OrderReport:
         self.submissions[request.client_order_id] += 1
@@ -144,7 +148,7 @@ class PaperVenue:
             raise OrderOutcomeUnknown("Duplicate order sent.")
         price = self.prices[request.symbol]
         base, quote = request.symbol.split("/")
-        grid = self.grids.get(request.symbol, GRID)
+        grid = self.steps.get(request.symbol, GRID)
         if request.quantity % grid.amount_step or (request.price or ZERO) % grid.price_tick:
             raise VenueRejected("InvalidOrder", "off the grid")
         gives, least = (quote, request.quantity * price) if request.side == "buy" else (base, request.quantity)

@@ -196,6 +196,9 @@ class RiskConfig(Section):
     price_collar: Reloadable[Annotated[Decimal, Field(gt=0, lt=1)]] = Decimal("0.01")
     signal_age_s_max: Reloadable[Seconds] = 180.0
     quote_age_s_max: Reloadable[Seconds] = 10.0
+    mark_age_s_max: Reloadable[Seconds] = Field(
+        60.0, description="nothing is bought while the last price of something that is held is older"
+    )
 
 
 class TradingConfig(Section):
@@ -205,6 +208,9 @@ class TradingConfig(Section):
     venue: str = "sim"
     quote_currency: str = "USDT"
     cycle_s: Reloadable[Seconds] = 5.0
+    instrument_age_s_max: Reloadable[Seconds] = Field(
+        3_600.0, description="an instrument whose ticks and lots were learned longer ago is not traded"
+    )
     strategies: tuple[StrategyConfig, ...] = ()
     risk: RiskConfig = RiskConfig()
     order_type: Literal["limit_ioc", "market"] = "limit_ioc"

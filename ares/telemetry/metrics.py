@@ -21,6 +21,10 @@ EXTERNAL_CALL_SECONDS = Histogram(
     buckets=LATENCY_BUCKETS_S,
 )  # fmt: skip
 BREAKER_OPEN = Gauge("ares_breaker_open", "1 while a circuit breaker refuses calls", ["guard"])
+CACHE_REQUESTS = Counter("ares_cache_requests_total", "Values that were asked of a cache", ["cache", "outcome"])
+CACHE_AGE_SECONDS = Histogram(
+    "ares_cache_age_seconds", "Age of the values that a cache gave", ["cache"], buckets=LATENCY_BUCKETS_S
+)
 CONFIG_RELOADS = Counter("ares_config_reloads_total", "Wishes to reload the settings", ["outcome"])
 CONFIG_VALID = Gauge("ares_config_valid", "0 while the files say something impossible, so that old settings hold")
 CONFIG_WAITS_FOR_RESTART = Gauge("ares_config_waits_for_restart", "Changed settings that need a restart")

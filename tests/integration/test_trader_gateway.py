@@ -117,6 +117,7 @@ async def test_grids_balances_and_marks_are_exact_decimals(there: Venue) -> None
     balance = (await there.gateway.balances())["USDT"]
     assert isinstance(balance.total, Decimal)
     assert balance.total > 10_000
+    assert await there.gateway.grids([BTC, "NO/SUCH"]) == {BTC: grid}
     assert (await there.gateway.marks([BTC, "NO/SUCH"])).keys() == {BTC}
     assert await there.gateway.marks(["NO/SUCH"]) == {}
 

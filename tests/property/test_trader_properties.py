@@ -228,7 +228,7 @@ def test_a_limit_price_is_never_worse_than_the_slippage(side: str, mark: Decimal
         assert limit_price("sell", mark, slippage, GRID.price_tick) >= mark * (1 - slippage)
 
 
-LIMITS = Limits(D(5_000), D(10_000), D(20_000), D(500), D("0.05"), D(180), D(10))
+LIMITS = Limits(D(5_000), D(10_000), D(20_000), D(500), D("0.05"), D(180), D(10), D(60))
 
 orders = st.builds(
     Pending,

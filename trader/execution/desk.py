@@ -14,6 +14,7 @@ from decimal import Decimal
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import OrderOutcomeUnknown, VenueError, VenueRejected
 from ares.model.row import Row
+from ares.resilience import Cache
 from ares.telemetry import correlation, get_logger, metrics, observability
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
@@ -27,6 +28,9 @@ from trader.venues.gateway import OrderRequest, VenueGateway
 
 LOOKS_MIN = 2
 """Absence counts as evidence only when it was seen this often, the last time after the visibility delay."""
+
+FEE_RATE_AGE_S = 30.0
+"""A fee in a third currency is valued by no older price of it than this."""
 
 log = get_logger(__name__)
 
@@ -61,6 +65,7 @@ class DeskParts:
     states: TradingStates
     leadership: Leadership
     clock: Clock
+    marks: Cache[str, Decimal]
     visibility_s: float
 
 
@@ -74,6 +79,7 @@ class OrderDesk:
         self._states = parts.states
         self._leadership = parts.leadership
         self._clock = parts.clock
+        self._marks = parts.marks
         self._visibility_ns = round(parts.visibility_s * NANOS_PER_SECOND)
         self._tracked: dict[str, Tracked] = {}
         self._reserved: set[tuple[str, str]] = set()
@@ -221,7 +227,7 @@ class OrderDesk:
             return ZERO
         pair = f"{execution.fee_currency}/{quote}"
         try:
-            rate = (await self._gateway.marks([pair])).get(pair, ZERO)
+            rate = (await self._marks.get([pair], FEE_RATE_AGE_S)).get(pair, ZERO)
         except VenueError:
             rate = ZERO
         if not rate:

@@ -12,6 +12,7 @@ from trader.risk.rules.held_quantity import HeldQuantity
 from trader.risk.rules.order_notional import OrderNotionalLimit
 from trader.risk.rules.position_limit import PositionLimit
 from trader.risk.rules.price_collar import PriceCollar
+from trader.risk.rules.stale_mark import StaleMark
 from trader.risk.rules.stale_quote import StaleQuote
 from trader.risk.rules.stale_signal import StaleSignal
 from trader.risk.rules.trading_state import TradingStateRule
@@ -29,6 +30,7 @@ class Limits:
     price_collar: Decimal
     signal_age_s_max: Decimal
     quote_age_s_max: Decimal
+    mark_age_s_max: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def build_rules(limits: Limits) -> RiskRules:
             TradingStateRule(),
             PriceCollar(limits.price_collar),
             HeldQuantity(),
+            StaleMark(limits.mark_age_s_max),
             OrderNotionalLimit(limits.order_notional_quote_max),
             PositionLimit(limits.position_quote_max),
             GrossExposureLimit(limits.gross_exposure_quote_max),

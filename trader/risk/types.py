@@ -77,6 +77,8 @@ class RiskState:
     positions: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
     marks: Mapping[str, Decimal] = field(default_factory=dict)
     pending: tuple[Pending, ...] = ()
+    mark_age_s: Decimal = ZERO
+    """Of the oldest of the marks of what is held; 0 while nothing is."""
 
     def held(self, symbol: str, strategy: str) -> Decimal:
         return self.positions.get((symbol, strategy), ZERO)

@@ -25,6 +25,8 @@ from trader.venues.gateway import Balance, OrderRequest
 
 PAGE_ROWS = 1_000
 NEVER = 1_000_000_000
+ANEW = True
+"""To load_markets: ask the venue, whatever was asked before."""
 T = TypeVar("T")
 
 log = get_logger(__name__)
@@ -52,14 +54,17 @@ class CcxtGateway:
         self._client.apiKey, self._client.secret = keys(self.name, config)
 
     async def connect(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
-        markets = await self._read("load_markets", self._client.load_markets)
-        grids: dict[str, Grid] = {}
+        found = await self.grids(symbols)
         for symbol in symbols:
-            if symbol not in markets:
-                raise UnknownSymbol(self.name, symbol, sorted(markets)[:3])
-            grids[symbol] = words.grid(markets[symbol])
-        self._symbols = {words.text(m, "id"): s for s, m in markets.items()}
-        return grids
+            if symbol not in found:
+                raise UnknownSymbol(self.name, symbol, sorted(self._symbols.values())[:3])
+        return found
+
+    async def grids(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
+        markets = await self._read("load_markets", lambda: self._client.load_markets(ANEW))
+        self._symbols = self._understood("load_markets", lambda: {words.text(m, "id"): s for s, m in markets.items()})
+        listed = [symbol for symbol in symbols if symbol in markets]
+        return self._understood("load_markets", lambda: {symbol: words.grid(markets[symbol]) for symbol in listed})
 
     async def submit(self, request: OrderRequest) -> OrderReport:
         price = None if request.price is None else f"{request.price:f}"

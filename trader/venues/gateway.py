@@ -42,7 +42,11 @@ class VenueGateway(Protocol):
     """Every call may raise `VenueUnavailable` and `VenueRejected`; `submit` and `cancel` also `OrderOutcomeUnknown`."""
 
     async def connect(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
-        """Learn the grids of `symbols`. Raises `UnknownSymbol`."""
+        """Learn the grids of `symbols` before anything else. Raises `UnknownSymbol`."""
+        ...
+
+    async def grids(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
+        """The same as the venue says it now; symbols that it does not list any more are missing."""
         ...
 
     async def submit(self, request: OrderRequest) -> OrderReport:

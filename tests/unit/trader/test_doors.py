@@ -234,7 +234,10 @@ async def test_a_fee_in_a_third_currency_is_valued_by_the_venue_or_said_to_be_wo
     assert position.fees_quote == Decimal("0.6")
     bench.venue.away = True
     await trader.desk.book(order, [execution("903", "BNB")])
-    assert trader.ledger.portfolio.position(BTC, STRATEGY).fees_quote == Decimal("0.6")
+    assert trader.ledger.portfolio.position(BTC, STRATEGY).fees_quote == Decimal("1.2"), "by the price of just now"
+    await bench.advance(31)
+    await trader.desk.book(order, [execution("904", "BNB")])
+    assert trader.ledger.portfolio.position(BTC, STRATEGY).fees_quote == Decimal("1.2"), "by no older one"
 
 
 async def test_a_cash_shortfall_of_coins_is_said_while_it_runs(bench: Bench) -> None:

@@ -20,6 +20,7 @@ LIMITS = Limits(
     price_collar=D("0.01"),
     signal_age_s_max=D(180),
     quote_age_s_max=D(10),
+    mark_age_s_max=D(60),
 )
 STATE = RiskState(
     trading_state=TradingState.ACTIVE,
@@ -49,6 +50,12 @@ def refused(order: Candidate, **changes: object) -> Refused:
 def test_a_modest_order_passes_every_limit() -> None:
     assert check(BUY) is APPROVED
     assert check(SELL) is APPROVED
+
+
+def test_nothing_is_bought_while_a_mark_of_what_is_held_is_too_old() -> None:
+    assert refused(BUY, mark_age_s=D("60.001")) == Refused("StaleMark", D("60.001"), D(60), "s")
+    assert check(BUY, mark_age_s=D(60)) is APPROVED
+    assert check(SELL, mark_age_s=D(10**9)) is APPROVED, "the way out stays open"
 
 
 def test_a_halted_trader_sends_nothing_at_all() -> None:
