@@ -17,6 +17,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import collector
 import decode
 import traces
 import write
@@ -24,7 +25,12 @@ from contest import Bench
 
 ROUNDS_MIN = 5
 
-BENCHES: dict[str, Callable[[], Bench]] = {"decode": decode.bench, "traces": traces.bench, "write": write.bench}
+BENCHES: dict[str, Callable[[], Bench]] = {
+    "collector": collector.bench,
+    "decode": decode.bench,
+    "traces": traces.bench,
+    "write": write.bench,
+}
 
 
 def measure(bench: Bench, rounds: int) -> dict[str, object]:

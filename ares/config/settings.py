@@ -301,6 +301,9 @@ class ResourcesConfig(Section):
     """Limits by service, and when growing memory counts as a leak."""
 
     limits: dict[str, ResourceLimits] = Field(default_factory=dict)
+    gc_young_objects_max: Count = Field(
+        10_000, description="so many new objects, and Python's collector looks for garbage among them"
+    )
     leak_window_hours: Seconds = 6.0
     leak_mb_per_hour_max: Annotated[float, Field(gt=0)] = Field(20.0, description="growth that is reported")
     leak_cron: str = "7 * * * *"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ares.config import AresConfig, ConfigSource
+from ares.config.settings import ResourcesConfig
+from ares.service.collection import pauses_measured, settle
 from ares.service.heartbeat import Heartbeat
 from ares.service.http import ProbeServer
 from ares.service.logfiles import log_file, own_log_kept_small
@@ -63,10 +65,11 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
         if not stopping.is_set():
             async with AsyncExitStack() as stack:
                 stack.enter_context(tracing(spec.name, context))
+                stack.enter_context(pauses_measured())
                 await stack.enter_async_context(own_log_kept_small(context, log_file(context.state_dir, spec.name)))
                 await stack.enter_async_context(settings.following() if settings else nullcontext())
                 log.info("service_starting", name=spec.name, pid=os.getpid(), port=bound_port)
-                await _run_until(stopping, service, heartbeat)
+                await _run_until(stopping, service, heartbeat, context.config.resources)
     finally:
         await _stop(spec, service, context)
         await heartbeat.last()
@@ -100,8 +103,10 @@ async def _released(stopping: asyncio.Event) -> None:
             wait.cancel()
 
 
-async def _run_until(stopping: asyncio.Event, service: Service, heartbeat: Heartbeat) -> None:
-    work = asyncio.create_task(_start_and_run(service), name="work")
+async def _run_until(
+    stopping: asyncio.Event, service: Service, heartbeat: Heartbeat, resources: ResourcesConfig
+) -> None:
+    work = asyncio.create_task(_start_and_run(service, resources), name="work")
     beats = asyncio.create_task(heartbeat.run(), name="heartbeat")
     stop = asyncio.create_task(stopping.wait(), name="stop")
     try:
@@ -117,8 +122,9 @@ async def _run_until(stopping: asyncio.Event, service: Service, heartbeat: Heart
         await asyncio.gather(work, beats, stop, return_exceptions=True)
 
 
-async def _start_and_run(service: Service) -> None:
+async def _start_and_run(service: Service, resources: ResourcesConfig) -> None:
     await service.start()
+    settle(resources)
     log.info("service_started")
     await service.run()
 

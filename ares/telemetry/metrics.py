@@ -44,6 +44,10 @@ SLOW_STATEMENTS = Counter("ares_slow_statements_total", "Statements that took lo
 POOL_CONNECTIONS = Gauge("ares_pool_connections", "Connections to QuestDB that are open")
 POOL_WAITING = Gauge("ares_pool_waiting", "Statements that wait for a connection to QuestDB")
 RESIDENT_MB = Gauge("ares_resident_mb", "Resident memory of this process, MiB")
+GC_PAUSE_SECONDS = Histogram(
+    "ares_gc_pause_seconds", "How long Python's collector stopped the process", ["generation"],
+    buckets=LATENCY_BUCKETS_S,
+)  # fmt: skip
 AUDIT_WITNESS_FAILED = Gauge("ares_audit_witness_failed", "1 while signed heads of the audit chain cannot be copied")
 JOB_RUNS = Counter("ares_job_runs_total", "Runs of scheduled jobs", ["job", "status"])
 
