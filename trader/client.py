@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 from ares.config.settings import AresConfig
 from ares.errors import OperatingError, UsageError
+from ares.telemetry import observability
 from trader.control_files import address_path, token_path
 
 Answer = dict[str, object]
@@ -24,7 +25,11 @@ def call(config: AresConfig, verb: str, body: Mapping[str, str] | None, timeout_
     request = Request(
         f"http://{address}/{verb}",
         data=None if body is None else json.dumps(dict(body)).encode(),
-        headers={"Authorization": f"Bearer {_read(token_path(state_dir), config)}", "Content-Type": "application/json"},
+        headers={
+            "Authorization": f"Bearer {_read(token_path(state_dir), config)}",
+            "Content-Type": "application/json",
+            **observability.headers(),
+        },
         method="GET" if body is None else "POST",
     )
     try:

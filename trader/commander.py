@@ -14,7 +14,7 @@ from ares.clock import Clock, isoformat
 from ares.control import Json
 from ares.errors import AresError, UsageError
 from ares.model.row import Row
-from ares.telemetry import correlation, get_logger
+from ares.telemetry import correlation, get_logger, observability
 from trader.account import Account
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
 from trader.execution.lease import Leadership
@@ -237,6 +237,7 @@ class Commander:
             cycle_id=command_id,
             correlation_id=correlation_id(command_id, position.strategy, f"{position.symbol}/{leg}/{attempt}"),
             decided_at_ns=self._clock.now_ns(),
+            trace_id=observability.current_trace_id(),
         )
 
     def _decision(self, intent: Intent) -> Row:
@@ -264,7 +265,7 @@ class Commander:
     async def _recorded(self, command: str, order: Order, work: Callable[[str], Awaitable[Outcome]]) -> Outcome:
         command_id = f"{command}-{uuid.uuid4().hex}"
         await self._row(command_id, command, order, "received", None)
-        with correlation(command_id):
+        with correlation(command_id), observability.track("command", command=command):
             log.warning("command_received", command=command, actor=order.actor, reason=order.reason)
             try:
                 outcome = await work(command_id)

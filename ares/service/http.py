@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from ares.errors import PortInUse
 from ares.service.profiling import PROFILE_S_MAX, Busy, allocations
 from ares.service.reload import ConfigReloader
 from ares.service.types import Service
+from ares.telemetry import observability
 
 SHUTDOWN_S = 60.0
 """aiohttp's own default: how long a stop waits for requests that are being answered."""
@@ -21,6 +23,7 @@ async def listen(
     app: web.Application, field: str, host: str, port: int, *, shutdown_s: float = SHUTDOWN_S
 ) -> tuple[web.AppRunner, int]:
     """Serve an application; returns its runner and port (port 0 asks for any). Raises `PortInUse` naming `field`."""
+    app.middlewares.append(_traced)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_s)
     await runner.setup()
     try:
@@ -32,6 +35,15 @@ async def listen(
         raise
     bound: int = runner.addresses[0][1]
     return runner, bound
+
+
+@web.middleware
+async def _traced(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """What a request leads to belongs to its caller's trace."""
+    with observability.continuing(request.headers):
+        return await handler(request)
 
 
 class ProbeServer:

@@ -8,6 +8,7 @@ measure a piece of work: a latency in the metrics always, a span where its trace
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,8 +16,9 @@ from functools import lru_cache
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode, TraceFlags, Tracer
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode, TraceFlags, Tracer, format_trace_id
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from ares.telemetry import metrics
 
@@ -25,6 +27,14 @@ LOW_BITS = 2**64 - 1
 """What OpenTelemetry's TraceIdRatioBased looks at; we do the same, so that collectors and we agree."""
 
 Attribute = str | int | float | bool
+
+
+_W3C = TraceContextTextMapPropagator()
+
+
+def new_trace_id() -> str:
+    """For what a person asked for. Its lower half is so small that every share above 0 records it."""
+    return f"{secrets.token_hex(8)}{0:08x}{secrets.token_hex(4)}"
 
 
 @lru_cache(maxsize=4_096)
@@ -74,6 +84,32 @@ class Observability:
         if self._tracer is not None and self.is_recorded(trace_id):
             context = self._context(trace_id)
             self._tracer.start_span(name, context, start_time=start_ns, attributes=attributes).end(end_ns)
+
+    def headers(self) -> dict[str, str]:
+        """For a request to another of our processes, W3C's: it goes on with the trace we are in, else begins one."""
+        carrier: dict[str, str] = {}
+        _W3C.inject(carrier)
+        return carrier or {"traceparent": f"00-{new_trace_id()}-{secrets.token_hex(8)}-01"}
+
+    @contextmanager
+    def continuing(self, headers: Mapping[str, str]) -> Iterator[None]:
+        """What is tracked in the block belongs to the trace that a request's headers name, if they do."""
+        context = _W3C.extract({name.lower(): value for name, value in headers.items()})
+        named = trace.get_current_span(context).get_span_context()
+        if not named.is_valid:
+            yield
+            return
+        token = attach(context)
+        try:
+            with structlog.contextvars.bound_contextvars(trace_id=format_trace_id(named.trace_id)):
+                yield
+        finally:
+            detach(token)
+
+    def current_trace_id(self) -> str:
+        """Of the trace that we are in, 32 hex digits; empty outside any."""
+        here = trace.get_current_span().get_span_context()
+        return format_trace_id(here.trace_id) if here.is_valid else ""
 
     def _entered(self, stack: ExitStack, name: str, trace_id: str, attributes: Mapping[str, Attribute]) -> Span:
         if trace_id:

@@ -92,6 +92,21 @@ async def test_status_halt_resume_and_flatten_work_over_http(address: str, tmp_p
         assert (body["state"], body["orders_sent"], body["left"]) == ("HALTED", 1, {})
 
 
+async def test_orders_of_a_flatten_bear_the_trace_of_who_asked_for_it(
+    address: str, control: ControlStore, tmp_path: Path
+) -> None:
+    trace_id = f"{7:032x}"
+    headers = {**bearer(tmp_path), "traceparent": f"00-{trace_id}-{9:016x}-01"}
+    async with (
+        aiohttp.ClientSession(address, headers=headers) as http,
+        http.post("/flatten", json={"actor": "alertmanager", "reason": "drawdown"}) as answer,
+    ):
+        assert (await answer.json())["orders_sent"] == 1
+    rows = [entry.row for entry in control.outbox(0, 10_000)]
+    for table in ("order_events", "fills"):
+        assert {row.columns["trace_id"] for row in rows if row.table == table} == {trace_id}, table
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"actor": 7}', b'{"reason": "' + b"x" * 300 + b'"}'])
 async def test_a_body_that_makes_no_sense_changes_nothing(
     address: str, tmp_path: Path, trader: Trader, body: bytes

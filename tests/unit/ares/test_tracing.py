@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -116,3 +117,39 @@ def test_without_a_tracer_work_is_only_measured() -> None:
         span.set_attribute("may", "be said")
     assert not observability.is_recorded(TRACE)
     assert 'ares_tracked_seconds_count{name="quiet.work",outcome="ok"} 1.0' in generate_latest().decode()
+
+
+def test_request_carries_the_trace_it_is_made_in_to_another_process() -> None:
+    asking, asked = Recorded(1.0), Recorded(0.0)
+    with asking.observability.track("order.submit", TRACE):
+        headers = asking.observability.headers()
+        assert asking.observability.current_trace_id() == TRACE
+    with asked.observability.continuing({"Traceparent": headers["traceparent"]}):
+        assert structlog.contextvars.get_contextvars()["trace_id"] == TRACE
+        with asked.observability.track("command"):
+            assert asked.observability.current_trace_id() == TRACE
+    assert "trace_id" not in structlog.contextvars.get_contextvars()
+    submit, command = asking.spans["order.submit"], asked.spans["command"]
+    assert command.parent is not None
+    assert command.parent.span_id == submit.get_span_context().span_id
+    assert trace_of(command) == TRACE
+    for each in (asking, asked):
+        each.provider.shutdown()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.1, 0.000_001])
+def test_what_a_person_asks_for_is_always_recorded(share: float) -> None:
+    recorded = Recorded(share)
+    with recorded.observability.continuing(Observability().headers()), recorded.observability.track("command"):
+        trace_id = recorded.observability.current_trace_id()
+    assert recorded.observability.is_recorded(trace_id)
+    assert trace_of(recorded.spans["command"]) == trace_id
+    recorded.provider.shutdown()
+
+
+@pytest.mark.parametrize("said", [{}, {"traceparent": "garbage"}, {"traceparent": f"00-{0:032x}-{0:016x}-01"}])
+def test_headers_that_name_no_trace_change_nothing(said: dict[str, str]) -> None:
+    observability = Observability()
+    with observability.continuing(said):
+        assert observability.current_trace_id() == ""
+        assert "trace_id" not in structlog.contextvars.get_contextvars()
