@@ -62,7 +62,7 @@ coverage: .venv/ready ## run all tests and report branch coverage
 fuzz: .venv/ready ## the property tests with SEEDS examples each
 	ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/property $(ARGS)
 
-supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials, secrets in tracked files
+supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials, secrets in tracked files and in the history
 	$(BIN)/uv sync --frozen --quiet --group supply-chain
 	$(BIN)/python .ci/supply_chain.py
 

@@ -1,8 +1,10 @@
-"""The gate that licences pass through lets nothing else through."""
+"""The gates that licences and secrets pass through let nothing else through."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,22 @@ def test_licence_on_the_list_passes(told: str) -> None:
 )
 def test_any_other_licence_waits_for_a_review(told: str) -> None:
     assert not supply_chain.allowed(told)
+
+
+def test_secret_that_was_committed_and_taken_out_again_is_found(tmp_path: Path) -> None:
+    if not (supply_chain.BIN / "detect-secrets").exists():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("detect-secrets is not installed: make supply-chain")
+    key = "AKIA" + "Z7" * 8  # in two parts: together they look like what this test looks for
+
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    for content in ("colour = blue\n", f"aws_key = '{key}'\n", "colour = blue\n"):
+        (tmp_path / "settings.ini").write_text(content)
+        git("add", "-A")
+        git("commit", "--allow-empty", "-m", "x")
+    (complaint,) = supply_chain.history(tmp_path)
+    assert complaint.startswith("settings.ini, in the history: AWS Access Key")
+    assert key not in complaint
