@@ -12,6 +12,7 @@
         ├── ServerFailed           a process we started died or never became ready
         ├── StoreError
         │   ├── StoreUnavailable   QuestDB cannot be reached; trying again may help
+        │   │   └── StreamUnavailable   the same of Kafka
         │   └── StoreRejected      QuestDB refused the statement or the batch; it will again
         ├── ControlError
         │   ├── ControlUnavailable the control store cannot be opened or written
@@ -147,6 +148,12 @@ class StoreUnavailable(StoreError):
     """QuestDB cannot be reached; trying again may help."""
 
     code = "store_unavailable"
+
+
+class StreamUnavailable(StoreUnavailable):
+    """Kafka cannot be reached, or did not acknowledge; trying again may help."""
+
+    code = "stream_unavailable"
 
 
 class StoreRejected(StoreError):

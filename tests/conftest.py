@@ -19,6 +19,7 @@ from ares.control import ControlStore
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
+from tests.kafka import COORDINATE, RunningKafka, kafka_path, running_kafka
 from tests.vaultd import RunningVault, running_vault
 
 settings.register_profile("ares", max_examples=int(os.environ.get("ARES_TEST_EXAMPLES", "100")), deadline=None)
@@ -104,6 +105,19 @@ def control(tmp_path: Path) -> Iterator[ControlStore]:
 def vault() -> Iterator[RunningVault]:
     """A real Vault of this test alone."""
     with running_vault(free_port()) as there:
+        yield there
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
+    """A real broker for the tests of one file."""
+    try:
+        kafka_path()
+    except Exception as error:  # jgo has no errors of its own
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            f"{COORDINATE} cannot be had from Maven Central: {error}"
+        )
+    with running_kafka(tmp_path_factory.mktemp("kafka"), free_port(), free_port()) as there:
         yield there
 
 

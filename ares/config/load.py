@@ -149,6 +149,11 @@ def refuse_plain_text(config: AresConfig) -> None:
         raise ConfigError(
             "database.tls", "off", f"{host} is another machine and would be reached in the clear", way_out
         )
+    for server in (config.kafka.servers or "").split(","):
+        broker = server.strip().rpartition(":")[0].strip("[]")
+        if broker and config.kafka.security == "plaintext" and not _is_here(broker):
+            way_out = "Set kafka.security = 'ssl' or 'sasl_ssl', or 'mesh' where a mesh encrypts"
+            raise ConfigError("kafka.security", "plaintext", f"{broker} would be reached in the clear", way_out)
     url = config.control.url
     if url is not None:
         parts = urlsplit(url.get_secret_value())

@@ -116,6 +116,27 @@ class ControlConfig(Section):
     mirror_poll_s: Seconds = 0.1
 
 
+class KafkaConfig(Section):
+    """Carries events to subscribers on other machines, in order. Unset: they read the control store."""
+
+    servers: str | None = Field(None, description="host:port, and more after commas")
+    events_topic: str = "ares.events"
+    replicas: Count = Field(1, description="of the topic, if it is ours to create; 3 in production")
+    security: Literal["plaintext", "ssl", "sasl_ssl", "mesh"] = Field(
+        "plaintext", description="mesh: plain here, for a mesh encrypts"
+    )
+    ca_file: Path | None = Field(None, description="who vouches for the brokers; unset: whom the system trusts")
+    user: str | None = Field(None, description="for sasl_ssl, SCRAM-SHA-512")
+    password: SecretStr | None = None
+    timeout_s: Seconds = 10.0
+
+    @model_validator(mode="after")
+    def _known_to_the_brokers(self) -> Self:
+        if (self.security == "sasl_ssl") != (self.user is not None and self.password is not None):
+            raise ValueError("security = 'sasl_ssl', user and password belong together")
+        return self
+
+
 class VenueConfig(Section):
     """A venue we talk to. `protocol` names the ccxt class; URLs unset: the venue's own."""
 
@@ -326,3 +347,4 @@ class AresConfig(Section):
     audit: AuditConfig = AuditConfig()
     secrets: SecretsConfig = SecretsConfig()
     tls: TlsConfig = TlsConfig()
+    kafka: KafkaConfig = KafkaConfig()

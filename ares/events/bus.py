@@ -1,8 +1,8 @@
 """Durable subscriptions to the event log: filtered, routed, at least once, each with an offset of its own.
 
-The offset is a position in the log, which one process writes at a time: it never passes an event unseen, whoever wrote
-it and whatever its clock said. An event that a handler cannot take after some tries becomes a dead letter, and the
-subscription goes on.
+Events come from the log itself, or over Kafka (`ares.events.kafka`), in the same order. The offset is a position in the
+log, which one process writes at a time: it never passes an event unseen, whoever wrote it and whatever its clock said.
+An event that a handler cannot take after some tries becomes a dead letter, and the subscription goes on.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import orjson
 
 from ares.clock import Clock
 from ares.control import ControlStore, DeadLetter, StoredEvent
-from ares.errors import ControlUnavailable, EventUnreadable
+from ares.errors import ControlUnavailable, EventUnreadable, StreamUnavailable
 from ares.events.registry import Event, EventRegistry
 from ares.telemetry import correlation, get_logger, metrics
 
@@ -71,13 +72,53 @@ class Subscription:
         return f"subscription/{self.name}"
 
 
-class EventBus:
-    """Delivers the log to subscriptions; one that lags or fails holds up no other."""
+class EventSource(Protocol):
+    """Where a subscription's events come from, in their order, and where its offset is kept."""
 
-    def __init__(self, control: ControlStore, registry: EventRegistry, clock: Clock) -> None:
+    async def page(self) -> Sequence[StoredEvent]:
+        """The next ones; empty when there are no more now. Raises `ControlUnavailable` or `StreamUnavailable`."""
+        ...
+
+    async def passed(self, position: int) -> None:
+        """Everything up to here was taken."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class LogSource:
+    """The log itself, in the control store."""
+
+    def __init__(self, control: ControlStore, subscription: Subscription) -> None:
+        self._control = control
+        self._subscription = subscription
+
+    async def page(self) -> Sequence[StoredEvent]:
+        at_end = not self._subscription.from_start
+        after = await asyncio.to_thread(self._control.begin, self._subscription.cursor, at_end=at_end)
+        return await asyncio.to_thread(self._control.log, after, PAGE_EVENTS)
+
+    async def passed(self, position: int) -> None:
+        await asyncio.to_thread(self._control.advance, self._subscription.cursor, position)
+
+    async def close(self) -> None:
+        """Nothing is held between two pages."""
+
+
+class EventBus:
+    """Delivers the log to subscriptions; one that lags or fails holds up no other. `source`: where else events are."""
+
+    def __init__(
+        self,
+        control: ControlStore,
+        registry: EventRegistry,
+        clock: Clock,
+        source: Callable[[Subscription], EventSource] | None = None,
+    ) -> None:
         self._control = control
         self._registry = registry
         self._clock = clock
+        self._source = source or (lambda subscription: LogSource(control, subscription))
 
     async def run(self, subscriptions: Sequence[Subscription], poll_s: float) -> None:
         """Deliver to all of them until cancelled."""
@@ -85,26 +126,29 @@ class EventBus:
             for subscription in subscriptions:
                 tasks.create_task(self._follow(subscription, poll_s), name=subscription.cursor)
 
-    async def deliver(self, subscription: Subscription) -> int:
-        """Deliver the next page of the log; returns how many events it held, 0 when there are no more."""
-        at_end = not subscription.from_start
-        after = await asyncio.to_thread(self._control.begin, subscription.cursor, at_end=at_end)
-        page = await asyncio.to_thread(self._control.log, after, PAGE_EVENTS)
+    async def deliver(self, subscription: Subscription, source: EventSource | None = None) -> int:
+        """Deliver the next page of a source (its own, unless named); returns how many events it held."""
+        events = source or self._source(subscription)
+        page = await events.page()
         for event in page:
             await self._route(subscription, event)
         if page:
-            await asyncio.to_thread(self._control.advance, subscription.cursor, page[-1].position)
+            await events.passed(page[-1].position)
         return len(page)
 
     async def _follow(self, subscription: Subscription, poll_s: float) -> None:
-        while True:
-            try:
-                delivered = await self.deliver(subscription)
-            except ControlUnavailable as error:
-                log.warning("subscription_waits", subscription=subscription.name, cause=error.code)
-                delivered = 0
-            if delivered == 0:
-                await self._clock.sleep(poll_s)
+        source = self._source(subscription)
+        try:
+            while True:
+                try:
+                    delivered = await self.deliver(subscription, source)
+                except (ControlUnavailable, StreamUnavailable) as error:
+                    log.warning("subscription_waits", subscription=subscription.name, cause=error.code)
+                    delivered = 0
+                if delivered == 0:
+                    await self._clock.sleep(poll_s)
+        finally:
+            await source.close()
 
     async def _route(self, subscription: Subscription, stored: StoredEvent) -> None:
         routes = [route for route in subscription.routes if route.wanted.matches(stored)]

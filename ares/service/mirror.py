@@ -6,10 +6,11 @@ import asyncio
 import random
 
 from ares.control import ControlStore
-from ares.control.mirror import Mirror, OutboxFeed
+from ares.control.mirror import Feed, Mirror, OutboxFeed, Writer
 from ares.errors import AuditKeyUnusable
 from ares.events import EventRegistry
-from ares.events.bus import EventBus
+from ares.events.bus import EventBus, Subscription
+from ares.events.kafka import KafkaFeed, KafkaSource, KafkaWriter
 from ares.events.mirror import EventFeed
 from ares.resilience import Backoff
 from ares.security.audit import Witness
@@ -30,17 +31,23 @@ class MirrorService:
     def __init__(self, context: ServiceContext) -> None:
         self._context = context
         self._writer = RowWriter(context.config.database)
+        self._kafka = KafkaWriter(context.config.kafka) if context.config.kafka.servers else None
         self._control: ControlStore | None = None
         self._mirrors: list[Mirror] = []
         self._jobs = JobScheduler(context, [LEAKS])
 
     async def start(self) -> None:
         self._control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
-        backoff = Backoff(0.1, 5.0, random.Random())  # noqa: S311 - jitter, not a secret
         rows_max = self._context.config.control.mirror_batch_rows_max
+        ways: list[tuple[Feed, Writer]] = [
+            (OutboxFeed(self._control), self._writer),
+            (EventFeed(self._control), self._writer),
+        ]
+        if self._kafka is not None:
+            ways.append((KafkaFeed(self._control), self._kafka))
         self._mirrors = [
-            Mirror(self._control, feed, self._writer, self._context.clock, backoff, rows_max=rows_max)
-            for feed in (OutboxFeed(self._control), EventFeed(self._control))
+            Mirror(self._control, feed, writer, self._context.clock, _backoff(), rows_max=rows_max)
+            for feed, writer in ways
         ]
 
     async def run(self) -> None:
@@ -50,9 +57,13 @@ class MirrorService:
         async with asyncio.TaskGroup() as tasks:
             for mirror in self._mirrors:
                 tasks.create_task(mirror.run(poll_s), name="mirror")
-            bus = EventBus(self._control, EventRegistry.installed(), self._context.clock)
+            source = None if self._kafka is None else self._from_kafka
+            bus = EventBus(self._control, EventRegistry.installed(), self._context.clock, source)
             tasks.create_task(bus.run(installed_subscriptions(self._context), poll_s), name="bus")
             tasks.create_task(self._witness(), name="witness")
+
+    def _from_kafka(self, subscription: Subscription) -> KafkaSource:
+        return KafkaSource(self._context.config.kafka, subscription.name, from_start=subscription.from_start)
 
     async def _witness(self) -> None:
         """Sign and copy the heads of the audit chains, for ever."""
@@ -73,6 +84,8 @@ class MirrorService:
         await self._jobs.stop()
         await asyncio.gather(*(mirror.drain() for mirror in self._mirrors))
         await self._writer.close()
+        if self._kafka is not None:
+            await self._kafka.close()
         if self._control is not None:
             self._control.close()
 
@@ -81,6 +94,10 @@ class MirrorService:
             return Health(ready=False, detail="starting")
         errors = [mirror.error for mirror in self._mirrors if mirror.error]
         return Health(ready=not errors, detail=errors[0] if errors else "")
+
+
+def _backoff() -> Backoff:
+    return Backoff(0.1, 5.0, random.Random())  # noqa: S311 - jitter, not a secret
 
 
 MIRROR = ServiceSpec("mirror", MirrorService, depends_on=("questdb",), provides=lambda _: [Capability("outbox-mirror")])

@@ -83,6 +83,16 @@ def test_control_store_elsewhere_must_say_how_it_is_reached() -> None:
     assert load({**SECRETS, "ARES_CONTROL__URL": "sqlite:////var/lib/ares/control.db"}, profile="prod").control.url
 
 
+def test_brokers_elsewhere_are_not_reached_in_the_clear() -> None:
+    there = {**SECRETS, "ARES_KAFKA__SERVERS": "127.0.0.1:9092,kafka.internal:9092"}
+    with pytest.raises(ConfigError, match=r"kafka\.security = 'plaintext': kafka\.internal would be reached"):
+        load(there, profile="prod")
+    assert load({**there, "ARES_KAFKA__SECURITY": "ssl"}, profile="prod").kafka.security == "ssl"
+    assert load({**SECRETS, "ARES_KAFKA__SERVERS": "[::1]:9092"}, profile="prod").kafka.servers == "[::1]:9092"
+    with pytest.raises(ConfigError, match="user and password belong together"):
+        load({"ARES_KAFKA__SECURITY": "sasl_ssl", "ARES_KAFKA__USER": "ares"})
+
+
 def test_half_a_certificate_and_an_encrypted_loopback_are_refused() -> None:
     with pytest.raises(ConfigError, match="cert_file and key_file belong together"):
         load({"ARES_TLS__CERT_FILE": "/x.pem"})
