@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -150,6 +151,33 @@ def test_revoked_login_is_made_again_and_a_revoked_role_is_an_error(vault: Runni
     with pytest.raises(SecretProblem, match=r"does not accept|refuses") as caught:
         there.read("venues/sim#key")
     assert not caught.value.passing
+
+
+def test_login_that_cannot_be_renewed_any_more_is_made_again(vault: RunningVault) -> None:
+    vault.put("venues/sim", key="k")
+    clock = MovedClock()
+    there = Vault(settings(vault), clock)
+    assert VaultSecrets(there).read("venues/sim#key") == "k"
+    vault.root.auth.token.revoke(there._client.token)
+    clock.moved_s = 3_000  # time to renew, not yet over
+    assert VaultSecrets(there).read("venues/sim#key") == "k"
+
+
+@pytest.mark.parametrize("place", ["venues", "#vault:v1:x", "venues#"])
+def test_transit_reference_that_is_none_says_how_to_make_one(vault: RunningVault, place: str) -> None:
+    with pytest.raises(SecretProblem, match="not a key and a ciphertext") as caught:
+        TransitSecrets(Vault(settings(vault))).read(place)
+    assert "ares secrets encrypt" in caught.value.way_out
+
+
+def test_ciphertext_of_something_that_is_no_text_is_refused(vault: RunningVault) -> None:
+    vault.root.secrets.transit.create_key("venues")
+    bytes_of_no_text = base64.b64encode(b"\xff\xfe").decode()
+    made = vault.root.secrets.transit.encrypt_data("venues", bytes_of_no_text)["data"]["ciphertext"]
+    token = SecretStr(vault.root.token)
+    config = SecretsConfig(vault_url=vault.url, vault_auth="token", vault_token=token)
+    with pytest.raises(SecretProblem, match="does not decrypt to text"):
+        TransitSecrets(Vault(config)).read(f"venues#{made}")
 
 
 def test_policy_that_does_not_allow_it_is_an_error(vault: RunningVault) -> None:

@@ -10,6 +10,7 @@ from typing import cast
 from uuid import uuid4
 
 import aiohttp
+import ccxt
 import pytest
 import pytest_asyncio
 
@@ -273,3 +274,75 @@ async def test_a_restarted_trader_books_what_happened_while_nobody_looked(
     assert second.ledger.portfolio.quantity(BTC) > 0
     assert decision.client_order_id is not None
     assert (await there.submissions())[decision.client_order_id] == 1
+
+
+async def test_an_answer_to_a_submit_that_says_nothing_is_an_unknown_outcome(
+    there: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nonsense(*_: object) -> object:
+        return {"info": {"orderId": None}}
+
+    monkeypatch.setattr(there.gateway._client, "create_order", nonsense)
+    with pytest.raises(OrderOutcomeUnknown, match="answer to create_order not understood"):
+        await there.gateway.submit(request())
+
+
+async def test_an_answer_to_a_look_that_says_nothing_is_no_answer(
+    there: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nonsense(*_: object) -> object:
+        return {"info": "nothing"}
+
+    monkeypatch.setattr(there.gateway._client, "fetch_balance", nonsense)
+    with pytest.raises(VenueUnavailable, match="answer to fetch_balance not understood"):
+        await there.gateway.balances()
+
+
+async def test_a_submit_that_no_answer_came_to_in_time_is_an_unknown_outcome(
+    there: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silence(*_: object) -> object:
+        return await asyncio.Event().wait()
+
+    gateway = CcxtGateway("sim", config_of(there.exchange, timeout_s=0.1), CLOCK)
+    await gateway.connect([BTC])
+    monkeypatch.setattr(gateway._client, "create_order", silence)
+    with pytest.raises(OrderOutcomeUnknown):
+        await gateway.submit(request())
+    await gateway.close()
+
+
+async def test_a_refusal_to_show_an_order_is_not_its_absence(there: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> object:
+        raise ccxt.PermissionDenied("no")
+
+    monkeypatch.setattr(there.gateway._client, "fetch_order", refuse)
+    with pytest.raises(VenueRejected) as refused:
+        await there.gateway.find_order(BTC, client_order_id="ares1")
+    assert refused.value.reason == "PermissionDenied"
+
+
+async def test_a_refused_timestamp_makes_the_next_look_measure_the_venues_clock(
+    there: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = there.gateway._client
+    measured: list[int] = []
+    asked: list[int] = []
+    balance = client.fetch_balance
+
+    async def late_at_first() -> object:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ccxt.InvalidNonce("Timestamp for this request is outside of the recvWindow.")
+        return await balance()
+
+    async def measure() -> object:
+        measured.append(1)
+        return 0
+
+    monkeypatch.setattr(client, "fetch_balance", late_at_first)
+    monkeypatch.setattr(client, "load_time_difference", measure)
+    assert (await there.gateway.balances())["USDT"].total > 0
+    assert (asked, measured) == ([1, 1], [1]), "asked again by a clock that was set"
+    await there.gateway.balances()
+    assert measured == [1], "once is enough"

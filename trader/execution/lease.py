@@ -36,10 +36,6 @@ class Leadership:
             )
         self.lease: Lease | None = None
 
-    @property
-    def holder(self) -> str:
-        return self._holder
-
     async def wait(self) -> None:
         """Return once the lease is ours."""
         waiting = False

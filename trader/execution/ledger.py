@@ -106,12 +106,13 @@ class Ledger:
 
     def _replay(self) -> None:
         for stored in self._control.stream(self._stream):
-            match REGISTRY.read(stored).body:
-                case FillBooked(fill):
-                    self.portfolio.apply(fill)
-                case BookOpened(_, adopted):
-                    for each in adopted:
-                        self._adopt(each, stored.ts_ns)
+            body = REGISTRY.read(stored).body
+            if isinstance(body, FillBooked):
+                self.portfolio.apply(body.fill)
+            else:
+                assert isinstance(body, BookOpened), "nothing else is in this stream"
+                for each in body.adopted:
+                    self._adopt(each, stored.ts_ns)
             self._seq = stored.seq
 
     def _origin(self, fill: Fill | None = None) -> Origin:

@@ -111,8 +111,11 @@ def _sound_heads(lines: Iterable[str], check: Check, faults: list[Fault]) -> Ite
 def _lacking(lines: Sequence[str], kept: Sequence[str]) -> Iterator[Fault]:
     """Heads of the control store that the witness has not: it was cut, or it is not the folder it should be."""
     there = set(lines)
-    for head in (parse_head(line) for line in kept if line not in there):
-        if head is not None:
+    for line in kept:
+        head = parse_head(line)
+        if head is None:
+            yield Fault("head", "", 0, "the control store keeps something that is not a head")
+        elif line not in there:
             yield Fault("head", head.writer, head.seq, "the witness lacks this head: cut off, or not copied yet")
 
 

@@ -6,8 +6,13 @@ import io
 import json
 import logging
 import os
+import ssl
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,6 +29,9 @@ from ares.config.secrets import AsWritten, SecretProblem, SecretReader
 from ares.config.settings import SecretsConfig
 from ares.errors import ConfigError, OperatingError, SecretUnavailable
 from ares.redaction import HIDDEN, Redactor, redact
+from ares.security.secrets.client import Vault
+from ares.security.secrets.vault import VaultSecrets
+from ares.security.tls.authority import issue
 from ares.telemetry import configure_logging, get_logger
 
 
@@ -164,6 +172,60 @@ def test_check_lists_references_and_fails_with_the_first_that_leads_nowhere(
     assert "nothing to encrypt" in str(CliRunner().invoke(app, ["encrypt", "key"], input="\n").exception)
     refused = CliRunner().invoke(app, ["encrypt", "key"], input="some secret\n")
     assert "secrets.vault_url is not set" in str(refused.exception)
+
+
+class Broken(BaseHTTPRequestHandler):
+    """A Vault in which something is wrong."""
+
+    def do_POST(self) -> None:
+        self.send_response(500)
+        self.end_headers()
+        self.wfile.write(b'{"errors": ["internal error"]}')
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextmanager
+def broken_vault(certificate: tuple[Path, Path] | None = None) -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+
+
+def login(url: str, ca_file: Path | None = None) -> VaultSecrets:
+    settings = SecretsConfig(vault_url=url, vault_role_id="r", vault_secret_id=SecretStr("s"), vault_ca_file=ca_file)
+    return VaultSecrets(Vault(settings))
+
+
+def test_vault_that_fails_inside_is_said_and_may_be_asked_again() -> None:
+    with broken_vault() as port, pytest.raises(SecretProblem, match="failed: ") as caught:
+        login(f"http://127.0.0.1:{port}").read("a#b")
+    assert caught.value.passing
+
+
+def test_vault_of_an_unknown_authority_is_sent_nothing(tmp_path: Path) -> None:
+    authority, cert_file, key_file = issue(tmp_path, ["localhost"], 1, datetime.now(UTC))
+    with broken_vault((cert_file, key_file)) as port:
+        with pytest.raises(SecretProblem, match="certificate that is not trusted"):
+            login(f"https://localhost:{port}").read("a#b")
+        with pytest.raises(SecretProblem, match="failed: "):
+            login(f"https://localhost:{port}", authority).read("a#b")
+
+
+def test_address_that_is_none_is_hidden_whole() -> None:
+    redactor = Redactor()
+    redactor.learn("postgresql://[half-an-address")
+    assert redactor("cannot reach postgresql://[half-an-address now") == "cannot reach (hidden) now"
 
 
 secrets = st.text(min_size=6, max_size=40).filter(lambda text: "://" not in text)
