@@ -50,6 +50,7 @@ class ControlStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._closed = False
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -273,6 +274,8 @@ class ControlStore:
         return True
 
     def close(self) -> None:
+        """Close all connections; one that a thread still works with is closed when that is done."""
+        self._closed = True
         self._engine.dispose()
 
     def _switch_to_wal(self) -> None:
@@ -290,8 +293,11 @@ class ControlStore:
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            with self._engine.connect() as connection:
+                with connection.begin():
+                    yield connection
+                if self._closed:
+                    connection.detach()  # its pool is gone: nobody else would close it
         except IntegrityError:
             raise
         except SQLAlchemyError as error:

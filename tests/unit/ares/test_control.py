@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -247,3 +248,26 @@ async def test_mirror_that_was_cut_off_repeats_rather_than_loses(control: Contro
     control.advance(CURSOR, 0)
     await mirror_of(control, writer).drain()
     assert {str(r.columns["fill_id"]) for r in writer.taken} == {"0", "1", "2"}
+
+
+def test_store_that_is_closed_while_a_thread_still_writes_leaves_no_connection_open(tmp_path: Path) -> None:
+    control = ControlStore.open(f"sqlite:///{tmp_path / 'control.db'}")
+    began, closed = threading.Event(), threading.Event()
+    used: list[object] = []
+
+    def work() -> None:
+        with control._transaction() as connection:
+            used.append(connection.connection.dbapi_connection)
+            began.set()
+            closed.wait(10)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    began.wait(10)
+    control.close()
+    closed.set()
+    thread.join()
+    (connection,) = used
+    assert isinstance(connection, sqlite3.Connection)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        connection.execute("SELECT 1")
