@@ -18,7 +18,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from ares.config.settings import KafkaConfig
 from ares.control import StoredEvent
-from ares.errors import EventUnreadable, StoreRejected, StreamUnavailable
+from ares.errors import ConfigError, EventUnreadable, StoreRejected, StreamUnavailable
 from ares.events.mirror import EventFeed
 from ares.model.row import Row
 from ares.telemetry import get_logger, metrics
@@ -26,6 +26,8 @@ from ares.telemetry import get_logger, metrics
 PARTITION = 0
 PAGE_EVENTS = 500
 POLL_S = 0.5
+METADATA_MS = 5_000
+"""A topic that is not there yet is looked for this often."""
 KEPT_FOR_EVER = {"retention.ms": "-1", "cleanup.policy": "delete"}
 REFUSALS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG})
 T = TypeVar("T")
@@ -82,13 +84,16 @@ class KafkaWriter:
             self._forget()
             raise StreamUnavailable(f"Kafka at {self._config.servers} did not acknowledge {left} events in time")
         if failures:
+            self._forget()
             raise _translated(KafkaException(failures[0]))
 
     def _connected(self) -> Producer:
         if self._producer is None:
             create_topic(self._config)
             timeout_ms = round(self._config.timeout_s * 1_000)
-            settings = {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": timeout_ms}
+            # Gapless: were a batch given up and the next one taken, a reader would pass over the first for ever.
+            settings = {"enable.idempotence": True, "enable.gapless.guarantee": True, "linger.ms": 5}
+            settings |= {"message.timeout.ms": timeout_ms}
             self._producer = Producer(connection(self._config) | settings)
         return self._producer
 
@@ -107,27 +112,37 @@ class KafkaSource:
         self._config = config
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka")
         self._position = 0
-        self._consumer = Consumer(
-            connection(config)
-            | {
-                "group.id": f"{config.events_topic}/{name}",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest" if from_start else "latest",
-                "allow.auto.create.topics": True,
-            }
-        )
+        self._page: list[StoredEvent] = []
+        settings = {
+            "group.id": f"{config.events_topic}/{name}",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest" if from_start else "latest",
+            "topic.metadata.refresh.interval.ms": METADATA_MS,
+        }
+        try:
+            self._consumer = Consumer(connection(config) | settings)
+        except KafkaException as error:
+            raise ConfigError("kafka.servers", config.servers, str(error.args[0]), "Mend the section [kafka]") from None
         self._consumer.subscribe([config.events_topic])
 
     async def page(self) -> Sequence[StoredEvent]:
         """What has come since the last page, without what was there before; empty when nothing did.
 
-        Raises `StreamUnavailable`. A message that is no event is logged, counted and passed over.
+        A page is given again until it was `passed`. Raises `StreamUnavailable`. A message that is no event is logged,
+        counted and passed over.
         """
-        messages = await self._in_its_thread(lambda: self._consumer.consume(PAGE_EVENTS, POLL_S))
-        return [event for event in (self._event(each) for each in messages) if event is not None]
+        if not self._page:
+            messages = await self._in_its_thread(lambda: self._consumer.consume(PAGE_EVENTS, POLL_S))
+            events = [self._event(each) for each in messages if each.error() is None]
+            self._page = [event for event in events if event is not None]
+            errors = [error.str() for error in (each.error() for each in messages) if error is not None]
+            if errors and not self._page:
+                raise StreamUnavailable(f"Kafka at {self._config.servers}: {errors[0]}")
+        return self._page
 
     async def passed(self, _: int) -> None:
         """All of the last page was taken: it is not given again after a restart."""
+        self._page = []  # even if the offset cannot be kept now: the next one covers it
 
         def commit() -> None:
             self._consumer.commit(asynchronous=False)
@@ -140,9 +155,6 @@ class KafkaSource:
         self._thread.shutdown()
 
     def _event(self, each: Message) -> StoredEvent | None:
-        error = each.error()
-        if error is not None:
-            raise StreamUnavailable(f"Kafka at {self._config.servers}: {error.str()}")
         try:
             event = event_of(each.value())
         except EventUnreadable as unreadable:

@@ -21,7 +21,7 @@ from ares.clock import SystemClock
 from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, KafkaConfig
 from ares.control import ControlStore, NewEvent, StoredEvent
 from ares.control.mirror import Mirror
-from ares.errors import EventUnreadable, StreamUnavailable
+from ares.errors import ConfigError, EventUnreadable, StreamUnavailable
 from ares.events import Event, EventRegistry, EventType
 from ares.events.bus import EventBus, EventFilter, Route, Subscription
 from ares.events.kafka import KafkaFeed, KafkaSource, KafkaWriter, connection, event_of, message
@@ -102,7 +102,7 @@ def till(control: ControlStore, kafka: RunningKafka) -> Till:
     return Till(control, KafkaConfig(servers=kafka.servers, events_topic=f"events-{uuid.uuid4().hex}", timeout_s=5))
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 40.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 90.0) -> None:
     until = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < until, "did not come to be"
@@ -167,6 +167,30 @@ async def test_what_a_dead_sender_sent_already_is_taken_once_by_who_listened(til
 
 def control_log(till: Till) -> list[StoredEvent]:
     return list(till.control.log(0, 1_000))
+
+
+async def test_a_page_is_given_again_until_it_was_taken(till: Till) -> None:
+    till.pay(3)
+    async with till.relaying():
+        await eventually(lambda: till.control.cursor(KafkaFeed.name) == 3)
+    source = KafkaSource(till.config, "careful", from_start=True)
+    page: list[int] = []
+    while not page:
+        page = [event.position for event in await source.page()]
+    assert [event.position for event in await source.page()] == page == [1, 2, 3]
+    await source.passed(3)
+    assert await source.page() == []
+    await source.close()
+    successor = KafkaSource(till.config, "careful", from_start=True)
+    for _ in range(6):
+        assert await successor.page() == []
+    await successor.close()
+
+
+def test_settings_that_no_client_can_be_made_of_are_named(port: int, tmp_path: Path) -> None:
+    config = KafkaConfig(servers=f"127.0.0.1:{port}", security="ssl", ca_file=tmp_path / "none.pem")
+    with pytest.raises(ConfigError, match=r"kafka\.servers.*ca\.location"):
+        KafkaSource(config, "x", from_start=True)
 
 
 async def test_a_new_subscription_may_begin_now(till: Till) -> None:
