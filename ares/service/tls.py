@@ -105,9 +105,15 @@ class TlsProxy:
         """Whenever something in the folders of the files changes, and every `watch_s` at least."""
         wait_ms = round(self._tls.watch_s * 1000)
         folders = {file.parent for file in self._files()}
-        async for _ in awatch(
-            *folders, recursive=False, rust_timeout=wait_ms, yield_on_timeout=True, ignore_permission_denied=True
-        ):
+        try:
+            async for _ in awatch(
+                *folders, recursive=False, rust_timeout=wait_ms, yield_on_timeout=True, ignore_permission_denied=True
+            ):
+                yield
+        except OSError as error:
+            log.error("certificates_not_watched", error=str(error), way_out="raise fs.inotify limits")
+        while True:
+            await self._context.clock.sleep(self._tls.watch_s)
             yield
 
     async def _rotate(self) -> None:

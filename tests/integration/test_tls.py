@@ -223,6 +223,19 @@ async def test_a_certificate_that_vanishes_or_expired_is_not_taken(place: Place)
         assert place.shown() == before
 
 
+async def test_where_the_system_cannot_watch_files_they_are_looked_at(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object, **__: object) -> None:
+        raise OSError("no inotify watches left")
+
+    monkeypatch.setattr("ares.service.tls.awatch", none_left)
+    async with proxy(place):
+        before = place.shown()
+        place.renew()
+        await eventually(lambda: place.shown() not in ("", before))
+
+
 async def test_a_proxy_that_was_killed_ends_its_service_so_that_both_come_back(place: Place) -> None:
     service = TlsProxy(ServiceContext(place.config, SystemClock(), "tls@test:1"))
     await service.start()
