@@ -134,36 +134,43 @@ def secrets() -> Complaints:
 
 def history(root: Path) -> Complaints:
     """Nothing that was ever committed looks like a secret either: what was taken out again is still to be read."""
-    log = run("git", "-C", str(root), "log", "-p", "-U0", "--all", "--no-color", "--no-ext-diff", "--format=commit %H")
-    known = set(
-        re.findall(r'"hashed_secret": "([0-9a-f]+)"', BASELINE.read_text() + log)
-    )  # of every baseline there was
+    git = ("git", "-C", str(root), "-c", "core.quotePath=false")
+    words = ("log", "-p", "-m", "-U0", "--all", "--no-color", "--no-ext-diff", "--no-renames", "--format=commit %H")
+    done = subprocess.run([*git, *words], capture_output=True, check=True)
+    added = ever_added(done.stdout.decode(errors="replace"))
+    baselines = "\n".join((BASELINE.read_text(), *added.pop(BASELINE.name, ())))
+    known = set(re.findall(r'"hashed_secret": "([0-9a-f]+)"', baselines))
+    names = [name for name in added if scanned(name)]
     with tempfile.TemporaryDirectory() as folder:
-        for name, lines in ever_added(log).items():
-            path = Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        for number, name in enumerate(names):
+            place = Path(folder, f"{number}{Path(name).suffix}")  # what a commit calls a file is no path of ours
+            place.write_text("\n".join(added[name]) + "\n", encoding="utf-8")
         scan = subprocess.run(
             [str(BIN / "detect-secrets"), "scan", "--all-files", "--no-verify", "."],
             cwd=folder, capture_output=True, text=True, check=True,
         )  # fmt: skip
     results = json.loads(scan.stdout)["results"]
     return [
-        f"{name}, in the history: {each['type']}. It must be changed where it opens something; then rewrite the history"
-        for name, found in results.items()
+        f"{names[int(Path(place).stem)]}, in the history: {each['type']}. "
+        "It must be changed where it opens something; then rewrite the history"
+        for place, found in results.items()
         for each in found
         if each["hashed_secret"] not in known
     ]
 
 
 def ever_added(log: str) -> dict[str, list[str]]:
-    """By file, every line that any commit of a `git log -p` added, once."""
+    """By file, every line that any commit of a `git log -p` added, once; what a line says is never a header."""
     added: dict[str, dict[str, None]] = {}
-    name = ""
-    for line in log.splitlines():
-        if line.startswith("+++ "):
-            name = line.removeprefix("+++ b/")
-        elif line.startswith("+") and scanned(name):
+    name, in_header = "", False
+    for line in log.split("\n"):
+        if line.startswith("diff --git "):
+            in_header = True
+        elif line.startswith("@@ "):
+            in_header = False
+        elif in_header and line.startswith("+++ "):
+            name = line.removeprefix("+++ ").rstrip("\t").removeprefix("b/")
+        elif not in_header and line.startswith("+"):
             added.setdefault(name, {})[line[1:]] = None
     return {name: list(lines) for name, lines in added.items()}
 

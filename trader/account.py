@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from ares.clock import NANOS_PER_SECOND, Clock, floor_ns
 from ares.control import ControlStore
+from ares.errors import VenueRejected
 from ares.events.types import Origin
 from ares.resilience import Cache
 from ares.telemetry import get_logger, metrics
@@ -55,6 +56,8 @@ class Account:
 
     parts: AccountParts
     balances: Mapping[str, Balance] = field(default_factory=dict)
+    unlisted: frozenset[str] = frozenset()
+    """Symbols of ours that the venue, when it was asked last, did not list."""
     _fills_at_balances: int = -1
     _scanned: dict[str, int] = field(default_factory=dict)
     _day_ns: int = 0
@@ -96,11 +99,20 @@ class Account:
         """Book what was executed for us and not noticed yet; returns how many fills that were."""
         booked = 0
         for symbol in symbols:
-            for _ in range(PAGES_MAX):
-                page = await self.parts.gateway.executions_after(symbol, await self._scanned_to(symbol))
-                if not page:
-                    break
-                booked += await self._take_page(symbol, page)
+            try:
+                booked += await self._sweep(symbol)
+            except VenueRejected as error:
+                # It does not list the symbol any more, say: that must not keep us from the others.
+                log.warning("executions_not_told", symbol=symbol, cause=str(error))
+        return booked
+
+    async def _sweep(self, symbol: str) -> int:
+        booked = 0
+        for _ in range(PAGES_MAX):
+            page = await self.parts.gateway.executions_after(symbol, await self._scanned_to(symbol))
+            if not page:
+                break
+            booked += await self._take_page(symbol, page)
         return booked
 
     async def check_open_orders(self) -> None:
@@ -140,19 +152,24 @@ class Account:
 
     def has_marks(self) -> bool:
         """Whether everything that is held has a mark."""
-        return all(self.mark(symbol) is not None for symbol in self._held())
+        return all(self.mark(symbol) is not None for symbol in self.held())
 
     def mark_age_s(self, now_ns: int) -> Decimal:
-        """Of the oldest mark of what is held; since 1970 if one was never seen, 0 if nothing is held."""
-        seen = [self.parts.marks.last(symbol) for symbol in self._held()]
+        """Of the oldest mark of what is held; since 1970 if one was never seen, 0 if nothing is held.
+
+        What the venue lists no more has no market that could tell a price: its last mark stays, and does not count
+        here.
+        """
+        seen = [self.parts.marks.last(symbol) for symbol in self.held() - self.unlisted]
         oldest_ns = min((0 if each is None else each.at_ns for each in seen), default=now_ns)
         return Decimal(max(0, now_ns - oldest_ns)) / NANOS_PER_SECOND
 
     async def refresh_marks(self, age_s_max: float) -> None:
         """Ask the venue for marks of what is held, as far as nobody told them lately. Raises `VenueError`."""
-        await self.parts.marks.get(self._held(), age_s_max)
+        await self.parts.marks.get(self.held(), age_s_max)
 
-    def _held(self) -> set[str]:
+    def held(self) -> set[str]:
+        """Symbols of all positions."""
         return {symbol for symbol, _ in self.parts.ledger.quantities()}
 
     @property
@@ -160,12 +177,12 @@ class Account:
         """Profit since the day's start, realised and unrealised, in quote; 0 before the day was started."""
         return self.worth().pnl_quote - self._day_start_pnl if self._day_ns else ZERO
 
-    async def start_day(self, now_ns: int, mark_age_s_max: float) -> None:
+    async def start_day(self, now_ns: int, *, marks_are_young: bool) -> None:
         """Journal, once a day (UTC), the profit that the day begins with; waits for young marks."""
         day_ns = floor_ns(now_ns, DAY_NS)
         if self._day_ns == 0:
             await self._load_day()
-        if self._day_ns < day_ns and self.mark_age_s(now_ns) <= mark_age_s_max:
+        if self._day_ns < day_ns and marks_are_young:
             pnl = self.worth().pnl_quote
             origin = Origin(attributes={"account": self.parts.who.account})
             event = DAY_STARTED.new(DayStarted(day_ns, pnl), now_ns, origin)

@@ -26,6 +26,8 @@ from trader.rows import Decision, Identity, decision_row
 REJECTION_PAUSE_S = 30.0
 """How long a symbol and strategy rests after the venue rejected its order: the next cycle's would fare no better."""
 
+CLOCKS_DIFFER_NS = NANOS_PER_SECOND
+
 log = get_logger(__name__)
 
 Key = tuple[StrategyConfig, str]
@@ -109,7 +111,8 @@ class Cycle:
             log.warning("cycle_without_data", cause=str(error) or type(error).__name__)
         if market is not None:
             for symbol, quote in market.quotes.items():
-                if quote.sane:
+                # One from the future would count as young for as long as that clock is ahead.
+                if quote.sane and quote.received_at_ns <= before_ns + CLOCKS_DIFFER_NS:
                     self._account.parts.marks.learn(symbol, quote.mark, quote.received_at_ns)
         await self._refresh_marks()
         # The slot is taken after reading: what was read is at most as new as the decision says.
@@ -130,7 +133,8 @@ class Cycle:
         decisions: list[Decision] = []
         order_ids: list[str] = []
         rows: list[Row] = []
-        await self._account.start_day(moment.now_ns, self._config.risk.mark_age_s_max)
+        young = self._account.mark_age_s(moment.now_ns) <= Decimal(str(self._config.risk.mark_age_s_max))
+        await self._account.start_day(moment.now_ns, marks_are_young=young)
         for key in self._keys:
             outcome = self._outcome(key, moment)
             decision = self._decision(key, moment, outcome)
@@ -168,7 +172,11 @@ class Cycle:
         def risk_state(signal: SignalSeen, quote: QuoteSeen) -> RiskState:
             return self._risk_state(moment, signal, quote, market.trades.get(symbol))
 
-        return decide(inputs, self._rules, risk_state)
+        outcome = decide(inputs, self._rules, risk_state)
+        known = self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max)
+        if outcome.action == "buy" and known is None:
+            return Outcome("skip", "instrument_stale", outcome.move)  # the way out stays open
+        return outcome
 
     def _obstacle(self, strategy: StrategyConfig, symbol: str, moment: Moment) -> str | None:
         if moment.market is None:
@@ -176,8 +184,6 @@ class Cycle:
         order = self._desk.busy(symbol, strategy.name)
         if order is not None:
             return "order_unknown" if order.state is OrderState.UNKNOWN else "order_open"
-        if self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max) is None:
-            return "instrument_stale"
         if self._rests_until_ns.get((symbol, strategy.name), 0) > moment.now_ns:
             return "resting_after_rejection"
         return None

@@ -172,6 +172,7 @@ class Trader:
         now_s, fills = self._clock.monotonic_s(), self.ledger.portfolio.fills
         if fills == self._fills_seen and now_s - looked_at_s < ACCOUNT_S:
             return looked_at_s
+        await self._refresh_instruments()
         try:
             await self._look_at_account(fills)
         except VenueError as error:
@@ -247,7 +248,19 @@ class Trader:
         if self._fills_seen == fills:
             # Balances and book are of one moment only if nothing was filled while we looked.
             await self.reconciler.compare()
-        await self.instruments.get(self._symbols, self._config.instrument_age_s_max / 2)
+
+    async def _refresh_instruments(self) -> None:
+        """Ticks and lots of what is traded or held, asked for again before they are too old."""
+        wanted = {*self._symbols, *self.account.held()}
+        try:
+            listed = await self.instruments.get(wanted, self._config.instrument_age_s_max / 2)
+        except VenueError as error:
+            log.warning("instruments_not_seen", cause=str(error))
+            return
+        unlisted = frozenset(wanted - listed.keys())
+        for symbol in sorted(unlisted - self.account.unlisted):
+            log.warning("instrument_not_listed", symbol=symbol)
+        self.account.unlisted = unlisted
 
     def _commander(self) -> Commander:
         return Commander(

@@ -31,6 +31,9 @@ OVERRIDES = Path("config", "overrides.toml")
 
 SECRET_WORDS = ("secret", "password", "api_key", "url")
 
+SAID_MODES = frozenset({"verify-full", "verify-ca", "require", "disable"})
+"""Of libpq's `sslmode`: those that do what they say; `allow` and `prefer` fall back to clear text."""
+
 Tree = dict[str, object]
 
 
@@ -150,16 +153,23 @@ def refuse_plain_text(config: AresConfig) -> None:
             "database.tls", "off", f"{host} is another machine and would be reached in the clear", way_out
         )
     for server in (config.kafka.servers or "").split(","):
-        broker = server.strip().rpartition(":")[0].strip("[]")
+        broker = urlsplit(f"//{server.strip()}").hostname
         if broker and config.kafka.security == "plaintext" and not _is_here(broker):
             way_out = "Set kafka.security = 'ssl' or 'sasl_ssl', or 'mesh' where a mesh encrypts"
             raise ConfigError("kafka.security", "plaintext", f"{broker} would be reached in the clear", way_out)
-    url = config.control.url
-    if url is not None:
-        parts = urlsplit(url.get_secret_value())
-        if parts.hostname and not _is_here(parts.hostname) and "sslmode" not in parse_qs(parts.query):
-            way_out = "Write ?sslmode=verify-full, or ?sslmode=disable where a mesh encrypts"
-            raise ConfigError("control.url", HIDDEN, f"does not say how {parts.hostname} is reached", way_out)
+    if config.control.url is not None:
+        _refuse_undecided(config.control.url.get_secret_value())
+
+
+def _refuse_undecided(url: str) -> None:
+    """A control store elsewhere says whether its line is encrypted: libpq's own default falls back in silence."""
+    parts = urlsplit(url)
+    said = parse_qs(parts.query)
+    hosts = [parts.hostname or "", *",".join(said.get("host", []) + said.get("hostaddr", [])).split(",")]
+    elsewhere = [host for host in hosts if host and not host.startswith("/") and not _is_here(host)]
+    if elsewhere and not SAID_MODES.intersection(said.get("sslmode", [])):
+        way_out = "Write ?sslmode=verify-full, or ?sslmode=disable where a mesh encrypts"
+        raise ConfigError("control.url", HIDDEN, f"does not say how {elsewhere[0]} is reached", way_out)
 
 
 def _is_here(host: str) -> bool:

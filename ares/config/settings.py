@@ -99,7 +99,7 @@ class TlsConfig(Section):
     pg_port: Port = 8843
     health_port: Port = 9444
     program: str = Field("stunnel", description="of Debian's package stunnel4, or a path to it")
-    watch_s: Reloadable[Seconds] = Field(5.0, description="the files are looked at this often, if nothing tells sooner")
+    watch_s: Seconds = Field(5.0, description="the files are looked at this often, if nothing tells sooner")
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from ares.config.settings import KafkaConfig
-from ares.control import StoredEvent
+from ares.control import ControlStore, StoredEvent
 from ares.errors import ConfigError, EventUnreadable, StoreRejected, StreamUnavailable
 from ares.events.mirror import EventFeed
 from ares.model.row import Row
@@ -36,9 +36,11 @@ log = get_logger(__name__)
 
 
 class KafkaFeed(EventFeed):
-    """The log, with a cursor of its own: Kafka may be behind QuestDB, or before it."""
+    """The log, with a cursor of its own for each topic: Kafka may be behind QuestDB, or before it."""
 
-    name = "kafka_events"
+    def __init__(self, control: ControlStore, config: KafkaConfig) -> None:
+        super().__init__(control)
+        self.name = f"kafka/{config.events_topic}"
 
 
 class KafkaWriter:
@@ -106,17 +108,21 @@ class KafkaWriter:
 
 
 class KafkaSource:
-    """The next events for one subscription; its offset is kept by Kafka, as that of a consumer group."""
+    """The next events for one subscription; its offset is kept by Kafka, as that of a consumer group.
 
-    def __init__(self, config: KafkaConfig, name: str, *, from_start: bool) -> None:
+    `after`: the position that it begins behind. Kafka's own "from now" is another moment at each start without an
+    offset, so that what came meanwhile would be lost.
+    """
+
+    def __init__(self, config: KafkaConfig, name: str, after: int) -> None:
         self._config = config
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka")
-        self._position = 0
+        self._position = after
         self._page: list[StoredEvent] = []
         settings = {
             "group.id": f"{config.events_topic}/{name}",
             "enable.auto.commit": False,
-            "auto.offset.reset": "earliest" if from_start else "latest",
+            "auto.offset.reset": "earliest",
             "topic.metadata.refresh.interval.ms": METADATA_MS,
         }
         try:
@@ -210,10 +216,14 @@ def _of(found: Mapping[str, object], name: str, kind: type[T]) -> T:
 
 
 def create_topic(config: KafkaConfig) -> None:
-    """Make the topic if there is none. Raises `StreamUnavailable`."""
-    topic = NewTopic(config.events_topic, 1, config.replicas, config=KEPT_FOR_EVER)
+    """Make the topic if there is none; where there is one it may be somebody else's. Raises `StreamUnavailable`."""
+    replicated = {"min.insync.replicas": "2"} if config.replicas > 2 else {}
+    topic = NewTopic(config.events_topic, 1, config.replicas, config=KEPT_FOR_EVER | replicated)
     admin = AdminClient(connection(config))  # named, for it must live until the answer is there
     try:
+        if config.events_topic in admin.list_topics(timeout=config.timeout_s).topics:
+            return
+        log.warning("topic_created", topic=config.events_topic, servers=config.servers)
         made = admin.create_topics([topic], operation_timeout=config.timeout_s)
         made[config.events_topic].result(config.timeout_s)
     except KafkaException as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,9 +19,16 @@ from ares.telemetry import get_logger, metrics
 log = get_logger(__name__)
 
 
+_pauses: deque[tuple[int, float]] = deque(maxlen=10_000)
+"""Generation and seconds of collections that the metrics do not know yet."""
+
+
 @contextmanager
 def pauses_measured() -> Iterator[None]:
-    """Observe every collection of this process, as long as the block lasts."""
+    """Note every collection of this process, as long as the block lasts; `tell_pauses` brings them to the metrics.
+
+    A collection may begin anywhere, inside the metrics' own lock too: there is no asking for that lock from here.
+    """
     began_s = 0.0
 
     def observe(phase: str, about: Mapping[str, int]) -> None:
@@ -28,13 +36,20 @@ def pauses_measured() -> Iterator[None]:
         if phase == "start":
             began_s = time.perf_counter()
         else:
-            metrics.GC_PAUSE_SECONDS.labels(str(about["generation"])).observe(time.perf_counter() - began_s)
+            _pauses.append((about["generation"], time.perf_counter() - began_s))
 
     gc.callbacks.append(observe)
     try:
         yield
     finally:
         gc.callbacks.remove(observe)
+
+
+def tell_pauses() -> None:
+    """Bring what was noted to the metrics."""
+    while _pauses:
+        generation, seconds = _pauses.popleft()
+        metrics.GC_PAUSE_SECONDS.labels(str(generation)).observe(seconds)
 
 
 def settle(config: ResourcesConfig) -> None:

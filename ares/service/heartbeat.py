@@ -13,6 +13,7 @@ from ares import __version__
 from ares.control import ControlStore
 from ares.errors import AresError
 from ares.model.row import Row
+from ares.service.collection import tell_pauses
 from ares.service.maintenance import Maintenance
 from ares.service.resources import ResourceWatch, Usage, limits_of
 from ares.service.types import Service, ServiceContext, ServiceSpec
@@ -44,6 +45,7 @@ class Heartbeat:
             while True:
                 health = self._service.health()
                 usage = self._resources.measure()
+                tell_pauses()
                 await self._beat(control, "ready" if health.ready else "not_ready", health.detail, usage)
                 self._resources.require_within(usage)
                 await self._context.clock.sleep(self._context.config.monitoring.heartbeat_s)

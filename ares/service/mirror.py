@@ -44,7 +44,7 @@ class MirrorService:
             (EventFeed(self._control), self._writer),
         ]
         if self._kafka is not None:
-            ways.append((KafkaFeed(self._control), self._kafka))
+            ways.append((KafkaFeed(self._control, self._context.config.kafka), self._kafka))
         self._mirrors = [
             Mirror(self._control, feed, writer, self._context.clock, _backoff(), rows_max=rows_max)
             for feed, writer in ways
@@ -63,7 +63,9 @@ class MirrorService:
             tasks.create_task(self._witness(), name="witness")
 
     def _from_kafka(self, subscription: Subscription) -> KafkaSource:
-        return KafkaSource(self._context.config.kafka, subscription.name, from_start=subscription.from_start)
+        assert self._control is not None, "start() comes first"
+        after = self._control.begin(subscription.cursor, at_end=not subscription.from_start)
+        return KafkaSource(self._context.config.kafka, subscription.name, after)
 
     async def _witness(self) -> None:
         """Sign and copy the heads of the audit chains, for ever."""

@@ -44,7 +44,7 @@ class TlsProxy:
         self._process: Process | None = None
         self._listening: asyncio.Task[None] | None = None
         self._served: Certificate | None = None
-        self._seen = ""
+        self._seen = self._taken = ""
         self._problem = ""
 
     async def start(self) -> None:
@@ -110,7 +110,7 @@ class TlsProxy:
                 *folders, recursive=False, rust_timeout=wait_ms, yield_on_timeout=True, ignore_permission_denied=True
             ):
                 yield
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             log.error("certificates_not_watched", error=str(error), way_out="raise fs.inotify limits")
         while True:
             await self._context.clock.sleep(self._tls.watch_s)
@@ -123,7 +123,7 @@ class TlsProxy:
             self._problem = str(error)
             log.warning("certificate_refused", error=str(error))
             return
-        if self._served is not None and pair.fingerprint == self._served.fingerprint:
+        if self._seen == self._taken:  # back to what is served
             self._problem = ""
             return
         assert self._process is not None, "start() comes first"
@@ -148,7 +148,7 @@ class TlsProxy:
         return False
 
     def _take(self, pair: Certificate) -> None:
-        self._served, self._problem = pair, ""
+        self._served, self._taken, self._problem = pair, self._seen, ""
         metrics.TLS_CERTIFICATE_EXPIRY.set(pair.valid_until.timestamp())
         until = f"{pair.valid_until:%FT%RZ}"
         log.info("certificate_served", names=list(pair.names), until=until, sha256=pair.fingerprint)

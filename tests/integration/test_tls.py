@@ -213,6 +213,23 @@ async def test_half_of_a_new_pair_changes_nothing_until_the_other_half_is_there(
         await eventually(lambda: service.health().detail == "")
 
 
+async def test_an_intermediate_that_was_forgotten_is_served_once_it_is_there(place: Place, tmp_path: Path) -> None:
+    server = place.folder / "server.pem"
+    async with proxy(place) as service:
+        server.write_bytes(server.read_bytes() + (place.folder / "ca.pem").read_bytes())
+        await eventually(lambda: service._taken == service._digest())
+        await eventually(lambda: len(chain_of(place)) == 2)
+
+
+def chain_of(place: Place) -> list[str]:
+    """Certificates that the proxy shows, by openssl."""
+    said = subprocess.run(
+        ["openssl", "s_client", "-showcerts", "-connect", f"127.0.0.1:{place.config.tls.health_port}"],
+        input="", capture_output=True, text=True, timeout=20, check=False,
+    ).stdout  # fmt: skip
+    return said.split("-----BEGIN CERTIFICATE-----")[1:]
+
+
 async def test_a_certificate_that_vanishes_or_expired_is_not_taken(place: Place) -> None:
     async with proxy(place) as service:
         before = place.shown()

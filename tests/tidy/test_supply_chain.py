@@ -73,3 +73,9 @@ def test_secret_that_was_committed_and_taken_out_again_is_found(tmp_path: Path) 
     (complaint,) = supply_chain.history(tmp_path)
     assert complaint.startswith("settings.ini, in the history: AWS Access Key")
     assert key not in complaint
+
+
+def test_a_line_that_looks_like_a_header_is_a_line() -> None:
+    header = ("commit 1", "diff --git a/x b/x", "--- a/x", "+++ b/x", "@@ -0,0 +1,3 @@")
+    log = "\n".join([*header, "+++ /etc/passwd", "+++ b/uv.lock", "+key\x0cword", "commit 2"])
+    assert supply_chain.ever_added(log) == {"x": ["++ /etc/passwd", "++ b/uv.lock", "key\x0cword"]}

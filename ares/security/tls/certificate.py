@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from ares.errors import ConfigError
 GROUP_WRITES_OTHERS_READ = 0o027
 """Permissions that a private key must not give: Kubernetes mounts one readable by its group, which is ours alone."""
 ASK_S_MAX = 3.0
+UNREADABLE = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion),
+)
+"""What cryptography says of bytes that it can make nothing of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +49,23 @@ class Certificate:
 
 def read_pair(cert_file: Path, key_file: Path, now: datetime) -> Certificate:
     """The certificate of a pair of files that can be served at `now`. Raises `ConfigError` naming setting and cause."""
-    chain = _read(cert_file, "tls.cert_file")
-    secret = _read(key_file, "tls.key_file")
+    chain, _ = _read(cert_file, "tls.cert_file")
+    secret, mode = _read(key_file, "tls.key_file")
+    parts = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
         leaf = x509.load_pem_x509_certificates(chain)[0]
         certificate = Certificate.of(leaf)
-    except ValueError as error:
+        of_leaf = leaf.public_key().public_bytes(*parts)
+    except UNREADABLE as error:
         raise _refused("tls.cert_file", cert_file, f"no certificate in PEM ({error})") from None
-    if key_file.stat().st_mode & GROUP_WRITES_OTHERS_READ:
+    if mode & GROUP_WRITES_OTHERS_READ:
         way_out = f"chmod 600 {key_file}"
         raise ConfigError("tls.key_file", str(key_file), "others can read or change it", way_out)
     try:
-        key = load_pem_private_key(secret, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        of_key = load_pem_private_key(secret, password=None).public_key().public_bytes(*parts)
+    except UNREADABLE:
         raise _refused("tls.key_file", key_file, "no private key in PEM without a password") from None
-    parts = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if key.public_key().public_bytes(*parts) != leaf.public_key().public_bytes(*parts):
+    if of_key != of_leaf:
         raise _refused("tls.key_file", key_file, f"is not the key of {cert_file}")
     if not certificate.valid_from <= now < certificate.valid_until:
         problem = f"is valid from {certificate.valid_from:%F %R} to {certificate.valid_until:%F %R} UTC only"
@@ -82,9 +89,11 @@ def presented(host: str, port: int) -> Certificate | None:
     return None if shown is None else Certificate.of(x509.load_der_x509_certificate(shown))
 
 
-def _read(path: Path, field: str) -> bytes:
+def _read(path: Path, field: str) -> tuple[bytes, int]:
+    """What is in a file and who may read it, of one and the same file."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(), os.fstat(file.fileno()).st_mode
     except OSError as error:
         raise _refused(field, path, f"cannot be read ({error.strerror})") from None
 

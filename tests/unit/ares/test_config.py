@@ -78,8 +78,13 @@ def test_control_store_elsewhere_must_say_how_it_is_reached() -> None:
     with pytest.raises(ConfigError, match=r"control\.url.*pg\.internal.*sslmode=verify-full") as refused:
         load({**SECRETS, "ARES_CONTROL__URL": url}, profile="prod")
     assert "hunter2" not in str(refused.value)
+    for said in (f"{url}?sslmode=prefer", "postgresql+psycopg:///ares?host=db.internal"):
+        with pytest.raises(ConfigError, match=r"control\.url.*does not say how"):
+            load({**SECRETS, "ARES_CONTROL__URL": said}, profile="prod")
     for said in ("verify-full", "disable"):
         assert load({**SECRETS, "ARES_CONTROL__URL": f"{url}?sslmode={said}"}, profile="prod").control.url
+    there = "postgresql+psycopg:///ares?host=/run/postgresql"
+    assert load({**SECRETS, "ARES_CONTROL__URL": there}, profile="prod").control.url
     assert load({**SECRETS, "ARES_CONTROL__URL": "sqlite:////var/lib/ares/control.db"}, profile="prod").control.url
 
 
@@ -88,6 +93,8 @@ def test_brokers_elsewhere_are_not_reached_in_the_clear() -> None:
     with pytest.raises(ConfigError, match=r"kafka\.security = 'plaintext': kafka\.internal would be reached"):
         load(there, profile="prod")
     assert load({**there, "ARES_KAFKA__SECURITY": "ssl"}, profile="prod").kafka.security == "ssl"
+    with pytest.raises(ConfigError, match=r"kafka\.security"):
+        load({**SECRETS, "ARES_KAFKA__SERVERS": "kafka.internal"}, profile="prod")
     assert load({**SECRETS, "ARES_KAFKA__SERVERS": "[::1]:9092"}, profile="prod").kafka.servers == "[::1]:9092"
     with pytest.raises(ConfigError, match="user and password belong together"):
         load({"ARES_KAFKA__SECURITY": "sasl_ssl", "ARES_KAFKA__USER": "ares"})
