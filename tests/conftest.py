@@ -19,6 +19,7 @@ from ares.control import ControlStore
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
+from tests.helpers import missing
 from tests.kafka import COORDINATE, RunningKafka, kafka_path, running_kafka
 from tests.vaultd import RunningVault, running_vault
 
@@ -46,7 +47,7 @@ def require_program(name: str, install: str) -> str:
     """Where a program is. Skips on a user's machine, fails in CI."""
     found = shutil.which(name)
     if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed: {install}")
+        missing(f"{name} is not installed: {install}")
     return found
 
 
@@ -114,9 +115,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
     try:
         kafka_path()
     except Exception as error:  # jgo has no errors of its own
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            f"{COORDINATE} cannot be had from Maven Central: {error}"
-        )
+        missing(f"{COORDINATE} cannot be had from Maven Central: {error}")
     with running_kafka(tmp_path_factory.mktemp("kafka"), free_port(), free_port()) as there:
         yield there
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import time
@@ -60,9 +59,9 @@ class RunningKafka:
             assert time.monotonic() < deadline, "Kafka does not answer"
             time.sleep(0.2)
 
-    def kill(self, sign: signal.Signals = signal.SIGKILL) -> None:
+    def kill(self) -> None:
         if self._process is not None:
-            self._process.send_signal(sign)
+            self._process.kill()
             self._process.wait(30)
             self._process = None
 

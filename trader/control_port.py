@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from ares.errors import AresError, OperatingError, UsageError
+from ares.files import write_whole
 from ares.service.http import listen
 from trader.commander import Commander, Order, Outcome
 from trader.control_files import address_path, token_path
@@ -19,6 +19,7 @@ from trader.control_files import address_path, token_path
 BODY_BYTES_MAX = 16_384
 WORDS_MAX = 200
 TOKEN_BYTES = 32
+PRIVATE_MODE = 0o600
 
 
 class ControlPort:
@@ -100,12 +101,7 @@ def _order(body: bytes) -> Order:
 def _write_private(path: Path, text: str) -> None:
     """Write a file that only this user can read; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(path.suffix + ".new")
-    draft.unlink(missing_ok=True)
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
+        write_whole(path, text.encode(), PRIVATE_MODE)
     except OSError as error:
         raise OperatingError(f"{path}: cannot be written ({error.strerror})") from None

@@ -49,16 +49,10 @@ def status(json: Annotated[bool, typer.Option("--json", help="JSON instead of a 
     """The window that is open, if any. Example: ares maintenance status"""
     with opened_control() as (_, control):
         window = Maintenance(control, SystemClock()).current()
-    rows = [
-        {
-            "since": to_datetime(window.since_ns),
-            "until": to_datetime(window.until_ns),
-            "who": window.who,
-            "why": window.why,
-        }
-        for window in [window]
-        if window is not None
-    ]
+    rows: list[dict[str, object]] = []
+    if window is not None:
+        since, until = to_datetime(window.since_ns), to_datetime(window.until_ns)
+        rows.append({"since": since, "until": until, "who": window.who, "why": window.why})
     print_rows(rows, json=json)
 
 

@@ -137,7 +137,7 @@ class EventBus:
         return len(page)
 
     async def _follow(self, subscription: Subscription, poll_s: float) -> None:
-        source = self._source(subscription)
+        source = await asyncio.to_thread(self._source, subscription)
         try:
             while True:
                 try:

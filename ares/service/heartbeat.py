@@ -41,12 +41,14 @@ class Heartbeat:
         be opened at all.
         """
         control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
+        maintenance = Maintenance(control, self._context.clock)
         try:
             while True:
                 health = self._service.health()
                 usage = self._resources.measure()
                 tell_pauses()
                 await self._beat(control, "ready" if health.ready else "not_ready", health.detail, usage)
+                await self._look_for_maintenance(maintenance)
                 self._resources.require_within(usage)
                 await self._context.clock.sleep(self._context.config.monitoring.heartbeat_s)
         finally:
@@ -84,7 +86,14 @@ class Heartbeat:
         )
         try:
             await asyncio.to_thread(control.mirror, [row])
-            window = await asyncio.to_thread(Maintenance(control, self._context.clock).current)
-            metrics.MAINTENANCE.set(0 if window is None else 1)
         except AresError as error:
             log.warning("heartbeat_missed", cause=error.code)
+
+    @staticmethod
+    async def _look_for_maintenance(maintenance: Maintenance) -> None:
+        try:
+            window = await asyncio.to_thread(maintenance.current)
+        except AresError as error:
+            log.warning("maintenance_not_seen", cause=error.code)
+        else:
+            metrics.MAINTENANCE.set(0 if window is None else 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config import AresConfig
-from ares.control import AuditEntry, ControlStore, Json, NewEvent
+from ares.control import AuditEntry, ControlStore, Json, NewEvent, StoredEvent
 from ares.errors import SequenceConflict
 from ares.events import Event, EventRegistry, EventType
 from ares.events.projection import Projection
@@ -57,21 +57,25 @@ class Window:
 
 
 class Maintenance:
-    """Opens, closes and finds windows. Every method raises `ControlUnavailable` if the store cannot be reached."""
+    """Opens, closes and finds windows. Every method raises `ControlUnavailable` if the store cannot be reached.
+
+    Keep it where it is asked often: it reads only what was said since.
+    """
 
     def __init__(self, control: ControlStore, clock: Clock) -> None:
         self._control = control
         self._clock = clock
+        self._newest: StoredEvent | None = None
 
     def current(self) -> Window | None:
         """The window that is open now."""
-        events = self._control.read(STREAM)
-        if not events:
+        newest = self._read()
+        if newest is None:
             return None
-        body = REGISTRY.read(events[-1]).body
+        body = REGISTRY.read(newest).body
         if not isinstance(body, WindowOpened) or body.until_ns <= self._clock.now_ns():
             return None
-        return Window(body.who, body.why, events[-1].ts_ns, body.until_ns)
+        return Window(body.who, body.why, newest.ts_ns, body.until_ns)
 
     def open(self, who: str, why: str, seconds: float) -> Window:
         """Open a window from now on, in place of one that is open."""
@@ -88,14 +92,23 @@ class Maintenance:
         self._append(said, CLOSED.new(said, self._clock.now_ns()))
         return True
 
+    def _read(self) -> StoredEvent | None:
+        """The last that was said."""
+        for event in self._control.stream(STREAM, self._seq(self._newest)):
+            self._newest = event
+        return self._newest
+
+    @staticmethod
+    def _seq(event: StoredEvent | None) -> int:
+        return 0 if event is None else event.seq
+
     def _append(self, said: WindowOpened | WindowClosed, event: NewEvent) -> None:
         after: dict[str, Json] = {"state": event.type}
         if isinstance(said, WindowOpened):
             after["until_ns"] = said.until_ns
         entry = AuditEntry("maintenance", said.who, STREAM, event.ts_ns, after=after, why=said.why)
         for _ in range(TRIES_MAX):
-            events = self._control.read(STREAM)
-            seq = events[-1].seq if events else 0
+            seq = self._seq(self._read())
             row = window_row(said, event.ts_ns, seq + 1)
             try:
                 self._control.append(STREAM, [event], expected_seq=seq, mirror=[row], audit=[entry])

@@ -17,7 +17,7 @@ from watchfiles import awatch
 from ares.clock import to_datetime
 from ares.config.settings import AresConfig, TlsConfig
 from ares.errors import ConfigError, PortInUse, ServerFailed
-from ares.security.tls import Certificate, presented, read_pair, stunnel_config
+from ares.security.tls import DOORS, Certificate, presented, read_pair, stunnel_config
 from ares.service.runner import end_with_parent
 from ares.service.types import Capability, Health, ServiceContext, ServiceSpec
 from ares.store.server import make_dir, port_is_free
@@ -178,7 +178,7 @@ class TlsProxy:
 
 def ports(tls: TlsConfig) -> list[tuple[str, int]]:
     """Where the proxy listens, by setting."""
-    return [("tls.http_port", tls.http_port), ("tls.pg_port", tls.pg_port), ("tls.health_port", tls.health_port)]
+    return [(f"tls.{door}", getattr(tls, door)) for door in DOORS]
 
 
 def program(tls: TlsConfig) -> str:

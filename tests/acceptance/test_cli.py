@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ares.config.settings import DatabaseConfig
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def ares(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the real command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "ares.cli", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.helpers import ares
 
 
 def reaching(config: DatabaseConfig) -> dict[str, str]:

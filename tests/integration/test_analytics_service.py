@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,9 @@ from analytics.services import ANALYTICS
 from analytics.testing import SyntheticMarket
 from ares.clock import NANOS_PER_SECOND, SystemClock, floor_ns
 from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, TrainingConfig
-from ares.service import Health, Service, ServiceContext
+from ares.service import Health, ServiceContext
 from ares.store import Database, RowWriter
+from tests.helpers import eventually, running
 
 BTC = "BTC/USDT"
 MINUTES = 600
@@ -33,25 +32,6 @@ def context_of(database: DatabaseConfig, venue: str, state_dir: Path, **training
         training=settings,
     )
     return ServiceContext(config, SystemClock(), "test")
-
-
-@asynccontextmanager
-async def running(context: ServiceContext) -> AsyncIterator[Service]:
-    service = ANALYTICS.build(context)
-    await service.start()
-    work = asyncio.create_task(service.run())
-    try:
-        yield service
-    finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        await service.stop()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not holds():
-            await asyncio.sleep(0.05)
 
 
 async def a_market(writer: RowWriter, venue: str) -> SyntheticMarket:
@@ -76,11 +56,11 @@ async def test_service_freezes_trains_and_scores_by_itself(
 ) -> None:
     context = context_of(questdb_config, venue, tmp_path)
     market = await a_market(writer, venue)
-    async with running(context) as service:
+    async with running(ANALYTICS.build(context)) as service:
         assert service.health() == Health(False, "waiting for ingest to say that history is complete")
-        await until(lambda: service.health() == Health(True, ""))
+        await eventually(lambda: service.health() == Health(True, ""), WAIT_S_MAX)
         model = tmp_path / "models" / f"of_{venue}"
-        await until(lambda: any(model.glob("*.joblib")))
+        await eventually(lambda: any(model.glob("*.joblib")), WAIT_S_MAX)
         predicted = "SELECT count() AS n FROM predictions WHERE venue = %(venue)s"
         async with asyncio.timeout(WAIT_S_MAX):
             while not await count(database, predicted, venue, "predictions"):
@@ -127,9 +107,9 @@ async def trained(
     """A scorer whose model is fitted and kept, and not loaded yet."""
     context = context_of(questdb_config, venue, tmp_path)
     await a_market(writer, venue)
-    async with running(context) as service:
+    async with running(ANALYTICS.build(context)) as service:
         model = tmp_path / "models" / f"of_{venue}"
-        await until(lambda: service.health().ready and any(model.glob("*.joblib")))
+        await eventually(lambda: service.health().ready and any(model.glob("*.joblib")), WAIT_S_MAX)
         await asyncio.sleep(0.2)
     return Scorer(database, venue, f"of_{venue}", tmp_path)
 

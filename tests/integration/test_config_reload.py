@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,9 @@ from ares.service.config_versions import ConfigVersion, ConfigVersions
 from ares.service.drift import ask_to_reload, drifts
 from ares.service.reload import ConfigReloader
 from ares.service.runner import RunOptions, run_service
+from tests.helpers import eventually
+
+WAIT_S_MAX = 30.0
 
 
 @dataclass
@@ -75,14 +78,8 @@ class Installed:
             control.close()
 
     async def recorded(self, number: int) -> list[ConfigVersion]:
-        await until(lambda: len(self.history()) >= number)
+        await eventually(lambda: len(self.history()) >= number, WAIT_S_MAX)
         return self.history()
-
-
-async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -113,7 +110,7 @@ async def installed(tmp_path: Path) -> AsyncIterator[Installed]:
 async def test_changed_file_is_taken_up_and_recorded(tmp_path: Path) -> None:
     async with installed(tmp_path) as there:
         there.write({"monitoring": {"heartbeat_s": 0.5}})
-        await until(lambda: there.echo.given)
+        await eventually(lambda: there.echo.given, WAIT_S_MAX)
         assert there.context.config.monitoring.heartbeat_s == there.echo.given[-1].monitoring.heartbeat_s == 0.5
         first, second = await there.recorded(2)
         assert (first.cause, second.cause, second.status) == ("start", "file", "changed")
@@ -127,7 +124,7 @@ async def test_file_that_is_named_from_the_working_directory_is_watched(
     monkeypatch.chdir(tmp_path)
     async with installed(Path()) as there:
         there.write({"monitoring": {"heartbeat_s": 0.5}})
-        await until(lambda: there.echo.given)
+        await eventually(lambda: there.echo.given, WAIT_S_MAX)
 
 
 async def test_files_that_cannot_be_watched_are_an_error_in_the_log_and_hang_up_still_works(
@@ -141,7 +138,7 @@ async def test_files_that_cannot_be_watched_are_an_error_in_the_log_and_hang_up_
         assert "config_not_watched" in capsys.readouterr().out
         there.environ["ARES_MONITORING__HEARTBEAT_S"] = "0.7"
         await asyncio.to_thread(ask_to_reload, there.context.config)
-        await until(lambda: there.echo.given)
+        await eventually(lambda: there.echo.given, WAIT_S_MAX)
 
 
 @pytest.mark.parametrize(
@@ -162,13 +159,13 @@ async def test_invalid_file_changes_nothing_and_says_so(tmp_path: Path, text: st
         assert there.context.config is before
         assert not there.echo.given
         there.write({"monitoring": {"heartbeat_s": 0.5}})
-        await until(lambda: there.echo.given)
+        await eventually(lambda: there.echo.given, WAIT_S_MAX)
 
 
 async def test_setting_that_needs_a_restart_waits_and_the_rest_is_taken_up(tmp_path: Path) -> None:
     async with installed(tmp_path) as there:
         there.write({"monitoring": {"heartbeat_s": 0.5}, "trading": {"account": "other"}})
-        await until(lambda: there.echo.given)
+        await eventually(lambda: there.echo.given, WAIT_S_MAX)
         assert there.context.config.trading.account == "paper"
         (drift,) = await asyncio.to_thread(drifts, there.source.load())
         assert (drift.service, drift.state, drift.waiting) == ("echo", "waits_for_restart", ("trading.account",))
@@ -182,7 +179,7 @@ async def test_hang_up_and_the_door_on_this_machine_reload_what_the_watch_cannot
     async with installed(tmp_path) as there:
         there.environ["ARES_MONITORING__HEARTBEAT_S"] = "0.7"
         assert await asyncio.to_thread(ask_to_reload, there.context.config) == ["echo"]
-        await until(lambda: there.context.config.monitoring.heartbeat_s == 0.7)
+        await eventually(lambda: there.context.config.monitoring.heartbeat_s == 0.7, WAIT_S_MAX)
         card = (there.context.state_dir / "run" / "echo.json").read_text(encoding="utf-8")
         port = int(card.split('"port": ')[1].split(",")[0])
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
@@ -204,7 +201,7 @@ async def test_supervisor_that_is_hung_up_reloads_itself_and_passes_it_on(tmp_pa
     async with ConfigReloader(source, context, taken_up.append).following(lambda: passed_on.append(True)):
         environ["ARES_ENVIRONMENT__RESTARTS_PER_HOUR_MAX"] = "7"
         os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: taken_up)
+        await eventually(lambda: taken_up, WAIT_S_MAX)
     assert taken_up[0].environment.restarts_per_hour_max == 7
     assert passed_on == [True]
 
@@ -222,10 +219,10 @@ async def test_storm_of_edits_leaves_the_last_valid_settings_and_no_restart(tmp_
                 there.write({"monitoring": {"heartbeat_s": last_valid}})
             await asyncio.sleep(rng.random() * 0.1)
         there.write({"monitoring": {"heartbeat_s": last_valid}})
-        await until(lambda: there.context.config.monitoring.heartbeat_s == last_valid)
+        await eventually(lambda: there.context.config.monitoring.heartbeat_s == last_valid, WAIT_S_MAX)
         assert there.echo.starts == 1
         assert all(config.monitoring.heartbeat_s >= 1.0 for config in there.echo.given)
-        await until(lambda: recorded_heartbeat(there.history()[-1]) == last_valid)
+        await eventually(lambda: recorded_heartbeat(there.history()[-1]) == last_valid, WAIT_S_MAX)
 
 
 def recorded_heartbeat(version: ConfigVersion) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pytest
 from ares.control import AuditEntry, ControlStore, NewEvent
 from ares.errors import ControlUnavailable, SequenceConflict
 from tests.conftest import free_port
+from tests.helpers import missing
 from tests.postgres import INSTALL, RunningPostgres, postgres_bin, running_postgres
 from tests.unit.ares.test_control import (  # noqa: F401 - collected here, with the store of this file
     test_append_at_the_wrong_place_is_refused_and_mirrors_nothing,
@@ -36,7 +36,7 @@ WRITERS, EVENTS = 6, 25
 def postgres() -> Iterator[RunningPostgres]:
     programs = postgres_bin()
     if programs is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"PostgreSQL is not installed: {INSTALL}")
+        missing(f"PostgreSQL is not installed: {INSTALL}")
     with running_postgres(free_port(), programs) as server:
         yield server
 

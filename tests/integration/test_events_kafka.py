@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,9 +32,11 @@ from ares.resilience import Backoff
 from ares.service import ServiceContext
 from ares.service.mirror import MirrorService
 from tests.conftest import free_port
+from tests.helpers import eventually, running
 from tests.kafka import RunningKafka, running_kafka
 
 CLOCK = SystemClock()
+WAIT_S_MAX = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +109,12 @@ def till(control: ControlStore, kafka: RunningKafka) -> Till:
     return Till(control, KafkaConfig(servers=kafka.servers, events_topic=f"events-{uuid.uuid4().hex}", timeout_s=5))
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 90.0) -> None:
-    until = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        assert asyncio.get_running_loop().time() < until, "did not come to be"
-        await asyncio.sleep(0.05)
-
-
 async def test_every_event_arrives_in_the_order_of_the_log(till: Till) -> None:
     seen: list[int] = []
     till.pay(120)
     async with till.relaying(), till.subscribed(seen):
         till.pay(60, "till/b")
-        await eventually(lambda: len(seen) >= 180)
+        await eventually(lambda: len(seen) >= 180, WAIT_S_MAX)
     assert seen == list(range(180))
 
 
@@ -131,10 +126,10 @@ async def test_a_subscription_gets_what_it_wants_and_goes_on_where_it_ended(till
     till.pay(2, "till/b", shop="y")
     async with till.relaying():
         async with till.subscribed(first, wanted):
-            await eventually(lambda: first == [3, 4])
+            await eventually(lambda: first == [3, 4], WAIT_S_MAX)
         till.pay(1, "till/b", shop="x")
         async with till.subscribed(second, wanted), till.subscribed(other, name="audit"):
-            await eventually(lambda: second == [7] and other == list(range(8)))
+            await eventually(lambda: second == [7] and other == list(range(8)), WAIT_S_MAX)
 
 
 async def test_a_broker_that_dies_and_comes_back_loses_nothing(control: ControlStore, tmp_path: Path) -> None:
@@ -142,15 +137,15 @@ async def test_a_broker_that_dies_and_comes_back_loses_nothing(control: ControlS
         till, seen = Till(control, KafkaConfig(servers=mine.servers, timeout_s=2)), []  # type: Till, list[int]
         async with till.relaying() as mirror, till.subscribed(seen):
             till.pay(100)
-            await eventually(lambda: len(seen) == 100)
+            await eventually(lambda: len(seen) == 100, WAIT_S_MAX)
             await asyncio.to_thread(mine.kill)
             till.pay(100)
-            await eventually(lambda: mirror.error is not None)
+            await eventually(lambda: mirror.error is not None, WAIT_S_MAX)
             assert mirror.error is not None
             assert "Kafka" in mirror.error
             await asyncio.to_thread(mine.start)
             till.pay(100)
-            await eventually(lambda: len(set(seen)) == 300)
+            await eventually(lambda: len(set(seen)) == 300, WAIT_S_MAX)
             assert mirror.error is None
     assert seen == list(range(300)), "in order, and what was sent twice was taken once"
 
@@ -160,13 +155,13 @@ async def test_what_a_dead_sender_sent_already_is_taken_once_by_who_listened(til
     till.pay(80)
     async with till.subscribed(seen):
         async with till.relaying():
-            await eventually(lambda: len(seen) == 80)
+            await eventually(lambda: len(seen) == 80, WAIT_S_MAX)
         writer = KafkaWriter(till.config)  # it died between Kafka's acknowledgement and its cursor: all again
         await writer.write([event_row(event) for event in control_log(till)])
         await writer.close()
         till.pay(5)
         async with till.relaying():
-            await eventually(lambda: len(seen) >= 85)
+            await eventually(lambda: len(seen) >= 85, WAIT_S_MAX)
     assert seen == list(range(85))
 
 
@@ -177,7 +172,7 @@ def control_log(till: Till) -> list[StoredEvent]:
 async def test_a_page_is_given_again_until_it_was_taken(till: Till) -> None:
     till.pay(3)
     async with till.relaying():
-        await eventually(lambda: till.carried() == 3)
+        await eventually(lambda: till.carried() == 3, WAIT_S_MAX)
     source = KafkaSource(till.config, "careful", 0)
     page: list[int] = []
     while not page:
@@ -205,9 +200,9 @@ async def test_a_new_subscription_may_begin_now_and_misses_nothing_of_what_comes
         await asyncio.sleep(0.5)  # it has begun, and ends before it ever kept an offset
     till.pay(3)
     async with till.relaying(), till.subscribed(seen, from_start=False):
-        await eventually(lambda: len(seen) >= 3)
+        await eventually(lambda: len(seen) >= 3, WAIT_S_MAX)
         till.pay(1)
-        await eventually(lambda: len(seen) >= 4)
+        await eventually(lambda: len(seen) >= 4, WAIT_S_MAX)
     assert seen == [5, 6, 7, 8], "what was there before is no news, however late Kafka got it"
 
 
@@ -215,14 +210,14 @@ async def test_a_message_that_is_no_event_is_passed_over(till: Till) -> None:
     seen: list[int] = []
     async with till.relaying():
         till.pay(1)
-        await eventually(lambda: till.carried() == 1)
+        await eventually(lambda: till.carried() == 1, WAIT_S_MAX)
         producer = Producer(connection(till.config))
         for garbage in (b"{", b"[]", b'{"position": true}', b"\xff"):
             producer.produce(till.config.events_topic, garbage, partition=0)
         assert producer.flush(5) == 0
         till.pay(1)
         async with till.subscribed(seen):
-            await eventually(lambda: seen == [0, 1])
+            await eventually(lambda: seen == [0, 1], WAIT_S_MAX)
 
 
 async def test_the_mirror_service_relays_the_log_where_kafka_is_configured(
@@ -235,23 +230,17 @@ async def test_the_mirror_service_relays_the_log_where_kafka_is_configured(
     (tmp_path / "state").mkdir()
     theirs = ControlStore.open(context.control_url)
     theirs.append("till/a", [PAID.new(Paid(Decimal(7)), 1, Origin("work"))], expected_seq=0)
-    service = MirrorService(context)
-    await service.start()
-    running = asyncio.create_task(service.run())
     seen: list[int] = []
-    async with till.subscribed(seen):
-        await eventually(lambda: seen == [7])
-    assert service.health().ready
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await service.stop()
+    async with running(MirrorService(context)) as service, till.subscribed(seen):
+        await eventually(lambda: seen == [7], WAIT_S_MAX)
+        assert service.health().ready
     theirs.close()
 
 
 async def test_a_message_is_one_object_that_others_can_read(till: Till) -> None:
     till.pay(1, shop="x")
     async with till.relaying():
-        await eventually(lambda: till.carried() == 1)
+        await eventually(lambda: till.carried() == 1, WAIT_S_MAX)
     reader = Consumer(connection(till.config) | {"group.id": "other", "auto.offset.reset": "earliest"})
     reader.subscribe([till.config.events_topic])
     (found,) = await asyncio.to_thread(reader.consume, 1, 20)
@@ -266,7 +255,7 @@ async def test_an_event_that_is_too_large_becomes_a_dead_letter_and_the_rest_goe
     till.control.append("till/z", [NewEvent("paid", 1, {"amount": "1" * 2_000_000})], expected_seq=0)
     till.pay(2)
     async with till.relaying(), till.subscribed(seen):
-        await eventually(lambda: seen == [0, 1])
+        await eventually(lambda: seen == [0, 1], WAIT_S_MAX)
     (letter,) = till.control.dead_letters()
     assert (letter.subscription, letter.position) == (f"kafka/{till.config.events_topic}", 1)
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from ares.service.registry import job_names, service, service_names
 from ares.service.runner import RunOptions, end_with_parent, run_service
 from ares.service.supervisor import Supervisor
 from ares.store.server import EmbeddedQuestDB, RunningServer, port_is_free, resolve_jar, resolve_java
+from tests.helpers import eventually
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -89,12 +90,6 @@ async def supervised(*scripts: Script, settings: EnvironmentConfig = SETTINGS) -
         await supervisor.stop()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.05)
-
-
 async def test_dependents_start_after_and_stop_before_what_they_need() -> None:
     first, second = Script("first", SLEEPER), Script("second", SLEEPER, ("first",))
     async with supervised(second, first) as supervisor:
@@ -108,7 +103,7 @@ async def test_killed_process_comes_back() -> None:
     async with supervised(script) as supervisor:
         assert script.child is not None
         script.child.kill()
-        await until(lambda: len(script.spawned) == 2)
+        await eventually(lambda: len(script.spawned) == 2)
         assert supervisor.restarts == {"worker": 1}
         assert script.exit_code() is None
 
@@ -116,7 +111,7 @@ async def test_killed_process_comes_back() -> None:
 async def test_process_whose_request_was_wrong_is_not_started_again() -> None:
     script = Script("worker", [sys.executable, "-c", "raise SystemExit(2)"])
     async with supervised(script) as supervisor:
-        await until(lambda: supervisor.given_up == ["worker"])
+        await eventually(lambda: supervisor.given_up == ["worker"])
         assert len(script.spawned) == 1
         with pytest.raises(ServerFailed, match="worker was given up: I had no choice"):
             supervisor.require_all()
@@ -125,7 +120,7 @@ async def test_process_whose_request_was_wrong_is_not_started_again() -> None:
 async def test_process_that_keeps_dying_is_given_up() -> None:
     script = Script("worker", [sys.executable, "-c", "raise SystemExit(1)"])
     async with supervised(script, settings=SETTINGS.model_copy(update={"restarts_per_hour_max": 2})) as supervisor:
-        await until(lambda: supervisor.given_up == ["worker"], 20)
+        await eventually(lambda: supervisor.given_up == ["worker"], 20)
         assert len(script.spawned) == 3
 
 
@@ -181,7 +176,7 @@ async def test_service_runs_until_sigterm_then_stops_and_takes_its_card_away(tmp
 
     running = asyncio.create_task(run_service(ServiceSpec("echo", create), context(tmp_path), RunOptions()))
     card = tmp_path / "run" / "echo.json"
-    await until(lambda: bool(created) and "run" in created[0].events and card.exists())
+    await eventually(lambda: bool(created) and "run" in created[0].events and card.exists())
     (state,) = await asyncio.to_thread(service_states, context(tmp_path).config)
     assert (state["service"], state["state"]) == ("echo", "ready")
     os.kill(os.getpid(), signal.SIGTERM)

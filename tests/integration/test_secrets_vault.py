@@ -38,6 +38,7 @@ from ares.service import Health, ServiceContext, ServiceSpec
 from ares.service.auditing import witness_of
 from ares.service.runner import RunOptions, run_service
 from tests.conftest import free_port
+from tests.helpers import eventually
 from tests.vaultd import RunningVault
 
 
@@ -274,13 +275,13 @@ async def test_rotated_secret_reaches_a_running_service_and_a_sealed_vault_does_
     )
     try:
         await asyncio.to_thread(vault.put, "venues/sim", key="second-key", secret="second-secret")
-        await reached(lambda: keeper.keys[-1] == "second-key")
+        await eventually(lambda: keeper.keys[-1] == "second-key", 30)
         await asyncio.to_thread(vault.seal)
-        await reached(lambda: "secrets_stale 1.0" in metrics_page())
+        await eventually(lambda: "secrets_stale 1.0" in metrics_page(), 30)
         assert not running.done()
         await asyncio.to_thread(vault.unseal)
         await asyncio.to_thread(vault.put, "venues/sim", key="third-key", secret="third-secret")
-        await reached(lambda: keeper.keys[-1] == "third-key")
+        await eventually(lambda: keeper.keys[-1] == "third-key", 30)
         assert keeper.keys == ["first-key", "second-key", "third-key"]
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -411,12 +412,6 @@ def silent_server() -> Iterator[int]:
 
 def metrics_page() -> str:
     return generate_latest().decode()
-
-
-async def reached(condition: Callable[[], object], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def until(condition: Callable[[], bool]) -> None:

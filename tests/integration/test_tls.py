@@ -8,9 +8,8 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +29,7 @@ from ares.service.tls import TlsProxy
 from ares.store import Database, RowWriter
 from ares.store.server import healthy
 from tests.conftest import require_program
+from tests.helpers import ares, eventually, running
 
 SECOND_NS = 1_000_000_000
 
@@ -82,28 +82,9 @@ def place(questdb_config: DatabaseConfig, ports: list[int], tmp_path: Path) -> I
     assert not [p for p in left if p.status() != psutil.STATUS_ZOMBIE], "the proxy outlived its test"
 
 
-@asynccontextmanager
-async def proxy(place: Place) -> AsyncIterator[TlsProxy]:
+def proxy(place: Place) -> AbstractAsyncContextManager[TlsProxy]:
     """The service at work."""
-    service = TlsProxy(ServiceContext(place.config, SystemClock(), "tls@test:1"))
-    try:
-        await service.start()
-        work = asyncio.create_task(service.run())
-        try:
-            yield service
-        finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-    finally:
-        await service.stop()
-
-
-async def eventually(condition: object, seconds: float = 10.0) -> None:
-    assert callable(condition)
-    until = asyncio.get_running_loop().time() + seconds
-    while not await asyncio.to_thread(condition):
-        assert asyncio.get_running_loop().time() < until, "did not come to be"
-        await asyncio.sleep(0.05)
+    return running(TlsProxy(ServiceContext(place.config, SystemClock(), "tls@test:1")))
 
 
 def beat(service: str, number: int) -> Row:
@@ -319,12 +300,6 @@ async def test_old_protocols_are_refused(place: Place) -> None:
             pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"),
         ):
             context.wrap_socket(plain)
-
-
-def ares(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ares.cli", *words]
-    environment = os.environ | variables
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 async def test_commands_make_and_renew_a_certificate_and_show_what_is_served(place: Place, tmp_path: Path) -> None:

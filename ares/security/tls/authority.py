@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from ares.errors import UsageError
+from ares.files import write_whole
 
 AUTHORITY_DAYS = 3_650
 SLACK = timedelta(minutes=5)
@@ -37,13 +37,7 @@ def issue(folder: Path, hosts: list[str], days: int, now: datetime) -> tuple[Pat
     authority, authority_key = _authority(ca_file, ca_key_file, now)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(_name(hosts[0]))
-        .issuer_name(authority.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - SLACK)
-        .not_valid_after(now + timedelta(days=days))
+        _begun(_name(hosts[0]), authority.subject, key, now, days)
         .add_extension(x509.SubjectAlternativeName([_subject(host) for host in hosts]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -51,8 +45,8 @@ def issue(folder: Path, hosts: list[str], days: int, now: datetime) -> tuple[Pat
         .sign(authority_key, hashes.SHA256())
     )
     cert_file, key_file = folder / "server.pem", folder / "server.key"
-    _put(key_file, _private(key), 0o600)
-    _put(cert_file, certificate.public_bytes(Encoding.PEM), 0o644)
+    write_whole(key_file, _private(key), 0o600)
+    write_whole(cert_file, certificate.public_bytes(Encoding.PEM), 0o644)
     return ca_file, cert_file, key_file
 
 
@@ -75,21 +69,30 @@ def _found_authority(
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("Ares dev authority")
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - SLACK)
-        .not_valid_after(now + timedelta(days=AUTHORITY_DAYS))
+        _begun(name, name, key, now, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(_signs_certificates(), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _put(key_file, _private(key), 0o600)
-    _put(ca_file, certificate.public_bytes(Encoding.PEM), 0o644)
+    write_whole(key_file, _private(key), 0o600)
+    write_whole(ca_file, certificate.public_bytes(Encoding.PEM), 0o644)
     return certificate, key
+
+
+def _begun(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, days: int
+) -> x509.CertificateBuilder:
+    """What every certificate says: whose key it is, who vouches for it, from when to when."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - SLACK)
+        .not_valid_after(now + timedelta(days=days))
+    )
 
 
 def _signs_certificates() -> x509.KeyUsage:
@@ -119,12 +122,3 @@ def _subject(host: str) -> x509.GeneralName:
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _put(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file whole; it never exists with wider permissions than it ends with."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-    fresh.replace(path)

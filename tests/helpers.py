@@ -1,0 +1,59 @@
+"""What tests of several files do the same way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from ares.service.types import Service
+
+ROOT = Path(__file__).resolve().parents[1]
+S = TypeVar("S", bound=Service)
+
+
+def missing(what: str) -> NoReturn:
+    """Skip a test on a user's machine for what is not there; in CI that is a failure."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(what)
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until it holds. It is asked in a thread: one that blocks must not hold up what it waits for."""
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(condition):
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def running(service: S) -> AsyncIterator[S]:
+    """A service at work; stopped with the block, after a failed start too."""
+    try:
+        await service.start()
+        work = asyncio.create_task(service.run())
+        try:
+            yield service
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+    finally:
+        await service.stop()
+
+
+def ares(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "ares.cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
