@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from analytics.facts import MINUTE_NS
 from ares.clock import NANOS_PER_SECOND
 from ares.model.market import Bar, Book, Quote, Side, Trade
-from ares.model.row import Row, UtcNs
+from ares.model.row import Row, Storable, UtcNs
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 TRADES_A_MINUTE = 4
@@ -34,9 +34,9 @@ class SyntheticMarket:
             self.prices[symbol] = 100.0
             self.seqs[symbol] = 0
 
-    def candles(self, start_ns: int, minutes: int) -> list[Row]:
+    def candles(self, start_ns: int, minutes: int) -> list[Storable]:
         """The venue's own candles."""
-        rows: list[Row] = []
+        rows: list[Storable] = []
         for ts_ns in range(start_ns, start_ns + minutes * MINUTE_NS, MINUTE_NS):
             for symbol in self.symbols:
                 opened, closed = self.prices[symbol], self._step(symbol)
@@ -44,28 +44,28 @@ class SyntheticMarket:
                 high, low = max(opened, closed) * 1.0001, min(opened, closed) * 0.9999
                 trades, bought = self.rng.randint(1, 40), volume * self.rng.random()
                 values = (opened, high, low, closed, volume, volume * closed)
-                rows.append(Bar(self.venue, symbol, ts_ns, *values, trades, bought, ts_ns + MINUTE_NS).to_row())
+                rows.append(Bar(self.venue, symbol, ts_ns, *values, trades, bought, ts_ns + MINUTE_NS))
         return rows
 
-    def trades(self, start_ns: int, minutes: int) -> list[Row]:
+    def trades(self, start_ns: int, minutes: int) -> list[Storable]:
         """Trades spread over every minute."""
-        rows: list[Row] = []
+        rows: list[Storable] = []
         step_ns = MINUTE_NS // TRADES_A_MINUTE
         for ts_ns in range(start_ns, start_ns + minutes * MINUTE_NS, step_ns):
             rows += [self.trade(symbol, ts_ns + self.rng.randrange(step_ns)) for symbol in self.symbols]
         return rows
 
-    def trade(self, symbol: str, ts_ns: int) -> Row:
+    def trade(self, symbol: str, ts_ns: int) -> Trade:
         """The next trade of a symbol, at a moment."""
         self.seqs[symbol] += 1
         seq = self.seqs[symbol]
         side: Side = "buy" if self.rng.random() < 0.5 else "sell"
         price, amount = self._step(symbol), self.rng.uniform(0.1, 2.0)
-        return Trade(self.venue, symbol, str(seq), seq, side, price, amount, ts_ns, ts_ns, "stream").to_row()
+        return Trade(self.venue, symbol, str(seq), seq, side, price, amount, ts_ns, ts_ns, "stream")
 
-    def books(self, start_ns: int, minutes: int) -> list[Row]:
+    def books(self, start_ns: int, minutes: int) -> list[Storable]:
         """A quote and a book at some moment of every minute."""
-        rows: list[Row] = []
+        rows: list[Storable] = []
         for ts_ns in range(start_ns, start_ns + minutes * MINUTE_NS, MINUTE_NS):
             for symbol in self.symbols:
                 at_ns, mid, half = (
@@ -76,9 +76,9 @@ class SyntheticMarket:
                 sizes = [self.rng.uniform(0.1, 5.0) for _ in range(2)]
                 number, bid, ask = at_ns // 1_000, mid - half, mid + half
                 quote = (number, bid, sizes[0], ask, sizes[1], at_ns, at_ns)
-                rows.append(Quote(self.venue, symbol, *quote, "receipt").to_row())
+                rows.append(Quote(self.venue, symbol, *quote, "receipt"))
                 levels = (((bid, sizes[0]),), ((ask, sizes[1]),))
-                rows.append(Book(self.venue, symbol, number, *levels, at_ns, at_ns, "venue").to_row())
+                rows.append(Book(self.venue, symbol, number, *levels, at_ns, at_ns, "venue"))
         return rows
 
     def marks(self, now_ns: int, watermark_ns: int, channels: Sequence[str] = ("trades", "backfill")) -> list[Row]:

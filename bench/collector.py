@@ -55,7 +55,7 @@ def work(kind: str) -> float:
     gc.callbacks.append(observe)
     rows: deque[object] = deque(maxlen=HELD)
     for n in range(TRADES):
-        rows.append(Trade("v", "BTC/USDT", str(n), n, "buy", 60_000.0, 0.01, n, n, "stream").to_row())
+        rows.append(Trade("v", "BTC/USDT", str(n), n, "buy", 60_000.0, 0.01, n, n, "stream"))
     assert len(rows) == HELD
     assert held is not None or kind == "bare"
     return longest

@@ -10,7 +10,7 @@ import ccxt
 import orjson
 from contest import Bench, Run
 
-from ingest.venues.binance import Names, decode_trade
+from ingest.venues.binance.decoder import Names, decode_trade
 
 TRADES = 20_000
 NAMES = Names("sim", {"BTCUSDT": "BTC/USDT"})
@@ -55,7 +55,7 @@ def bench() -> Bench:
         market = venue.safe_market("BTCUSDT", None, None, "spot")
         decoded.append(sum(1 for frame in inputs if decode_trade(orjson.loads(frame), NAMES, 1)))
         yield {
-            "ares": lambda: rate(lambda frame: decode_trade(orjson.loads(frame), NAMES, 1).to_row(), inputs),
+            "ares": lambda: rate(lambda frame: decode_trade(orjson.loads(frame), NAMES, 1), inputs),
             "peer": lambda: rate(lambda frame: venue.parse_trade(orjson.loads(frame), market), inputs),
             "limit": lambda: rate(orjson.loads, inputs),
         }

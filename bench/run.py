@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import collector
 import decode
+import socket_to_row
 import traces
 import write
 from contest import Bench
@@ -31,6 +32,9 @@ BENCHES: dict[str, Callable[[], Bench]] = {
     "traces": traces.bench,
     "write": write.bench,
 }
+
+SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {"ingest": socket_to_row.results}
+"""Benches whose contestants are processes, and which report several figures of the same runs."""
 
 
 def measure(bench: Bench, rounds: int) -> dict[str, object]:
@@ -62,16 +66,19 @@ def measure(bench: Bench, rounds: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=sorted(BENCHES))
+    parser.add_argument("--only", choices=sorted({**BENCHES, **SUITES}))
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     parser.add_argument("--rounds", type=int, default=ROUNDS_MIN)
     arguments = parser.parse_args()
-    names = [arguments.only] if arguments.only else sorted(BENCHES)
-    results = [measure(BENCHES[name](), max(ROUNDS_MIN, arguments.rounds)) for name in names]
+    names = [arguments.only] if arguments.only else sorted({**BENCHES, **SUITES})
+    rounds = max(ROUNDS_MIN, arguments.rounds)
+    results: list[dict[str, object]] = []
+    for name in names:
+        results += SUITES[name](rounds) if name in SUITES else [measure(BENCHES[name](), rounds)]
     arguments.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     for result in results:
         print(
-            f"{result['name']}: {result['ares']:,} {result['unit']}; {result['ratio_vs_peer']} x "
+            f"{result['name']}: {result['ares']} {result['unit']}; {result['ratio_vs_peer']} x "
             f"{result['peer_name']}, {result['ratio_vs_limit']} x {result['limit_name']}, lost {result['lost']}"
         )
 

@@ -53,7 +53,7 @@ class Arena:
         """Rows per second from the queue to the acknowledgement; half a second of market time between two trades."""
         venue = f"v{next(self.venues)}"
         rows = [
-            Trade(venue, SYMBOLS[n % 2], str(n), n, "buy", 60_000.0, 0.01, ts, ts, "stream").to_row()
+            Trade(venue, SYMBOLS[n % 2], str(n), n, "buy", 60_000.0, 0.01, ts, ts, "stream")
             for n in range(ROWS)
             for ts in (BASE_NS + n * NANOS_PER_SECOND // 2,)
         ]

@@ -61,7 +61,7 @@ class Arena:
         return int(str(row["n"])) if row else 0
 
     def ares(self) -> float:
-        return self.timed(self.fresh(ROWS), lambda trades: self.writer.write_sync([t.to_row() for t in trades]))
+        return self.timed(self.fresh(ROWS), self.writer.write_sync)
 
     def peer(self) -> float:
         return self.timed(self.fresh(PEER_ROWS), self._executemany)

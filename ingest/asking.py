@@ -11,21 +11,21 @@ from ares.errors import VenueUnavailable
 from ares.resilience import Backoff
 from ares.store import Database, RowWriter, Value
 from ingest.backfill import HOUR_NS, BarKeeper, Report, TradeBackfill
-from ingest.collector import Desk
+from ingest.desk import Desk
 from ingest.history import SoundHistory
 from ingest.recovery import Recovery
 from ingest.service import lane_of, limits_of, venue_config
 from ingest.sink import Sink
 from ingest.validation import Validator
-from ingest.venues.binance_feed import BinanceFeed
-from ingest.venues.binance_history import BinanceHistory
+from ingest.venues.binance.history import BinanceHistory
+from ingest.venues.registry import create_feed
 
 
 async def ask_venue(config: AresConfig) -> list[dict[str, Value]]:
     """What the venue says of every configured symbol. Raises `VenueUnavailable` or `UnknownSymbol`."""
     clock = SystemClock()
     name = config.ingest.venue
-    feed = BinanceFeed(name, venue_config(config), config.ingest, clock)
+    feed = create_feed(name, venue_config(config), config.ingest, clock)
     address = venue_config(config).rest_url or "its public address"
     try:
         instruments = await feed.open()
@@ -51,7 +51,7 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     """Extend a symbol into the past beside whatever service runs; returns how many trades and candles came."""
     clock = SystemClock()
     settings = config.ingest
-    instruments = await BinanceFeed(settings.venue, venue_config(config), settings, clock).open()
+    instruments = await create_feed(settings.venue, venue_config(config), settings, clock).open()
     limits = limits_of(settings)
     symbols = {each.symbol: each.venue_symbol for each in instruments}
     source = BinanceHistory(settings.venue, venue_config(config), symbols, clock)

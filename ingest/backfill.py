@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ares.clock import NANOS_PER_SECOND, Clock, floor_ns
 from ares.errors import VenueError
+from ares.model.row import Storable
 from ares.resilience import Backoff
 from ares.telemetry import get_logger
-from ingest.collector import Desk
+from ingest.desk import Desk
 from ingest.feed import TradePage
 from ingest.history import PAGE_TRADES_MAX, SoundHistory, absent_of, wait_of
 from ingest.intake import TradeIntake
@@ -96,7 +97,7 @@ class TradeBackfill:
         """
         oldest = page.trades[0]
         absent = absent_of((oldest.seq, span[1]), [trade.seq for trade in page.trades])
-        rows = [trade.to_row() for trade in page.trades]
+        rows: list[Storable] = [*page.trades]
         rows += intake.lost_rows(absent, oldest.ts_ns, self.clock.now_ns())
         rows += [rejected.to_row(self.desk.venue) for rejected in page.rejected]
         await self.past.put(rows)
@@ -157,5 +158,5 @@ class BarKeeper:
 
     async def _fetch(self, symbol: str, start_ns: int, end_ns: int) -> int:
         bars, rejected = await self.history.bars(symbol, start_ns, end_ns)
-        await self.past.put([bar.to_row() for bar in bars] + [r.to_row(self.venue) for r in rejected])
+        await self.past.put([*bars, *[r.to_row(self.venue) for r in rejected]])
         return len(bars)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import msgspec
+
+from ares.config.settings import IngestConfig
 from ares.errors import VenueError, VenueUnavailable
 from ares.model.market import Bar, Book, Instrument, Quote, Trade
 from ares.model.row import Row
+from ingest.books import BookUpdate, Follows, OrderBook
 
 Channel = Literal["trades", "quotes", "books"]
 CHANNELS: tuple[Channel, ...] = ("trades", "quotes", "books")
-MarketEvent = Trade | Quote | Book
+MarketEvent = Trade | Quote | Book | BookUpdate
 RAW_CHARACTERS_MAX = 4_000
 
 
@@ -30,8 +34,7 @@ class Silence(VenueError):
     code = "silence"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One message as it came off the wire, stamped at arrival (UTC ns)."""
 
     channel: Channel
@@ -67,12 +70,24 @@ class TradePage:
     rejected: Sequence[Rejected] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class BookRules:
+    """A venue's own way to follow a book, and to check it where it sends a checksum."""
+
+    follows: Follows
+    checksum: Callable[[OrderBook], int] | None = None
+
+
 class Feed(Protocol):
     """The live side of a venue."""
 
     @property
     def venue(self) -> str:
         """Its name in rows."""
+        ...
+
+    def reconfigure(self, ingest: IngestConfig) -> None:
+        """Collect by these settings from now on; the symbols stay those of the start."""
         ...
 
     async def open(self) -> Sequence[Instrument]:
@@ -83,8 +98,17 @@ class Feed(Protocol):
         """Connect and yield what arrives, never ending by itself. Raises `VenueError` when the stream is lost."""
         ...
 
-    def decode(self, frame: Frame) -> MarketEvent:
-        """What a frame says. Raises `MalformedFrame`, and nothing else, whatever the frame holds."""
+    def decode(self, frame: Frame) -> Sequence[MarketEvent]:
+        """What a frame says, if anything. Raises `MalformedFrame`, and nothing else, whatever the frame holds."""
+        ...
+
+    @property
+    def book_rules(self) -> BookRules:
+        """How the changes of its books follow one another."""
+        ...
+
+    def resync(self, symbol: str) -> None:
+        """The book of this symbol is no longer believed: get a new snapshot into the frames of `books`."""
         ...
 
     def is_live(self, channel: Channel) -> bool:
@@ -114,6 +138,8 @@ class History(Protocol):
 
 def raw_text(payload: object) -> str:
     """The payload as bounded, storable text, whatever it is."""
+    if isinstance(payload, bytes):
+        return clean(payload[:RAW_CHARACTERS_MAX].decode("utf-8", "backslashreplace"))[:RAW_CHARACTERS_MAX]
     try:
         text = payload if isinstance(payload, str) else json.dumps(payload, default=repr, separators=(",", ":"))
     except (ValueError, TypeError, RecursionError):

@@ -8,7 +8,11 @@ from typing import Literal
 from ares.model.row import Row, UtcNs
 from ingest.feed import Channel
 
-Cause = Literal["disconnect", "silence", "refused", "id_jump", "restart", "unrecorded", "backfill", "rejected"]
+Loss = Literal["disconnect", "silence", "refused", "id_jump", "checksum", "crossed"]
+"""Why something of the stream did not come, or is not believed."""
+Discovery = Literal["restart", "unrecorded", "backfill", "rejected"]
+"""How a hole was found later."""
+Cause = Loss | Discovery
 Status = Literal["open", "healed", "lost"]
 Healer = Literal["", "rest", "stream", "nothing_missed"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ares.clock import Clock
 from ares.errors import VenueError
-from ares.model.row import Row
+from ares.model.row import Storable
 from ares.resilience import Backoff
 from ares.telemetry import get_logger
-from ingest.collector import Desk, count_gaps
+from ingest.collector import count_gaps
+from ingest.desk import Desk
 from ingest.feed import Feed
 from ingest.gaps import Gap
 from ingest.history import SoundHistory, pages, wait_of
@@ -84,11 +86,11 @@ class Healer:
     async def _fetch_span(self, symbol: str, intake: TradeIntake, span: Span) -> None:
         for number, page_span in enumerate(pages(*span), start=1):
             page = await self.history.page(symbol, page_span)
-            await self.past.put([trade.to_row() for trade in intake.take(page.trades)])
+            await self.past.put(intake.take(page.trades))
             await self.past.put([rejected.to_row(self.desk.venue) for rejected in page.rejected])
             if number % PROGRESS_PAGES == 0:
                 log.info("trades_healing", symbol=symbol, missing=intake.missing.count())
 
-    async def _record(self, rows: list[Row]) -> None:
+    async def _record(self, rows: Sequence[Storable]) -> None:
         count_gaps(rows)
         await self.live.put(rows)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from ares.model.market import Trade
-from ares.model.row import Row
+from ares.model.row import Row, Storable
 from ingest.gaps import Cause, Gap, Healer, Where
 from ingest.ranges import IdRanges, Span
 
@@ -48,7 +48,7 @@ class Accepted:
     """The verdict on a trade and the rows that follow from it, in the order in which they must become durable."""
 
     arrival: Arrival
-    rows: Sequence[Row] = ()
+    rows: Sequence[Storable] = ()
 
 
 class TradeIntake:
@@ -112,12 +112,23 @@ class TradeIntake:
             return Arrival.IMPLAUSIBLE
         return Arrival.DUPLICATE if trade.seq >= self.first else Arrival.BEFORE_START
 
+    def is_next_run(self, trades: Sequence[Trade]) -> bool:
+        """Whether these trades continue without a hole what we have: each would be `NEXT`, with no rows beside it."""
+        if self.last is None or self.tail is not None:
+            return False
+        return [trade.seq for trade in trades] == list(range(self.last + 1, self.last + 1 + len(trades)))
+
+    def accept_run(self, trades: Sequence[Trade]) -> None:
+        """Take in trades for which `is_next_run` holds."""
+        self.last = trades[-1].seq
+        self.last_ts_ns = max(self.last_ts_ns, *[trade.ts_ns for trade in trades])
+
     def accept(self, trade: Trade, now_ns: int) -> Accepted:
         """Take a trade of the stream in."""
         arrival = self.judge(trade)
         if arrival is Arrival.LATE:
             self.missing.remove(trade.seq, trade.seq)
-            return Accepted(arrival, [trade.to_row(), *self._settled("stream", now_ns)])
+            return Accepted(arrival, [trade, *self._settled("stream", now_ns)])
         if arrival not in (Arrival.NEXT, Arrival.JUMP):
             return Accepted(arrival)
         rows: list[Row] = []
@@ -127,7 +138,7 @@ class TradeIntake:
             rows = self._hole_before(trade.seq, trade.ts_ns, now_ns)
         self.last = trade.seq
         self.last_ts_ns = max(self.last_ts_ns, trade.ts_ns)
-        return Accepted(arrival, [*rows, trade.to_row()])
+        return Accepted(arrival, [*rows, trade])
 
     def caught_up(self, latest: Trade | None, now_ns: int) -> list[Row]:
         """The stream is back and the venue told its latest trade: so much was missed, or nothing."""

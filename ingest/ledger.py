@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ares.clock import NANOS_PER_SECOND
-from ares.model.row import Row, UtcNs
+from ares.model.market import Quote, Trade
+from ares.model.row import Row, Storable, UtcNs
+
+E = TypeVar("E", Trade, Quote)
 
 QUIET_S = 1.0
 """A live stream without a trade for this long is quiet: what the venue's other channels say moves the watermark."""
@@ -72,31 +76,29 @@ class Ledger:
         account.watermark_ns = max(account.watermark_ns, watermark_ns)
         account.acked_seq = max(account.acked_seq, last_seq)
 
-    def put(self, symbol: str, received_at_ns: int) -> None:
-        """A trade of the stream is about to enter the queue."""
+    def put(self, symbol: str, received_at_ns: int, count: int = 1) -> None:
+        """Trades of the stream are about to enter the queue."""
         account = self.accounts[symbol]
-        account.put += 1
+        account.put += count
         account.last_trade_received_ns = received_at_ns
 
-    def acked(self, rows: Iterable[Row]) -> None:
+    def acked(self, rows: Iterable[Storable]) -> None:
         """The store has these rows of the stream."""
-        for row in rows:
-            if row.table == "trades":
-                account = self.accounts[row.symbols["symbol"]]
-                account.acked += 1
-                account.acked_ts_ns = max(account.acked_ts_ns, row.ts_ns)
-                account.acked_seq = max(account.acked_seq, _seq(row))
+        for symbol, trades in by_symbol(rows, Trade).items():
+            account = self.accounts[symbol]
+            account.acked += len(trades)
+            account.acked_ts_ns = max(account.acked_ts_ns, *[trade.ts_ns for trade in trades])
+            account.acked_seq = max(account.acked_seq, *[trade.seq for trade in trades])
 
-    def refused(self, row: Row) -> None:
+    def refused(self, row: Storable) -> None:
         """The store will never have this row; it is recorded elsewhere and no longer outstanding."""
-        if row.table == "trades":
-            self.accounts[row.symbols["symbol"]].put -= 1
+        if isinstance(row, Trade):
+            self.accounts[row.symbol].put -= 1
 
-    def acked_from_history(self, rows: Iterable[Row]) -> None:
+    def acked_from_history(self, rows: Iterable[Storable]) -> None:
         """The store has these rows of the past; they move no watermark."""
-        for row in rows:
-            if row.table == "trades":
-                self.accounts[row.symbols["symbol"]].acked_history += 1
+        for symbol, trades in by_symbol(rows, Trade).items():
+            self.accounts[symbol].acked_history += len(trades)
 
     def history_is_whole(self, symbol: str, first_ts_ns: int) -> None:
         """Everything from the horizon of the backfill up to now's watermark is stored, or recorded as lost."""
@@ -136,7 +138,10 @@ class Ledger:
         )
 
 
-def _seq(row: Row) -> int:
-    seq = row.columns["seq"]
-    assert isinstance(seq, int)
-    return seq
+def by_symbol(things: Iterable[object], kind: type[E]) -> dict[str, list[E]]:
+    """Those of a kind among the things, in order, symbol by symbol."""
+    found: dict[str, list[E]] = {}
+    for thing in things:
+        if isinstance(thing, kind):
+            found.setdefault(thing.symbol, []).append(thing)
+    return found

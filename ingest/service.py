@@ -14,15 +14,17 @@ from ares.service import Health, Service, ServiceContext
 from ares.store import Database, RowWriter
 from ares.telemetry import get_logger, metrics
 from ingest.backfill import HOUR_NS, BarKeeper, TradeBackfill
-from ingest.collector import Desk, collect, count_gaps
-from ingest.feed import CHANNELS
+from ingest.books import BookRoom
+from ingest.collector import collect, count_gaps
+from ingest.desk import Desk
+from ingest.feed import CHANNELS, Feed
 from ingest.healing import Healer
 from ingest.history import SoundHistory, wait_of
 from ingest.recovery import Recovery
 from ingest.sink import Lane, Sink
 from ingest.validation import Limits, Validator
-from ingest.venues.binance_feed import BinanceFeed
-from ingest.venues.binance_history import BinanceHistory
+from ingest.venues.binance.history import BinanceHistory
+from ingest.venues.registry import create_feed
 
 log = get_logger(__name__)
 
@@ -44,8 +46,9 @@ class Ingest:
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         settings = context.config.ingest
         venue = settings.venue
-        self._feed = BinanceFeed(venue, venue_config(context.config), settings, context.clock)
-        self._desk = Desk(venue, settings.symbols, limits_of(settings), context.clock)
+        self._feed = create_feed(venue, venue_config(context.config), settings, context.clock)
+        self._room = room_of(self._feed, settings)
+        self._desk = Desk(venue, settings.symbols, limits_of(settings), context.clock, self._room)
         self._history_validator = Validator(limits_of(settings))
         self._live_writer = RowWriter(context.config.database)
         self._past_writer = RowWriter(context.config.database)
@@ -103,6 +106,7 @@ class Ingest:
         """Collect by these settings from now on; batches under way keep theirs."""
         self._config = config
         self._feed.reconfigure(config.ingest)
+        self._room.every_ns = every_ns_of(config.ingest)
         self._live.reconfigure(lane_of("live", config.ingest))
         self._past.reconfigure(lane_of("past", config.ingest))
         self._desk.validator.limits = self._history_validator.limits = limits_of(config.ingest)
@@ -203,6 +207,17 @@ async def watch(lane: asyncio.Task[None]) -> None:
 def lane_of(name: str, settings: IngestConfig) -> Lane:
     """The shape of a lane."""
     return Lane(name, settings.venue, settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
+
+
+def room_of(feed: Feed, settings: IngestConfig) -> BookRoom:
+    """An empty room for the books of a feed."""
+    rules = feed.book_rules
+    return BookRoom(rules.follows, settings.book_levels, every_ns_of(settings), rules.checksum)
+
+
+def every_ns_of(settings: IngestConfig) -> int:
+    """How often a book of one symbol is written at most, in ns."""
+    return round(settings.book_s_min * NANOS_PER_SECOND)
 
 
 def limits_of(settings: IngestConfig) -> Limits:

@@ -12,25 +12,30 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import StoreRejected, StoreUnavailable
-from ares.model.row import Row
+from ares.model.market import Trade
+from ares.model.row import Storable
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics, observability, trace_id_of
 from ares.telemetry.tracing import MINUTE_NS
 from ingest.feed import Rejected, clean
+from ingest.ledger import by_symbol
 
 log = get_logger(__name__)
 
 BEFORE_MARKET, MARKET, AFTER_MARKET, PUBLICATION = range(4)
+STAGES = {"gaps": AFTER_MARKET, "ingest_watermarks": PUBLICATION}
+"""Which part of a batch must be durable before which; a gap that opens comes before everything."""
 
 
 class Writer(Protocol):
     """Where batches go: returns when the store has them. Raises `StoreUnavailable` or `StoreRejected`."""
 
-    async def write(self, rows: Sequence[Row]) -> None: ...
+    async def write(self, rows: Sequence[Storable]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +60,13 @@ class Sink:
         self._writer = writer
         self._clock = clock
         self._backoff = backoff
-        self._queue: deque[Row] = deque()
+        self._queue: deque[Storable] = deque()
         self._changed = asyncio.Condition()
         self._taken_in = 0
         self._dealt_with = 0
         self._hurried = False
-        self.on_acked: Callable[[Sequence[Row]], None] = lambda _: None
-        self.on_refused: Callable[[Row], Sequence[Row]] = lambda _: ()
+        self.on_acked: Callable[[Sequence[Storable]], None] = lambda _: None
+        self.on_refused: Callable[[Storable], Sequence[Storable]] = lambda _: ()
         self.writable = True
 
     def reconfigure(self, lane: Lane) -> None:
@@ -73,7 +78,7 @@ class Sink:
         """Rows that are not acknowledged yet, those of the batch under way included."""
         return self._taken_in - self._dealt_with
 
-    async def put(self, rows: Sequence[Row]) -> None:
+    async def put(self, rows: Sequence[Storable]) -> None:
         """Enter rows, waiting while the queue is full. Rows put together enter together."""
         if not rows:
             return
@@ -103,7 +108,7 @@ class Sink:
                 self._changed.notify_all()
             metrics.INGEST_QUEUE_ROWS.labels(self._lane.name).set(self.depth)
 
-    async def _next_batch(self) -> list[Row]:
+    async def _next_batch(self) -> list[Storable]:
         """The oldest rows: a full batch, or what came within `batch_s_max` of the first."""
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._queue))
@@ -120,7 +125,7 @@ class Sink:
             self._changed.notify_all()
         return batch
 
-    async def _write_through(self, batch: Sequence[Row]) -> None:
+    async def _write_through(self, batch: Sequence[Storable]) -> None:
         """Keep at it until the store has every row, or the quarantine has what it refuses.
 
         Holes before what follows them, healing after what heals, publications last: one crash, no wrong claim.
@@ -139,22 +144,17 @@ class Sink:
             self._backoff.reset()
         self._trace(batch, began_ns)
 
-    def _trace(self, batch: Sequence[Row], began_ns: int) -> None:
+    def _trace(self, batch: Sequence[Storable], began_ns: int) -> None:
         """A span for every minute of an instrument that the batch held trades of."""
-        venue = self._lane.venue
-        trades = Counter((row.symbols["symbol"], row.ts_ns // MINUTE_NS) for row in batch if row.table == "trades")
-        for (symbol, minute), count in trades.items():
-            observability.record(
-                "ingest.batch",
-                trace_id_of(venue, symbol, minute),
-                began_ns,
-                self._clock.now_ns(),
-                venue=venue,
-                symbol=symbol,
-                trades=count,
-            )
+        venue, now_ns = self._lane.venue, self._clock.now_ns()
+        for symbol, trades in by_symbol(batch, Trade).items():
+            for minute, count in Counter([trade.ts_ns // MINUTE_NS for trade in trades]).items():
+                trace_id = trace_id_of(venue, symbol, minute)
+                observability.record(
+                    "ingest.batch", trace_id, began_ns, now_ns, venue=venue, symbol=symbol, trades=count
+                )
 
-    async def _write_or_halve(self, rows: Sequence[Row]) -> list[Sequence[Row]]:
+    async def _write_or_halve(self, rows: Sequence[Storable]) -> list[Sequence[Storable]]:
         """Write; what the store refuses comes back in halves, down to the row that it means."""
         try:
             await self._writer.write(rows)
@@ -167,23 +167,23 @@ class Sink:
             self._acknowledge(rows)
         return []
 
-    async def _wait_for_store(self, rows: Sequence[Row], error: StoreUnavailable) -> None:
+    async def _wait_for_store(self, rows: Sequence[Storable], error: StoreUnavailable) -> None:
         self.writable = False
         wait_s = self._backoff.next_wait_s()
         metrics.INGEST_WRITE_FAILURES.labels(self._lane.name, error.code).inc()
         log.warning("batch_not_written", lane=self._lane.name, rows=len(rows), cause=str(error), wait_s=wait_s)
         await self._clock.sleep(wait_s)
 
-    def _acknowledge(self, rows: Sequence[Row]) -> None:
+    def _acknowledge(self, rows: Sequence[Storable]) -> None:
         self.on_acked(rows)
         now_ns = self._clock.now_ns()
-        for table, count in Counter(row.table for row in rows).items():
+        for table, count in Counter([row.table for row in rows]).items():
             metrics.INGEST_ROWS.labels(table).inc(count)
-        for row in rows:
-            if row.table == "trades" and row.symbols["source"] == "stream":
-                metrics.VENUE_TO_ROW_SECONDS.observe(max(0.0, (now_ns - row.ts_ns) / NANOS_PER_SECOND))
+        streamed_ns = [row.ts_ns for row in rows if isinstance(row, Trade) and row.source == "stream"]
+        if streamed_ns:
+            metrics.VENUE_TO_ROW_SECONDS.observe(max(0.0, (now_ns - min(streamed_ns)) / NANOS_PER_SECOND))
 
-    async def _quarantine(self, row: Row, error: StoreRejected) -> None:
+    async def _quarantine(self, row: Storable, error: StoreRejected) -> None:
         """Keep what the store refuses. If it refuses that too, the store is wrong, not the row: try again later."""
         symbol = row.symbols.get("symbol", "")
         refused = Rejected(row.table, "row", str(error), row_text(row), self._clock.now_ns(), symbol)
@@ -195,22 +195,18 @@ class Sink:
         log.error("row_refused", table=row.table, cause=str(error))
 
 
-def staged(batch: Sequence[Row]) -> list[Sequence[Row]]:
+def staged(batch: Sequence[Storable]) -> list[Sequence[Storable]]:
     """The batch in the order in which its parts must become durable, each part by table and time."""
-    by_stage: dict[int, list[Row]] = {}
+    by_stage: dict[int, list[Storable]] = {}
     for row in batch:
-        by_stage.setdefault(stage_of(row), []).append(row)
-    return [sorted(rows, key=lambda row: (row.table, row.ts_ns)) for _, rows in sorted(by_stage.items())]
+        stage = STAGES.get(row.table, MARKET)
+        if stage == AFTER_MARKET and row.symbols["status"] == "open":
+            stage = BEFORE_MARKET
+        by_stage.setdefault(stage, []).append(row)
+    return [sorted(rows, key=attrgetter("table", "ts_ns")) for _, rows in sorted(by_stage.items())]
 
 
-def stage_of(row: Row) -> int:
-    """Which part of a batch must be durable before which."""
-    if row.table == "gaps":
-        return BEFORE_MARKET if row.symbols["status"] == "open" else AFTER_MARKET
-    return PUBLICATION if row.table == "ingest_watermarks" else MARKET
-
-
-def row_text(row: Row) -> str:
+def row_text(row: Storable) -> str:
     """A row as text, for its quarantine."""
     shape = {"table": row.table, "ts_ns": row.ts_ns, "symbols": dict(row.symbols), "columns": dict(row.columns)}
     return clean(json.dumps(shape, default=repr))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
+from operator import lt
 
 from ares.clock import NANOS_PER_SECOND
 from ares.model.market import Bar, Book, Quote, Trade
@@ -50,6 +52,36 @@ class Validator:
         if isinstance(event, Quote):
             return quote_fault(event)
         return book_fault(event)
+
+    def passes_trades(self, trades: Sequence[Trade], now_ns: int) -> bool:
+        """Whether all trades of one symbol are plausible, seen at once; False means: look at each."""
+        symbol = trades[0].symbol
+        prices, amounts = [trade.price for trade in trades], [trade.amount for trade in trades]
+        last = self.last_prices.get(symbol, prices[0])
+        low, high = min(last, *prices), max(last, *prices)
+        return (
+            symbol not in self.jumps_in_a_row
+            and low > 0.0
+            and min(amounts) > 0.0
+            and isfinite(sum(prices) + sum(amounts))
+            and high <= low * self.limits.price_jump_max
+            and self._not_ahead(trades, now_ns)
+        )
+
+    def passes_quotes(self, quotes: Sequence[Quote], now_ns: int) -> bool:
+        """Whether all quotes are plausible, seen at once; False means: look at each."""
+        bids, asks = [quote.bid for quote in quotes], [quote.ask for quote in quotes]
+        sizes = [quote.bid_amount for quote in quotes] + [quote.ask_amount for quote in quotes]
+        return (
+            min(bids) > 0.0
+            and min(sizes) > 0.0
+            and all(map(lt, bids, asks))
+            and isfinite(sum(asks) + sum(sizes))
+            and self._not_ahead(quotes, now_ns)
+        )
+
+    def _not_ahead(self, events: Sequence[Trade] | Sequence[Quote], now_ns: int) -> bool:
+        return max([event.ts_ns for event in events]) <= now_ns + self.limits.event_ahead_s_max * NANOS_PER_SECOND
 
     def _jump_of(self, trade: Trade) -> Fault | None:
         last = self.last_prices.get(trade.symbol, trade.price)

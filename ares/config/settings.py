@@ -138,9 +138,10 @@ class KafkaConfig(Section):
 
 
 class VenueConfig(Section):
-    """A venue we talk to. `protocol` names the ccxt class; URLs unset: the venue's own."""
+    """A venue we talk to. `protocol` names its dialect and ccxt's class; URLs unset: the venue's own."""
 
     protocol: Literal["binance"] = "binance"
+    feed: Literal["native", "ccxt"] = Field("native", description="whose sockets and decoders collect the live data")
     rest_url: str | None = None
     ws_url: str | None = None
     api_key: Reloadable[SecretStr | None] = None
@@ -157,7 +158,7 @@ class IngestConfig(Section):
     book_levels: Count = 20
     book_s_min: Reloadable[Seconds] = Field(0.25, description="a book of one symbol is written at most this often")
     queue_rows_max: Count = 200_000
-    batch_rows_max: Reloadable[Count] = 10_000
+    batch_rows_max: Reloadable[Count] = 100_000
     batch_s_max: Reloadable[Seconds] = 0.1
     silence_s_max: Reloadable[Seconds] = Field(30.0, description="a stream without a frame for longer is reconnected")
     backoff_s_min: Seconds = 0.5

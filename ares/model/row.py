@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Protocol
 
 
 class UtcNs(int):
@@ -29,3 +30,19 @@ class Row:
     ts_ns: int
     symbols: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, Cell] = field(default_factory=dict)
+
+
+class Storable(Protocol):
+    """What a writer takes: a `Row`, or a thing that knows its own table and columns, as a `Trade` does."""
+
+    @property
+    def table(self) -> str: ...
+
+    @property
+    def ts_ns(self) -> int: ...
+
+    @property
+    def symbols(self) -> Mapping[str, str]: ...
+
+    @property
+    def columns(self) -> Mapping[str, Cell]: ...

@@ -20,13 +20,6 @@ def pg_encryption(config: DatabaseConfig) -> dict[str, str]:
     return {"sslmode": "verify-full", "sslrootcert": authority, "gssencmode": "disable"}
 
 
-def ilp_encryption(config: DatabaseConfig) -> str:
-    """Parameters of the ILP client's configuration string, each ended by a semicolon."""
-    if config.tls != "verified":
-        return ""
-    return "tls_ca=os_roots;" if config.tls_ca_file is None else f"tls_roots={config.tls_ca_file};"
-
-
 def scheme(config: DatabaseConfig) -> str:
     """Of HTTP."""
     return "https" if config.tls == "verified" else "http"

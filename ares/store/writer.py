@@ -1,44 +1,29 @@
-"""Acknowledged writes: ILP over HTTP, a batch at a time."""
+"""Acknowledged writes: line protocol over HTTP, a batch at a time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import base64
+import http.client
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
-from typing import Protocol, cast
 
-import numpy as np
-from questdb import QuestDBError, Sender, TimestampNanos
+from questdb import QuestDBError
 
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
-from ares.model.row import Cell, Row, UtcNs
-from ares.store.encryption import ilp_encryption, scheme
+from ares.model.row import Storable
+from ares.store.encryption import ssl_context
+from ares.store.lines import Lines
 
-IlpValue = bool | int | float | str | Decimal | TimestampNanos | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-
-REJECTED_CODES = frozenset(
-    {"AuthError", "ArrayError", "BadDataFrame", "ConfigError", "DecimalError", "InvalidApiCall", "InvalidName"}
-    | {"InvalidTimestamp", "InvalidUtf8", "BatchTooLarge", "ProtocolVersionError"}
-)
-REFUSALS = ('"code":"invalid"', "Bad request", "400", "401", "403", "413", "404")
-"""Marks of an answer that will be the same next time; every other failure may pass."""
-
-
-class IlpClient(Protocol):
-    """What we use of questdb's Sender."""
-
-    def establish(self) -> None: ...
-    def row(
-        self, table: str, /, *, symbols: dict[str, str], columns: dict[str, IlpValue], at: TimestampNanos
-    ) -> object: ...
-    def flush(self) -> None: ...
-    def close(self, flush: bool) -> None: ...
+PATH = "/write?precision=n"
+ANSWER_BYTES_MAX = 4_096
+LATER = frozenset({408, 425, 429})
+"""Refusals of this moment; every other 4xx will be the same next time."""
 
 
 class RowWriter:
-    """Writes batches of `Row`; `write` returns when QuestDB's WAL has every one of them.
+    """Writes batches of rows; `write` returns when QuestDB's WAL has every one of them.
 
     A batch that failed may be written again whole: the tables' DEDUP keys make it one row each. Writes of one writer
     happen one after the other, in a thread of its own, so that the event loop never waits for the network.
@@ -46,24 +31,28 @@ class RowWriter:
 
     def __init__(self, config: DatabaseConfig) -> None:
         self._config = config
-        self._sender: IlpClient | None = None
+        self._lines: Lines | None = None
+        self._connection: http.client.HTTPConnection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ilp")
 
-    async def write(self, rows: Sequence[Row]) -> None:
+    async def write(self, rows: Sequence[Storable]) -> None:
         """Raises `StoreUnavailable` (write the same batch again) or `StoreRejected` (it will never be accepted)."""
         if rows:
             await asyncio.get_running_loop().run_in_executor(self._thread, self.write_sync, rows)
 
-    def write_sync(self, rows: Sequence[Row]) -> None:
+    async def write_lines(self, lines: bytes) -> None:
+        """`write` for rows that are lines already. Raises the same."""
+        if lines:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._post, lines)
+
+    def write_sync(self, rows: Sequence[Storable]) -> None:
         """`write` for callers without an event loop."""
+        self._lines = self._lines or Lines()
         try:
-            sender = self._connected()
-            for row in rows:
-                sender.row(row.table, symbols=dict(row.symbols), columns=_columns(row.columns), at=_nanos(row.ts_ns))
-            sender.flush()
-        except QuestDBError as error:
-            self._drop_connection()
-            raise _translated(error) from None
+            lines = self._lines.of(rows)
+        except (QuestDBError, OverflowError) as error:
+            raise StoreRejected(f"no line can hold this row: {error}") from None
+        self._post(lines)
 
     async def close(self) -> None:
         """Close the connection; nothing is buffered here, so nothing is lost."""
@@ -74,48 +63,52 @@ class RowWriter:
         self._thread.shutdown(wait=True)
         self._drop_connection()
 
-    def _connected(self) -> IlpClient:
-        if self._sender is None:
-            sender = cast("IlpClient", Sender.from_conf(self._conf()))
-            sender.establish()
-            self._sender = sender
-        return self._sender
+    def _post(self, lines: bytes) -> None:
+        try:
+            status, answer = self._answer(lines)
+        except (OSError, http.client.HTTPException) as error:
+            self._drop_connection()
+            raise StoreUnavailable(f"QuestDB did not acknowledge: {type(error).__name__}: {error}") from None
+        if status < 300:
+            return
+        self._drop_connection()
+        if 400 <= status < 500 and status not in LATER:
+            raise StoreRejected(f"QuestDB refused the batch: {status} {answer}")
+        raise StoreUnavailable(f"QuestDB did not acknowledge: {status} {answer}")
+
+    def _answer(self, lines: bytes) -> tuple[int, str]:
+        """Status and text of the answer. A kept connection that the server closed meanwhile is opened once more."""
+        kept = self._connection is not None
+        try:
+            return self._ask(lines)
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            self._drop_connection()
+            if not kept:
+                raise
+            return self._ask(lines)
+
+    def _ask(self, lines: bytes) -> tuple[int, str]:
+        connection = self._connected()
+        connection.request("POST", PATH, lines, self._headers())
+        with connection.getresponse() as response:
+            return response.status, response.read(ANSWER_BYTES_MAX).decode("utf-8", "replace")
+
+    def _headers(self) -> dict[str, str]:
+        user = f"{self._config.user}:{self._config.password.get_secret_value()}"
+        basic = base64.b64encode(user.encode()).decode("ascii")
+        return {"Authorization": f"Basic {basic}", "Content-Type": "text/plain"}
+
+    def _connected(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            host, port, timeout = self._config.host, self._config.http_port, self._config.write_timeout_s
+            encryption = ssl_context(self._config)
+            if encryption is None:
+                self._connection = http.client.HTTPConnection(host, port, timeout=timeout)
+            else:
+                self._connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=encryption)
+        return self._connection
 
     def _drop_connection(self) -> None:
-        if self._sender is not None:
-            self._sender.close(False)  # noqa: FBT003 - positional-only in the client: do not flush what failed
-            self._sender = None
-
-    def _conf(self) -> str:
-        config = self._config
-        return (
-            f"{scheme(config)}::addr={config.host}:{config.http_port};username={config.user};{ilp_encryption(config)}"
-            f"password={config.password.get_secret_value()};auto_flush=off;protocol_version=3;"
-            f"retry_timeout=0;request_timeout={round(config.write_timeout_s * 1000)};"
-        )
-
-
-def _nanos(ns: int) -> TimestampNanos:
-    return TimestampNanos(ns)
-
-
-def _columns(columns: Mapping[str, Cell]) -> dict[str, IlpValue]:
-    return {name: _value(cell) for name, cell in columns.items() if cell is not None}
-
-
-def _value(cell: bool | float | str | Decimal | UtcNs | Sequence[Sequence[float]]) -> IlpValue:
-    if isinstance(cell, UtcNs):
-        return TimestampNanos(cell)
-    if isinstance(cell, bool | int | float | str | Decimal):
-        return cell
-    return np.asarray(cell, dtype=np.float64)
-
-
-def _translated(error: QuestDBError) -> StoreUnavailable | StoreRejected:
-    message = str(error)
-    refused = error.code.name in REJECTED_CODES or (
-        error.code.name == "ServerFlushError" and any(mark in message for mark in REFUSALS)
-    )
-    if refused:
-        return StoreRejected(f"QuestDB refused the batch: {message}")
-    return StoreUnavailable(f"QuestDB did not acknowledge: {message}")
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -62,7 +62,7 @@ INGEST_CONNECTS = Counter("ares_ingest_connects_total", "Attempts to open a stre
 INGEST_LAST_EVENT = Gauge("ares_ingest_last_event_timestamp_seconds", "Event time of the newest", ["channel", "symbol"])
 INGEST_WATERMARK = Gauge("ares_ingest_watermark_timestamp_seconds", "All up to here is acknowledged", ["symbol"])
 VENUE_TO_ROW_SECONDS = Histogram(
-    "ares_venue_to_row_seconds", "From a streamed trade's event time to its acknowledgement by QuestDB",
+    "ares_venue_to_row_seconds", "From event time to acknowledgement by QuestDB, of each batch's oldest streamed trade",
     buckets=LATENCY_BUCKETS_S,
 )  # fmt: skip
 

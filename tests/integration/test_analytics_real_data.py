@@ -58,7 +58,7 @@ async def bars(
     database: Database, writer: RowWriter, view: str, venue: str, trades: Sequence[Trade]
 ) -> dict[int, Record]:
     """Write trades, newest first to make it hard, and read the bars that come of them, by their start in ms."""
-    rows = [trade.to_row() for trade in sorted(trades, key=lambda t: -t.seq)]
+    rows = sorted(trades, key=lambda t: -t.seq)
     for first in range(0, len(rows), 2_000):
         await writer.write(rows[first : first + 2_000])
     await TruthReader(database, venue).settle(0)

@@ -45,15 +45,14 @@ async def fill(writer: RowWriter, database: Database, venue: str) -> None:
     now_ns = SystemClock().now_ns()
     first_ns = now_ns - 2 * NANOS_PER_SECOND
     trades = [
-        Trade(venue, SYMBOL, str(seq), seq, "buy", 100.0, 1.0, first_ns + seq, now_ns, "stream").to_row()
-        for seq in (1, 2)
+        Trade(venue, SYMBOL, str(seq), seq, "buy", 100.0, 1.0, first_ns + seq, now_ns, "stream") for seq in (1, 2)
     ]
     gap = Gap.opened(Where(venue, SYMBOL, "trades"), "id_jump", now_ns, first_ns, 3).bounded(4, now_ns)
     await writer.write(
         [
             *trades,
-            Quote(venue, SYMBOL, 1, 99.0, 1.0, 101.0, 1.0, now_ns, now_ns, "receipt").to_row(),
-            Book(venue, SYMBOL, 1, ((99.0, 1.0),), ((101.0, 1.0),), now_ns, now_ns, "venue").to_row(),
+            Quote(venue, SYMBOL, 1, 99.0, 1.0, 101.0, 1.0, now_ns, now_ns, "receipt"),
+            Book(venue, SYMBOL, 1, ((99.0, 1.0),), ((101.0, 1.0),), now_ns, now_ns, "venue"),
             Row(
                 "ingest_watermarks",
                 now_ns,

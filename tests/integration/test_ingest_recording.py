@@ -6,22 +6,25 @@ import asyncio
 import gzip
 import random
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 import pytest
 
 from ares.clock import SystemClock
+from ares.config.settings import IngestConfig
 from ares.errors import VenueUnavailable
 from ares.model.market import Instrument
 from ares.resilience import Backoff
 from ares.store import Database, RowWriter
-from ingest.collector import Desk, collect
-from ingest.feed import Channel, Frame, MarketEvent
+from ingest.collector import collect
+from ingest.desk import Desk
+from ingest.feed import BookRules, Channel, Frame, MarketEvent
 from ingest.sink import Lane, Sink
 from ingest.validation import Limits
-from ingest.venues.binance import Names, decode_quote, decode_trade
+from ingest.venues.binance.dialect import BinanceDialect
+from ingest.venues.wire import Names
 
 RECORDING = Path(__file__).resolve().parents[2] / "simulator" / "recordings" / "spot_btcusdt_20240808.gz"
 SYMBOL = "BTC/USDT"
@@ -43,6 +46,7 @@ class ReplayFeed:
     venue: str
     names: Names
     ended: asyncio.Event
+    dialect: BinanceDialect = field(default_factory=BinanceDialect)
 
     async def open(self) -> Sequence[Instrument]:
         return []
@@ -58,10 +62,18 @@ class ReplayFeed:
         self.ended.set()
         raise VenueUnavailable("the recording ends")
 
-    def decode(self, frame: Frame) -> MarketEvent:
-        if frame.channel == "trades":
-            return decode_trade(frame.payload, self.names, frame.received_at_ns)
-        return decode_quote(frame.payload, self.names, frame.received_at_ns)
+    def decode(self, frame: Frame) -> Sequence[MarketEvent]:
+        return self.dialect.decode(frame.channel, frame.payload, self.names, frame.received_at_ns)
+
+    @property
+    def book_rules(self) -> BookRules:
+        return self.dialect.book_rules
+
+    def reconfigure(self, ingest: IngestConfig) -> None:
+        raise AssertionError("a recording does not change")
+
+    def resync(self, symbol: str) -> None:
+        raise AssertionError(f"the book of {symbol} broke, but the recording is whole")
 
     def is_live(self, _channel: Channel) -> bool:
         return True

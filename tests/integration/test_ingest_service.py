@@ -26,7 +26,7 @@ from ingest.gaps import Gap, Where
 from ingest.recovery import Recovery
 from ingest.service import Ingest
 from ingest.services import INGEST
-from ingest.venues.binance_feed import BinanceFeed
+from ingest.venues.binance.ccxt_feed import BinanceFeed
 
 MINUTE_MS = 60_000
 PAIRS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
@@ -43,6 +43,7 @@ class Venue:
     streams: dict[web.WebSocketResponse, list[str]] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)
     up: bool = True
+    refusals: int = 0
     listens: asyncio.Event = field(default_factory=asyncio.Event)
     quotes: int = 0
     update_ids: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PAIRS, 1_000))
@@ -100,7 +101,8 @@ class Venue:
         app.router.add_get("/api/v3/depth", self._depth)
         app.router.add_get("/api/v3/aggTrades", self._agg_trades)
         app.router.add_get("/api/v3/klines", self._klines)
-        app.router.add_get("/stream/ws/{number}", self._ws)
+        for path in ("/ws", "/stream/ws/{number}"):
+            app.router.add_get(path, self._ws)
         return app
 
     @web.middleware
@@ -143,6 +145,10 @@ class Venue:
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 order = orjson.loads(message.data)
+                if self.refusals > 0:
+                    self.refusals -= 1
+                    await socket.send_json({"error": {"code": 2, "msg": "Invalid request"}, "id": order["id"]})
+                    continue
                 await socket.send_json({"result": None, "id": order["id"]})
                 self.streams.setdefault(socket, []).extend(order["params"])
             await self.listens.wait()
@@ -221,9 +227,11 @@ async def serving(venue: Venue, port: int) -> AsyncIterator[None]:
 
 
 def context_of(config: DatabaseConfig, name: str, port: int, path: Path, **changes: object) -> ServiceContext:
+    feed = changes.pop("feed", "native")
     settings = {"venue": name, "backfill_trades_hours": 1.0, "backfill_bars_hours": 1.0, "backoff_s_min": 0.05}
     settings |= {"backoff_s_max": 0.2, "book_s_min": 0.01, "silence_s_max": 20.0, "watermark_s": 0.1, **changes}
-    venue = VenueConfig(rest_url=f"http://127.0.0.1:{port}", ws_url=f"ws://127.0.0.1:{port}")
+    address = {"rest_url": f"http://127.0.0.1:{port}", "ws_url": f"ws://127.0.0.1:{port}", "feed": feed}
+    venue = VenueConfig.model_validate(address)
     ares = AresConfig(
         environment=EnvironmentConfig(state_dir=path),
         database=config,
@@ -363,6 +371,58 @@ async def test_garbage_is_quarantined_and_the_stream_goes_on(collected: Running)
     assert await collected.number(crossed) == 1
 
 
+async def test_book_whose_chain_breaks_is_taken_anew_on_the_same_line_and_its_outage_is_recorded(
+    collected: Running,
+) -> None:
+    books = "SELECT count() FROM books WHERE venue = %(venue)s AND symbol = 'BTC/USDT'"
+    await collected.until(books, 1)
+    lines = len(collected.venue.sockets)
+    collected.venue.next_update("BTCUSDT")
+    await collected.venue.move_book("BTCUSDT")
+    lost = {"channel": "books", "status": "lost"}
+    await collected.until(GAPS, 1, **lost)
+    cause = "SELECT count() FROM gaps WHERE venue = %(venue)s AND channel = 'books' AND cause = 'id_jump'"
+    assert await collected.number(cause) == 2, "opened and closed"
+    await collected.venue.move_book("BTCUSDT")
+    crossed = "SELECT count() FROM books WHERE venue = %(venue)s AND bids[1][1] >= asks[1][1]"
+    await collected.until(books, 3)
+    assert await collected.number(crossed) == 0
+    assert len(collected.venue.sockets) == lines
+
+
+async def test_ccxts_feed_collects_the_same_where_it_is_asked_for(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue()
+    context = context_of(questdb_config, venue, port, tmp_path, feed="ccxt")
+    async with serving(there, port), running(context, there, database) as run:
+        await there.subscribed(6)
+        for name in PAIRS:
+            await there.print_trade(name)
+            await there.move_quote(name)
+            await there.move_book(name)
+        await run.until(TRADES, HISTORY_TRADES + 1)
+        for table in ("quotes", "books"):
+            await run.until(f"SELECT count_distinct(symbol) FROM {table} WHERE venue = %(venue)s", 2)
+        await there.hang_up()
+        await there.subscribed(6)
+        await there.print_trade("BTCUSDT")
+        await run.until(TRADES, HISTORY_TRADES + 2)
+        assert await run.number(IDS) == 0
+
+
+async def test_subscription_that_the_venue_refuses_is_an_outage_and_is_tried_again(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue(refusals=2)
+    context = context_of(questdb_config, venue, port, tmp_path)
+    async with serving(there, port), running(context, there, database) as run:
+        await there.subscribed(6)
+        assert there.refusals == 0
+        await there.print_trade("BTCUSDT")
+        await run.until(TRADES, HISTORY_TRADES + 1)
+
+
 async def test_watermark_follows_the_venues_time_while_the_market_is_quiet(collected: Running) -> None:
     watermark = "SELECT max(watermark)::long / 1000000 FROM ingest_watermarks WHERE venue = %(venue)s"
     before = await collected.number(watermark)
@@ -492,7 +552,7 @@ async def test_holes_that_nobody_recorded_are_found_in_what_is_stored(
     kept = [Trade(venue, "BTC/USDT", str(n), n, "buy", 1.0, 1.0, now_ns + n, now_ns, "stream") for n in (1, 2, 5, 9)]
     where = Where(venue, "BTC/USDT", "trades")
     recorded = Gap.opened(where, "id_jump", now_ns, now_ns + 2, 3).bounded(3, now_ns + 5)
-    await writer.write([each.to_row() for each in kept] + [recorded.to_row(now_ns)])
+    await writer.write([*kept, recorded.to_row(now_ns)])
     recovery = Recovery(database, venue, clock)
     await recovery.settle()
     known = (await recovery.known("BTC/USDT")).trades

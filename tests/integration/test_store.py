@@ -27,8 +27,12 @@ def trade(venue: str, number: int) -> Trade:
     )
 
 
+def as_row(trade: Trade) -> Row:
+    return Row(trade.table, trade.ts_ns, trade.symbols, trade.columns)
+
+
 async def test_acknowledged_row_reads_back_to_the_nanosecond(writer: RowWriter, database: Database, venue: str) -> None:
-    await writer.write([trade(venue, 1).to_row()])
+    await writer.write([trade(venue, 1)])
     await database.wait_applied(["trades"])
     row = await database.fetch_one(
         "SELECT ts::long AS ts_ns, received_at::long AS received_at_ns, price, amount, trade_id, seq, side, source "
@@ -48,7 +52,7 @@ async def test_acknowledged_row_reads_back_to_the_nanosecond(writer: RowWriter, 
 
 
 async def test_batch_written_twice_leaves_each_row_once(writer: RowWriter, database: Database, venue: str) -> None:
-    batch = [trade(venue, number).to_row() for number in range(50)]
+    batch = [trade(venue, number) for number in range(50)]
     await writer.write(batch)
     await writer.write(batch)
     await database.wait_applied(["trades"])
@@ -62,7 +66,7 @@ async def test_decimals_and_books_keep_their_values(writer: RowWriter, database:
         *(Decimal(text) for text in ("0.01", "0.00001", "5", "0.001", "0.0010000001")),
     )  # fmt: skip
     book = Book(venue, "BTC/USDT", 7, ((10.0, 1.0), (9.5, 2.0)), ((10.5, 3.0), (11.0, 4.0)), T0, T0, "venue")
-    await writer.write([instrument.to_row(T0), book.to_row()])
+    await writer.write([instrument.to_row(T0), book])
     await database.wait_applied(["instruments", "books"])
     scope = {"venue": venue}
     stored = await database.fetch_one("SELECT price_tick, taker_fee FROM instruments WHERE venue = %(venue)s", scope)
@@ -99,8 +103,8 @@ async def test_row_that_does_not_fit_the_schema_is_rejected_by_name(
     writer: RowWriter, database: Database, venue: str, damage: Callable[[Row], Row], complaint: str
 ) -> None:
     with pytest.raises(StoreRejected, match=complaint):
-        await writer.write([damage(trade(venue, 1).to_row())])
-    await writer.write([trade(venue, 2).to_row()])
+        await writer.write([damage(as_row(trade(venue, 1)))])
+    await writer.write([trade(venue, 2)])
     await database.wait_applied(["trades"])
     rows = await database.fetch("SELECT trade_id FROM trades WHERE venue = %(venue)s", {"venue": venue})
     assert rows == [{"trade_id": "2"}], "the writer goes on after a refusal"
@@ -109,7 +113,7 @@ async def test_row_that_does_not_fit_the_schema_is_rejected_by_name(
 async def test_writer_says_unavailable_when_nobody_listens(port: int, venue: str) -> None:
     writer = RowWriter(DatabaseConfig(http_port=port))
     with pytest.raises(StoreUnavailable):
-        await writer.write([trade(venue, 1).to_row()])
+        await writer.write([trade(venue, 1)])
     await writer.close()
 
 

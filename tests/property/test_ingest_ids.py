@@ -120,7 +120,7 @@ class Market:
     def heal(self, now_ns: int) -> None:
         for gap in list(self.intake.gaps):
             listed = [trade(seq) for seq in range(FIRST_ID, self.next_id) if seq not in self.forgotten]
-            self.commit([t.to_row() for t in self.intake.take(listed)])
+            self.commit(self.intake.take(listed))
             if self.intake.missing_of(gap):
                 self.commit(self.intake.give_up(gap, now_ns))
             self.commit(self.intake.settle(now_ns))

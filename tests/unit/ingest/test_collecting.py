@@ -6,23 +6,28 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from ares.clock import NANOS_PER_SECOND, SystemClock
+from ares.config.settings import IngestConfig
 from ares.errors import MalformedFrame, VenueError, VenueRejected, VenueUnavailable
 from ares.model.market import Bar, Book, Instrument, Quote, Trade
-from ares.model.row import Row
+from ares.model.row import Storable
 from ares.resilience import Backoff
 from ares.testing.clock import SteppedClock
 from ingest.backfill import MINUTE_NS, BarKeeper, TradeBackfill
-from ingest.collector import Desk, cause_of, collect
-from ingest.feed import ChainBroken, Channel, Frame, MarketEvent, Rejected, Silence, TradePage
+from ingest.books import BookUpdate
+from ingest.collector import cause_of, collect
+from ingest.desk import Desk
+from ingest.feed import BookRules, ChainBroken, Channel, Frame, MarketEvent, Rejected, Silence, TradePage
 from ingest.healing import LOOKS_MAX, Healer
 from ingest.history import SoundHistory, wait_of
 from ingest.sink import Lane, Sink
 from ingest.validation import Limits, Validator
+from ingest.venues.binance.decoder import follows
 
 BTC = "BTC/USDT"
 CLOCK = SystemClock()
@@ -42,9 +47,9 @@ def quote(update_id: int) -> Quote:
 class Memory:
     """A store that keeps rows in order."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Storable] = field(default_factory=list)
 
-    async def write(self, rows: Sequence[Row]) -> None:
+    async def write(self, rows: Sequence[Storable]) -> None:
         self.rows += rows
 
     def seqs(self) -> list[object]:
@@ -64,6 +69,7 @@ class Script:
     bars_listed: Sequence[Bar] = ()
     troubles: list[VenueError] = field(default_factory=list)
     asked: list[tuple[int, int]] = field(default_factory=list)
+    resynced: list[str] = field(default_factory=list)
     venue: str = "sim"
     up: bool = True
 
@@ -78,10 +84,20 @@ class Script:
             raise error
         await asyncio.sleep(60)
 
-    def decode(self, frame: Frame) -> MarketEvent:
-        if not isinstance(frame.payload, Trade | Quote | Book):
+    @property
+    def book_rules(self) -> BookRules:
+        return BookRules(follows)
+
+    def reconfigure(self, ingest: IngestConfig) -> None:
+        self.up = True
+
+    def resync(self, symbol: str) -> None:
+        self.resynced.append(symbol)
+
+    def decode(self, frame: Frame) -> Sequence[MarketEvent]:
+        if not isinstance(frame.payload, Trade | Quote | Book | BookUpdate):
             raise MalformedFrame("frame", "not in the script")
-        return frame.payload
+        return (frame.payload,)
 
     def is_live(self, _channel: Channel) -> bool:
         return self.up
@@ -166,7 +182,7 @@ async def test_every_frame_becomes_rows_and_every_outage_a_gap() -> None:
 
 
 async def test_implausible_events_are_refused_by_value_and_by_id() -> None:
-    far = replace(trade(2), seq=10**12)
+    far = msgspec.structs.replace(trade(2), seq=10**12)
     script = Script(live=[([trade(1), trade(2, price=99_999.0), far, trade(2)], LOST)])
     async with room(script) as there:
         await there.collect("trades", lambda: there.desk.intakes[BTC].last == 2)
@@ -342,9 +358,9 @@ def test_venues_wish_to_wait_longer_is_honoured() -> None:
 
 def test_refused_trade_of_the_store_is_recorded_as_lost() -> None:
     desk = Desk("sim", (BTC,), LIMITS, CLOCK)
-    rows = desk.refused(trade(7).to_row())
+    rows = desk.refused(trade(7))
     assert [(row.symbols["status"], row.columns["first_seq"]) for row in rows] == [("lost", 7)]
-    assert desk.refused(quote(1).to_row()) == []
+    assert desk.refused(quote(1)) == []
 
 
 def test_rejected_frame_without_a_known_symbol_has_none_in_its_row() -> None:

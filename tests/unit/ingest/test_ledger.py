@@ -13,7 +13,7 @@ BTC, ETH = "BTC/USDT", "ETH/USDT"
 
 
 def row(seq: int, ts_ns: int, symbol: str = BTC) -> Row:
-    return Trade("sim", symbol, str(seq), seq, "buy", 1.0, 1.0, ts_ns, ts_ns, "stream").to_row()
+    return Trade("sim", symbol, str(seq), seq, "buy", 1.0, 1.0, ts_ns, ts_ns, "stream")
 
 
 def ledger() -> Ledger:

@@ -45,7 +45,7 @@ class Disk:
 
 
 def trade(seq: int) -> Row:
-    return Trade("sim", "BTC/USDT", str(seq), seq, "buy", 1.0, 1.0, T0 + seq, T0 + seq, "stream").to_row()
+    return Trade("sim", "BTC/USDT", str(seq), seq, "buy", 1.0, 1.0, T0 + seq, T0 + seq, "stream")
 
 
 @asynccontextmanager

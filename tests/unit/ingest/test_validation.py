@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from ares.clock import NANOS_PER_SECOND
 from ares.model.market import Bar, Book, Quote, Trade

@@ -13,8 +13,8 @@ from ingest.feed import ChainBroken, raw_text
 from ingest.gaps import Gap, Where
 from ingest.recovery import bounded_by, still_missing
 from ingest.service import venue_config
-from ingest.venues.binance_client import create_client
-from ingest.venues.binance_feed import Stream, is_answer, top_of, unwrapped
+from ingest.venues.binance.ccxt_feed import Stream, is_answer, top_of, unwrapped
+from ingest.venues.binance.client import create_client
 from ingest.venues.errors import FOREIGN, retry_after_s, translated
 
 T0 = 1_700_000_000_000_000_000
@@ -86,7 +86,7 @@ def test_top_of_a_maintained_book_is_cut_to_the_levels_we_keep() -> None:
 
 
 def test_stream_that_nobody_empties_gives_up_instead_of_growing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.venues.binance_feed.FRAMES_MAX", 2)
+    monkeypatch.setattr("ingest.venues.binance.ccxt_feed.FRAMES_MAX", 2)
     stream = Stream(create_client("sim", VenueConfig()), "trades")
     for number in range(5):
         stream.add(number, T0)

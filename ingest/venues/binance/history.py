@@ -10,13 +10,15 @@ from ares.config.settings import VenueConfig
 from ares.errors import MalformedFrame, VenueUnavailable
 from ares.model.market import Bar, Trade
 from ares.resilience import Guard, GuardPolicy, to_the_end
+from ingest.books import BookUpdate
 from ingest.feed import Rejected, TradePage, raw_text
-from ingest.venues.binance import decode_bar, mapping, trade_of
-from ingest.venues.binance_client import BinanceClient, create_client
+from ingest.venues.binance.client import BinanceClient, create_client
+from ingest.venues.binance.decoder import decode_bar, decode_snapshot, trade_of
 from ingest.venues.errors import FOREIGN, translated
 
 MINUTE_NS = 60 * NANOS_PER_SECOND
 PAGE_MAX = 1_000
+SNAPSHOT_LEVELS = 1_000
 
 
 class BinanceHistory:
@@ -57,6 +59,15 @@ class BinanceHistory:
             raise VenueUnavailable(f"klines of {symbol}: {error}") from None
         return [bar for bar in bars if start_ns <= bar.ts_ns and bar.ts_ns + MINUTE_NS <= end_ns]
 
+    async def book(self, symbol: str) -> BookUpdate:
+        """A snapshot of the book, deep enough that the levels we keep never run dry."""
+        params = {"symbol": self._venue_symbols[symbol], "limit": SNAPSHOT_LEVELS}
+        answer = await self._ask("depth", self._client.publicGetDepth, params)
+        try:
+            return decode_snapshot(answer, self._venue, symbol, self._clock.now_ns())
+        except MalformedFrame as error:
+            raise VenueUnavailable(f"depth of {symbol}: {error}") from None
+
     async def close(self) -> None:
         """Let go of the connection."""
         await to_the_end(self._client.close())
@@ -67,7 +78,7 @@ class BinanceHistory:
         rejected: list[Rejected] = []
         for row in _rows(answer):
             try:
-                trades.append(trade_of(mapping(row), self._venue, symbol, now_ns, "rest"))
+                trades.append(trade_of(row, self._venue, symbol, now_ns, "rest"))
             except MalformedFrame as error:
                 rejected.append(Rejected("trades", error.field, str(error), raw_text(row), now_ns, symbol))
         trades.sort(key=lambda trade: trade.seq)

@@ -8,21 +8,22 @@ tell when it is lost. One client per connection, thrown away with it: none of cc
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config.settings import IngestConfig, VenueConfig
-from ares.errors import MalformedFrame, UnknownSymbol, VenueUnavailable
+from ares.errors import VenueUnavailable
 from ares.model.market import Instrument
 from ares.resilience import to_the_end
 from ares.telemetry import get_logger, metrics
-from ingest.feed import Channel, Frame, MarketEvent, Silence
-from ingest.venues.binance import Names, decode_book, decode_instrument, decode_quote, decode_trade, mapping
-from ingest.venues.binance_client import BinanceClient, Market, create_client
+from ingest.feed import BookRules, Channel, Frame, MarketEvent, Silence
+from ingest.venues.binance.client import BinanceClient, create_client
+from ingest.venues.binance.decoder import decode_book, decode_quote, decode_trade, follows
+from ingest.venues.binance.markets import instruments_of, load
 from ingest.venues.errors import FOREIGN, translated
+from ingest.venues.wire import Names
 
 log = get_logger(__name__)
 
@@ -31,7 +32,6 @@ SNAPSHOT_LEVELS = 1_000
 """Depth of the REST snapshot that ccxt builds its book on: enough that the levels we keep never run dry."""
 FRAMES_MAX = 100_000
 """Frames that may wait for the collector; beyond, the connection is given up, which records a gap."""
-NEAR_NAMES = 5
 
 
 @dataclass(slots=True)
@@ -89,24 +89,10 @@ class BinanceFeed:
 
     async def open(self) -> Sequence[Instrument]:
         """Learn the venue's markets. Raises `VenueUnavailable`, `VenueRejected`, or `UnknownSymbol`."""
-        client = create_client(self._venue, self._config)
-        try:
-            markets = await client.load_markets()
-        except FOREIGN as error:
-            raise translated(error, client.last_response_headers) from None
-        finally:
-            await to_the_end(client.close())
-        instruments = [self._instrument(markets, symbol) for symbol in self._ingest.symbols]
+        self._markets, markets = await load(self._venue, self._config)
+        instruments = instruments_of(self._venue, markets, self._ingest.symbols)
         self._names = Names(self._venue, {each.venue_symbol: each.symbol for each in instruments})
-        self._markets = client
         return instruments
-
-    def _instrument(self, markets: Mapping[str, Market], symbol: str) -> Instrument:
-        market = markets.get(symbol)
-        if market is None:
-            near = difflib.get_close_matches(symbol, markets, NEAR_NAMES, 0.4) or sorted(markets)[:NEAR_NAMES]
-            raise UnknownSymbol(self._venue, symbol, near)
-        return decode_instrument(market.get("info"), self._venue, symbol, (market.get("maker"), market.get("taker")))
 
     async def frames(self, channel: Channel) -> AsyncGenerator[Sequence[Frame], None]:
         """Connect and yield what arrives, never ending by itself. Raises `VenueError` when the stream is lost."""
@@ -205,13 +191,21 @@ class BinanceFeed:
         except FOREIGN:  # ccxt chokes on it; raised here it would end ccxt's receiving, silently
             stream.add(message, received_at_ns)
 
-    def decode(self, frame: Frame) -> MarketEvent:
+    def decode(self, frame: Frame) -> Sequence[MarketEvent]:
         """What a frame says. Raises `MalformedFrame`, and nothing else, whatever the frame holds."""
         if frame.channel == "trades":
-            return decode_trade(frame.payload, self._names, frame.received_at_ns)
+            return (decode_trade(frame.payload, self._names, frame.received_at_ns),)
         if frame.channel == "quotes":
-            return decode_quote(frame.payload, self._names, frame.received_at_ns)
-        return decode_book(frame.payload, self._names, frame.received_at_ns)
+            return (decode_quote(frame.payload, self._names, frame.received_at_ns),)
+        return (decode_book(frame.payload, self._names, frame.received_at_ns),)
+
+    @property
+    def book_rules(self) -> BookRules:
+        """Not asked for: ccxt follows the books, and these are its tops."""
+        return BookRules(follows)
+
+    def resync(self, symbol: str) -> None:
+        """ccxt gives the connection up when a chain breaks, and builds the book anew."""
 
     def is_live(self, channel: Channel) -> bool:
         """Whether the venue answered on the connection that is open now."""
@@ -230,11 +224,7 @@ async def _let_go(connection: asyncio.Task[None], client: BinanceClient) -> None
 
 def is_answer(message: object) -> bool:
     """Whether a message answers a request of ours (subscription confirmed or refused) and is no market data."""
-    try:
-        frame = mapping(message)
-    except MalformedFrame:
-        return False
-    return "id" in frame and ("result" in frame or "error" in frame)
+    return isinstance(message, dict) and "id" in message and ("result" in message or "error" in message)
 
 
 def unwrapped(message: object) -> object:

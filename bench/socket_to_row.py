@@ -1,0 +1,229 @@
+"""From a venue's WebSocket to rows that can be read: Ares, cryptofeed's QuestDB backend, and QuestDB's client alone.
+
+Each contestant is a process of its own against the same QuestDB and the same real frames, in turns. CPU seconds are the
+collector's alone, from its first frame to the moment the last row can be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from statistics import median
+
+from write import free_ports, questdb
+
+from ares.config.settings import DatabaseConfig
+from ares.store import Database
+
+HERE = Path(__file__).resolve().parent
+PEERS = HERE / "peers"
+MESSAGES = 300_000
+PACED_MESSAGES = 50_000
+PACE = 5_000
+GIVEN_UP_S = 15.0
+PEERS_TABLE = """
+CREATE TABLE "trades-BINANCE" (
+  symbol SYMBOL, side SYMBOL, type SYMBOL, price DOUBLE, amount DOUBLE, id VARCHAR, receipt_timestamp TIMESTAMP,
+  timestamp TIMESTAMP
+) TIMESTAMP(timestamp) PARTITION BY DAY WAL
+"""
+"""As QuestDB makes it from the peer's first line."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: rows a second until visible, CPU seconds per million, rows that did not come, ms to acknowledgement."""
+
+    rate: float
+    cpu_per_million: float
+    lost: int
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A process to start, and the query that counts its rows (of `venue`, where the table is shared)."""
+
+    command: list[str]
+    counted: str = "SELECT count() AS n FROM trades WHERE venue = %(venue)s"
+    venue: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Arena:
+    """One QuestDB for all; a venue name per run, so that runs do not meet."""
+
+    config: DatabaseConfig
+    names: Iterator[int] = field(default_factory=count)
+
+    def ares(self, messages: int, rate: int) -> Run:
+        venue = f"v{next(self.names)}"
+        database = {name: str(getattr(self.config, name)) for name in ("http_port", "pg_port", "health_port")}
+        environment = {f"ARES_DATABASE__{name.upper()}": value for name, value in database.items()}
+        with venue_server(messages, rate) as (port, server):
+            command = [sys.executable, str(HERE / "collect_ares.py"), str(port), venue]
+            return self.watched(Contestant(command, venue=venue, environment=environment), messages, server)
+
+    def cryptofeed(self, messages: int, rate: int) -> Run:
+        asyncio.run(self.make_room())
+        user = f"{self.config.user}:{self.config.password.get_secret_value()}"
+        with venue_server(messages, rate) as (port, server):
+            script = str(PEERS / "collect_cryptofeed.py")
+            command = [str(peers_python()), script, str(port), user, str(self.config.http_port)]
+            return self.watched(Contestant(command, 'SELECT count() AS n FROM "trades-BINANCE"'), messages, server)
+
+    def dataframe(self, messages: int) -> Run:
+        venue = f"v{next(self.names)}"
+        secret = self.config.password.get_secret_value()
+        conf = f"http::addr={self.config.host}:{self.config.http_port};username={self.config.user};password={secret};"
+        command = [str(peers_python()), str(PEERS / "load_dataframe.py"), conf, venue, str(messages)]
+        return self.watched(Contestant(command, venue=venue), messages, None)
+
+    async def make_room(self) -> None:
+        """The peer's table, empty; our servers do not let a writer make tables."""
+        async with await Database.connect(self.config) as database:
+            await database.execute('DROP TABLE IF EXISTS "trades-BINANCE"')
+            await database.execute(PEERS_TABLE)
+
+    def watched(self, contestant: Contestant, messages: int, server: subprocess.Popen[str] | None) -> Run:
+        """Start a contestant, wait until its rows can be read or come no more, and ask it what it took."""
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(
+            contestant.command, env={**os.environ, **contestant.environment}, cwd=HERE.parent, **pipes
+        ) as process:
+            assert process.stdin
+            assert process.stdout
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit(f"{contestant.command[1]} ended before its first frame")
+            first = float(json.loads(line)["first"])
+            visible, ended = asyncio.run(self.until_visible(messages, contestant))
+            process.stdin.close()
+            told = json.loads(process.stdout.readline())
+        latency = 0.0
+        if server is not None and server.stdout is not None:
+            sent = json.loads(server.stdout.readline())
+            delays = [1_000 * (at - sent[int(seq) - 1]) for seq, at in told.get("acked_at", {}).items() if sent]
+            latency = median(delays) if delays else 0.0
+        rate = visible / (ended - first)
+        return Run(rate, told["cpu_s"] * 1_000_000 / messages, messages - visible, latency)
+
+    async def until_visible(self, messages: int, contestant: Contestant) -> tuple[int, float]:
+        """How many rows can be read, and since when."""
+        seen, since = -1, time.monotonic()
+        async with await Database.connect(self.config) as database:
+            while seen < messages and time.monotonic() - since < GIVEN_UP_S:
+                await asyncio.sleep(0.05)
+                try:
+                    row = await database.fetch_one(contestant.counted, {"venue": contestant.venue})
+                except Exception:
+                    continue
+                now = int(str(row["n"])) if row else 0
+                if now != seen:
+                    seen, since = now, time.monotonic()
+        return max(seen, 0), since
+
+
+@contextmanager
+def venue_server(messages: int, rate: int) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """A venue that is ready for one client."""
+    (port,) = free_ports(1)
+    command = [sys.executable, str(HERE / "venue_server.py"), str(port), str(messages), str(rate)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        server.stdout.readline()
+        try:
+            yield port, server
+        finally:
+            server.terminate()
+
+
+def peers_python() -> Path:
+    """The peers' own environment, set up the first time."""
+    python = PEERS / ".venv" / "bin" / "python"
+    if not python.exists():
+        uv = HERE.parent / ".venv" / "bin" / "uv"
+        subprocess.run([str(uv), "sync", "--frozen", "--quiet", "--project", str(PEERS)], check=True)
+    return python
+
+
+Work = Callable[[], Run]
+
+
+def in_turns(contestants: Mapping[str, Work], rounds: int) -> dict[str, list[Run]]:
+    """One run of each to warm up, then `rounds` of each in turns."""
+    runs: dict[str, list[Run]] = {name: [] for name in contestants}
+    for number in range(rounds + 1):
+        for name, work in contestants.items():
+            run = work()
+            print(f"  {name}: {run.rate:,.0f} rows/s, {run.cpu_per_million:.2f} CPU-s per million, lost {run.lost}")
+            if number > 0:
+                runs[name].append(run)
+    return runs
+
+
+def versions() -> dict[str, str]:
+    """Of everything that takes part."""
+    code = "from importlib.metadata import version as v; print(v('cryptofeed'), v('questdb'), v('pandas'))"
+    found = subprocess.run([str(peers_python()), "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    return dict(zip(("cryptofeed", "questdb", "pandas"), found, strict=True))
+
+
+def results(rounds: int) -> list[dict[str, object]]:
+    """Rows of the report: a burst from socket to row, and a paced stream."""
+    with questdb() as config:
+        arena = Arena(config)
+        burst = in_turns(
+            {
+                "ares": lambda: arena.ares(MESSAGES, 0),
+                "cryptofeed": lambda: arena.cryptofeed(MESSAGES, 0),
+                "dataframe": lambda: arena.dataframe(MESSAGES),
+            },
+            rounds,
+        )
+        paced = in_turns(
+            {
+                "ares": lambda: arena.ares(PACED_MESSAGES, PACE),
+                "cryptofeed": lambda: arena.cryptofeed(PACED_MESSAGES, PACE),
+            },
+            rounds,
+        )
+    rate = {name: median(run.rate for run in runs) for name, runs in burst.items()}
+    cpu = {name: median(run.cpu_per_million for run in runs) for name, runs in burst.items()}
+    idle = {name: median(run.cpu_per_million for run in runs) for name, runs in paced.items()}
+    common: dict[str, object] = {
+        "peer_name": "cryptofeed's QuestDB backend, told to wait instead of dropping",
+        "limit_name": "QuestDB's client alone, dataframe()",
+        "n": rounds,
+        "versions": versions(),
+    }
+    lost = sum(run.lost for run in (*burst["ares"], *paced["ares"]))
+    latency = median(run.latency_ms for run in paced["ares"])
+    return [
+        {"name": "ws_to_row", "unit": "rows/s visible", **compared(rate), **common, "lost": lost},
+        {"name": "ws_to_row_cpu", "unit": "CPU-s per million rows", **compared(cpu), **common, "lost": lost},
+        {"name": "ws_to_row_paced_cpu", "unit": f"CPU-s per million rows at {PACE} a second", **compared(idle)}
+        | {**common, "lost": lost, "received_to_acked_ms_p50": round(latency, 2)},
+    ]
+
+
+def compared(values: Mapping[str, float]) -> dict[str, object]:
+    """The three figures and their ratios; nothing where a contestant took no part."""
+    ours, peer, limit = values["ares"], values["cryptofeed"], values.get("dataframe")
+    return {
+        "ares": round(ours, 2),
+        "peer": round(peer, 2),
+        "limit": None if limit is None else round(limit, 2),
+        "ratio_vs_peer": round(ours / peer, 3),
+        "ratio_vs_limit": None if limit is None else round(ours / limit, 3),
+    }

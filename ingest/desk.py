@@ -1,0 +1,229 @@
+"""What is known of one venue's streams, and what must be written because of the frames that just came.
+
+A batch of frames in which everything is ordinary, and nearly all are, goes in at once; any other is looked at frame by
+frame. Both ways end in the same rows and the same knowledge, which a property test holds them to.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import lt
+from typing import TypeVar
+
+from ares.clock import NANOS_PER_SECOND, Clock
+from ares.errors import MalformedFrame
+from ares.model.market import Book, Quote, Trade
+from ares.model.row import Row, Storable
+from ares.telemetry import get_logger, metrics
+from ingest.books import BookRoom, BookUpdate
+from ingest.feed import Channel, Feed, Frame, MarketEvent, Rejected, raw_text
+from ingest.gaps import Cause
+from ingest.intake import Arrival, Resume, TradeIntake
+from ingest.ledger import Ledger, by_symbol
+from ingest.outages import Outages
+from ingest.validation import Limits, Validator
+
+log = get_logger(__name__)
+
+E = TypeVar("E", Trade, Quote)
+
+RECENT_IDS = 256
+"""How far back a repeated quote or book is recognised; they are stamped with our time, so the store cannot."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """All that is known of one venue's streams: one instance, shared by its collectors, on one event loop."""
+
+    venue: str
+    symbols: Sequence[str]
+    limits: Limits
+    clock: Clock
+    room: BookRoom | None = None
+    intakes: Mapping[str, TradeIntake] = field(init=False)
+    outages: Mapping[Channel, Outages] = field(init=False)
+    ledger: Ledger = field(init=False)
+    validator: Validator = field(init=False)
+    recent: dict[tuple[Channel, str], deque[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.intakes = {symbol: TradeIntake(self.venue, symbol) for symbol in self.symbols}
+        self.outages = {channel: Outages(self.venue, channel) for channel in ("quotes", "books")}
+        self.ledger = Ledger(self.venue, self.symbols)
+        self.validator = Validator(self.limits)
+
+    def resume(self, symbol: str, known: Resume | None, watermark_ns: int) -> list[Row]:
+        """Continue a symbol's trades from what is stored."""
+        if known is None:
+            return []
+        self.ledger.resume(symbol, watermark_ns, known.last_seq)
+        return self.intakes[symbol].resume(known, self.clock.now_ns())
+
+    def refused(self, row: Storable) -> Sequence[Row]:
+        """The store will never take this row of the stream: if it is a trade, its id is recorded as lost."""
+        self.ledger.refused(row)
+        return self.refused_history(row)
+
+    def refused_history(self, row: Storable) -> Sequence[Row]:
+        """The store will never take this row of the past: if it is a trade, its id is recorded as lost."""
+        if not isinstance(row, Trade):
+            return []
+        return [self.intakes[row.symbol].lost_row(row.seq, row.ts_ns, self.clock.now_ns())]
+
+    def rows_of(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Storable]:
+        """What frames become: rows of what they say, or a `quarantine` row for each that is refused."""
+        rows = self._rows_at_once(feed, frames)
+        if rows is None:
+            rows = [row for frame in frames for row in self._rows_of_frame(feed, frame)]
+        if self.room is not None and self.room.changed:
+            for book in self.room.due(self.clock.now_ns()):
+                rows = [*rows, *self._rows_of_top(book)]
+        return rows
+
+    def _rows_at_once(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Storable] | None:
+        """Rows of a batch in which everything is ordinary; None, and nothing changed, if anything is not."""
+        events: list[MarketEvent] = []
+        try:
+            for frame in frames:
+                events += feed.decode(frame)
+        except MalformedFrame:
+            return None
+        kinds = set(map(type, events))
+        now_ns = self.clock.now_ns()
+        if kinds == {Trade}:
+            return self._trades_at_once(by_symbol(events, Trade), now_ns)
+        if kinds == {Quote}:
+            return self._quotes_at_once(by_symbol(events, Quote), now_ns)
+        return None
+
+    def _trades_at_once(self, trades: Mapping[str, list[Trade]], now_ns: int) -> Sequence[Storable] | None:
+        for symbol, run in trades.items():
+            if not (self.intakes[symbol].is_next_run(run) and self.validator.passes_trades(run, now_ns)):
+                return None
+        rows: list[Storable] = []
+        for symbol, run in trades.items():
+            self.intakes[symbol].accept_run(run)
+            self.validator.last_prices[symbol] = run[-1].price
+            self.ledger.put(symbol, run[-1].received_at_ns, len(run))
+            for trade in quickest(run):
+                self.ledger.venue_time.observe(trade.ts_ns, trade.received_at_ns)
+            self._note(run[-1], "trades")
+            rows += run
+        return rows
+
+    def _quotes_at_once(self, quotes: Mapping[str, list[Quote]], now_ns: int) -> Sequence[Storable] | None:
+        for symbol, run in quotes.items():
+            ids = [quote.update_id for quote in run]
+            known = max(self.recent.get(("quotes", symbol), ()), default=0)
+            if not (known < ids[0] and all(map(lt, ids, ids[1:])) and self.validator.passes_quotes(run, now_ns)):
+                return None
+        rows: list[Storable] = []
+        for symbol, run in quotes.items():
+            recent = self.recent.setdefault(("quotes", symbol), deque(maxlen=RECENT_IDS))
+            recent.extend([quote.update_id for quote in run])
+            for quote in quickest([quote for quote in run if quote.ts_source == "venue"]):
+                self.ledger.venue_time.observe(quote.ts_ns, quote.received_at_ns)
+            self._note(run[-1], "quotes")
+            first, newest_ns = run[0], max([quote.ts_ns for quote in run])
+            closing = self.outages["quotes"].seen(symbol, first.ts_ns, now_ns)
+            self.outages["quotes"].seen(symbol, newest_ns, now_ns)
+            rows += [*run, *closing]
+        return rows
+
+    def _rows_of_frame(self, feed: Feed, frame: Frame) -> list[Storable]:
+        """What one frame becomes."""
+        try:
+            events = feed.decode(frame)
+        except MalformedFrame as error:
+            return [self.reject(frame, error.field, str(error), "")]
+        rows: list[Storable] = []
+        for event in events:
+            if isinstance(event, BookUpdate):
+                rows += self._rows_of_update(feed, event)
+                continue
+            fault = self.validator.fault_of(event, self.clock.now_ns())
+            if fault is not None:
+                rows.append(self.reject(frame, fault.field, fault.reason, event.symbol))
+            elif isinstance(event, Trade):
+                rows += self._rows_of_trade(event, frame)
+            else:
+                rows += self._rows_of_state(event, frame.channel)
+        return rows
+
+    def _rows_of_trade(self, trade: Trade, frame: Frame) -> list[Storable]:
+        now_ns = self.clock.now_ns()
+        accepted = self.intakes[trade.symbol].accept(trade, now_ns)
+        if accepted.arrival is Arrival.IMPLAUSIBLE:
+            return [self.reject(frame, "trade_id", "the ids of this symbol cannot have moved there", trade.symbol)]
+        if not accepted.rows:
+            metrics.INGEST_DUPLICATES.labels("trades", trade.symbol).inc()
+            return []
+        self._note(trade, "trades")
+        self.ledger.put(trade.symbol, trade.received_at_ns)
+        self.ledger.venue_time.observe(trade.ts_ns, trade.received_at_ns)
+        if accepted.arrival is Arrival.JUMP:
+            log.warning("trades_missing", symbol=trade.symbol, up_to_seq=trade.seq)
+        return list(accepted.rows)
+
+    def _rows_of_state(self, event: Quote | Book, channel: Channel) -> list[Storable]:
+        recent = self.recent.setdefault((channel, event.symbol), deque(maxlen=RECENT_IDS))
+        if event.update_id in recent:
+            metrics.INGEST_DUPLICATES.labels(channel, event.symbol).inc()
+            return list(self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns()))
+        recent.append(event.update_id)
+        self._note(event, channel)
+        if event.ts_source == "venue":
+            self.ledger.venue_time.observe(event.ts_ns, event.received_at_ns)
+        closing = self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns())
+        return [event, *closing]
+
+    def _rows_of_update(self, feed: Feed, update: BookUpdate) -> list[Storable]:
+        """A change of a book writes nothing by itself; a book that is no longer believed is an outage."""
+        assert self.room is not None, "a feed that sends changes of books needs a room for them"
+        trouble = self.room.take(update)
+        if trouble is None:
+            return []
+        feed.resync(update.symbol)
+        log.warning("book_resynced", symbol=update.symbol, cause=trouble, update_id=update.last_id)
+        return list(self.outages["books"].interrupted(update.symbol, trouble, self.clock.now_ns()))
+
+    def _rows_of_top(self, book: Book) -> list[Storable]:
+        fault = self.validator.fault_of(book, self.clock.now_ns())
+        if fault is not None:
+            frame = Frame("books", book, book.received_at_ns)
+            return [self.reject(frame, fault.field, fault.reason, book.symbol)]
+        return self._rows_of_state(book, "books")
+
+    def _note(self, event: Trade | Quote | Book, channel: Channel) -> None:
+        metrics.INGEST_LAST_EVENT.labels(channel, event.symbol).set(event.ts_ns / NANOS_PER_SECOND)
+
+    def reject(self, frame: Frame, field_name: str, reason: str, symbol: str) -> Row:
+        """A row that keeps a refused frame."""
+        metrics.INGEST_QUARANTINED.labels(frame.channel, field_name).inc()
+        log.warning("frame_refused", channel=frame.channel, symbol=symbol, field=field_name, reason=reason)
+        text = raw_text(frame.payload)
+        return Rejected(frame.channel, field_name, reason, text, frame.received_at_ns, symbol).to_row(self.venue)
+
+    def interrupted(self, channel: Channel, cause: Cause) -> list[Row]:
+        """The channel is lost: a gap for each of its symbols."""
+        now_ns = self.clock.now_ns()
+        if channel == "books" and self.room is not None:
+            self.room.reset()
+        rows: list[Row] = []
+        for symbol in self.symbols:
+            if channel == "trades":
+                rows += self.intakes[symbol].interrupted(cause, now_ns)
+            else:
+                rows += self.outages[channel].interrupted(symbol, cause, now_ns)
+        return rows
+
+
+def quickest(run: Sequence[E]) -> Sequence[E]:
+    """The event that took the shortest time to us, the only one that says something about the venue's clock."""
+    if not run:
+        return ()
+    delays = [event.received_at_ns - event.ts_ns for event in run]
+    position = delays.index(min(delays))
+    return run[position : position + 1]

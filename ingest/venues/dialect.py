@@ -1,0 +1,52 @@
+"""What differs between venues on a WebSocket: addresses, subscriptions, answers, and what a frame says.
+
+A new venue is a folder with a dialect, its decoders and a README that says what was proven on which recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from ingest.books import BookUpdate
+from ingest.feed import BookRules, Channel, MarketEvent
+from ingest.venues.wire import Names
+
+Answer = Literal["confirmed", "refused"]
+
+
+class Dialect(Protocol):
+    """One venue's words. Pure: it is told everything and does no I/O."""
+
+    @property
+    def book_rules(self) -> BookRules:
+        """How the changes of its books follow one another."""
+        ...
+
+    def address(self, base: str | None, channel: Channel) -> str:
+        """Where to connect for a channel; `base` is the configured address, None for the venue's own."""
+        ...
+
+    def opening(self, channel: Channel, names: Names, *, levels: int) -> Sequence[bytes]:
+        """What to send once connected: subscriptions of every symbol."""
+        ...
+
+    def resubscription(self, symbol: str, names: Names) -> Sequence[bytes]:
+        """What to send for a new snapshot of a book; nothing where it must be asked for by REST."""
+        ...
+
+    def answer_of(self, payload: bytes) -> Answer | None:
+        """Whether a frame answers a request of ours; None for data."""
+        ...
+
+    def decode(self, channel: Channel, payload: object, names: Names, received_at_ns: int) -> Sequence[MarketEvent]:
+        """What a frame says; nothing for answers and heartbeats. Raises `MalformedFrame`, and nothing else."""
+        ...
+
+
+class Snapshots(Protocol):
+    """Where snapshots of books come from if not from the stream. Raises `VenueUnavailable` or `VenueRejected`."""
+
+    async def book(self, symbol: str) -> BookUpdate: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,194 @@
+"""The live side of a venue over our own sockets and decoders: a connection per channel, everything kept at arrival."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ares.clock import Clock
+from ares.config.settings import IngestConfig, VenueConfig
+from ares.errors import VenueError, VenueRejected
+from ares.model.market import Instrument
+from ares.resilience import Backoff, to_the_end
+from ares.telemetry import get_logger, metrics
+from ingest.books import BookUpdate
+from ingest.feed import BookRules, Channel, Frame, MarketEvent, Silence
+from ingest.history import wait_of
+from ingest.venues.dialect import Dialect, Snapshots
+from ingest.venues.socket import Socket, connect
+from ingest.venues.wire import Names
+
+log = get_logger(__name__)
+
+Markets = Callable[[Sequence[str]], Awaitable[Sequence[Instrument]]]
+SnapshotsOf = Callable[[Mapping[str, str]], Snapshots]
+
+
+SNAPSHOT_EVERY_S = 0.1
+"""Between two questions for snapshots, so that books that break again and again do not use up the venue's patience."""
+
+
+@dataclass(slots=True)
+class Line:
+    """One open connection of a channel."""
+
+    socket: Socket
+    confirmed: bool = False
+    wanted: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    asked_for: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a venue brings: its words, its list of instruments, and where its snapshots come from."""
+
+    dialect: Dialect
+    markets: Markets
+    snapshots: SnapshotsOf
+
+
+class NativeFeed:
+    """A venue's live data.
+
+    >>> feed = NativeFeed("binance", parts, config.venues["binance"], config.ingest, SystemClock())
+    >>> instruments = await feed.open()
+    >>> async for frames in feed.frames("trades"): ...
+    """
+
+    def __init__(self, venue: str, parts: Parts, config: VenueConfig, ingest: IngestConfig, clock: Clock) -> None:
+        self._venue = venue
+        self._parts = parts
+        self._config = config
+        self._ingest = ingest
+        self._clock = clock
+        self._names = Names(venue, {})
+        self._lines: dict[Channel, Line] = {}
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+
+    @property
+    def venue(self) -> str:
+        """Its name in rows."""
+        return self._venue
+
+    @property
+    def book_rules(self) -> BookRules:
+        """How the changes of its books follow one another."""
+        return self._parts.dialect.book_rules
+
+    def reconfigure(self, ingest: IngestConfig) -> None:
+        """Silences by these settings from now on; the symbols stay those of the start."""
+        self._ingest = ingest
+
+    async def open(self) -> Sequence[Instrument]:
+        """Learn the venue's markets. Raises `VenueUnavailable`, `VenueRejected`, or `UnknownSymbol`."""
+        instruments = await self._parts.markets(self._ingest.symbols)
+        self._names = Names(self._venue, {each.venue_symbol: each.symbol for each in instruments})
+        return instruments
+
+    async def frames(self, channel: Channel) -> AsyncGenerator[Sequence[Frame], None]:
+        """Connect and yield what arrives, never ending by itself. Raises `VenueError` when the stream is lost.
+
+        Yields nothing, too, now and then: for who waits for his time, not for frames.
+        """
+        dialect, config = self._parts.dialect, self._config
+        address = dialect.address(config.ws_url, channel)
+        deadline_s = config.request_timeout_s
+        socket = await connect(address, channel, self._clock, ping_s=config.ping_s, deadline_s=deadline_s)
+        line = self._lines[channel] = Line(socket)
+        helper: asyncio.Task[None] | None = None
+        try:
+            for message in dialect.opening(channel, self._names, levels=self._ingest.book_levels):
+                socket.send(message)
+            heard_s = self._clock.monotonic_s()
+            while True:
+                frames = await socket.next(min(self._ingest.silence_s_max, self._ingest.book_s_min))
+                if not frames and self._clock.monotonic_s() - heard_s > self._ingest.silence_s_max:
+                    raise Silence(f"{channel} of {self._venue}: no frame for {self._ingest.silence_s_max} s")
+                if frames:
+                    heard_s = self._clock.monotonic_s()
+                if frames and not line.confirmed:
+                    frames = self._without_answers(channel, line, frames)
+                    if channel == "books":
+                        helper = asyncio.create_task(self._fetch_snapshots(line), name=f"{self._venue}-snapshots")
+                yield frames
+        finally:
+            line.confirmed = False
+            if helper is not None:
+                helper.cancel()
+                await asyncio.gather(helper, return_exceptions=True)
+            await to_the_end(socket.close())
+
+    def _without_answers(self, channel: Channel, line: Line, frames: list[Frame]) -> list[Frame]:
+        """The first frames of a line, without the venue's answer. Raises `VenueRejected` if it says no."""
+        data: list[Frame] = []
+        for frame in frames:
+            assert isinstance(frame.payload, bytes)
+            answer = self._parts.dialect.answer_of(frame.payload)
+            if answer == "refused":
+                text = frame.payload[:200].decode("utf-8", "replace")
+                raise VenueRejected("subscription", f"{channel} of {self._venue}: {text}")
+            if answer is None:
+                data.append(frame)
+        line.confirmed = True
+        metrics.INGEST_CONNECTS.labels(channel, "ok").inc()
+        log.info("feed_connected", venue=self._venue, channel=channel)
+        if channel == "books":
+            for symbol in self._names.by_venue_symbol.values():
+                self._want(line, symbol)
+        return data
+
+    def resync(self, symbol: str) -> None:
+        """The book of this symbol is no longer believed: get a new snapshot into the frames of `books`."""
+        line = self._lines.get("books")
+        if line is not None and line.confirmed:
+            self._want(line, symbol)
+
+    def _want(self, line: Line, symbol: str) -> None:
+        if symbol not in line.asked_for:
+            line.asked_for.add(symbol)
+            line.wanted.put_nowait(symbol)
+
+    async def _fetch_snapshots(self, line: Line) -> None:
+        """Get the snapshots that are wanted, one after the other, until cancelled."""
+        backoff = Backoff(self._ingest.backoff_s_min, self._ingest.backoff_s_max, self._rng)
+        symbols = {ours: theirs for theirs, ours in self._names.by_venue_symbol.items()}
+        source = self._parts.snapshots(symbols)
+        try:
+            while True:
+                symbol = await line.wanted.get()
+                line.asked_for.discard(symbol)
+                again = self._parts.dialect.resubscription(symbol, self._names)
+                for message in again:
+                    line.socket.send(message)
+                if again:
+                    continue
+                try:
+                    snapshot = await source.book(symbol)
+                except VenueError as error:
+                    wait_s = wait_of(error, backoff)
+                    log.warning("snapshot_waits", symbol=symbol, cause=str(error), wait_s=wait_s)
+                    self._want(line, symbol)
+                    await self._clock.sleep(wait_s)
+                    continue
+                backoff.reset()
+                line.socket.add(Frame("books", snapshot, snapshot.received_at_ns))
+                await self._clock.sleep(SNAPSHOT_EVERY_S)
+        finally:
+            await source.close()
+
+    def decode(self, frame: Frame) -> Sequence[MarketEvent]:
+        """What a frame says, if anything. Raises `MalformedFrame`, and nothing else, whatever the frame holds."""
+        payload = frame.payload
+        if isinstance(payload, BookUpdate):
+            return (payload,)
+        return self._parts.dialect.decode(frame.channel, payload, self._names, frame.received_at_ns)
+
+    def is_live(self, channel: Channel) -> bool:
+        """Whether the venue answered on the connection that is open now."""
+        line = self._lines.get(channel)
+        return line is not None and line.confirmed
+
+    async def close(self) -> None:
+        """Every connection belongs to a `frames` iterator, which closes it; nothing is left to do."""

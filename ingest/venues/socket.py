@@ -1,0 +1,135 @@
+"""One WebSocket: what arrived on it and was not yet taken. The only user of picows."""
+
+from __future__ import annotations
+
+import asyncio
+
+from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+
+from ares.clock import Clock
+from ares.errors import VenueUnavailable
+from ingest.feed import Channel, Frame
+from ingest.venues.errors import retry_after_s
+
+FRAMES_MAX = 20_000
+"""With so many frames waiting for the collector the line is read no further: what comes then waits in the venue's
+buffers, and a venue that loses its patience hangs up, which is a gap that is known."""
+FRAME_BYTES_MAX = 16 * 1024 * 1024
+READ_BYTES = 256 * 1024
+CLOSE_S_MAX = 2.0
+
+
+class Socket(WSListener):
+    """Collects frames as they arrive, each stamped with the moment its bytes were read.
+
+    >>> socket = await connect("wss://…", "trades", clock, ping_s=10.0, deadline_s=5.0)
+    >>> frames = await socket.next(timeout_s=30.0)
+    """
+
+    def __init__(self, channel: Channel, clock: Clock) -> None:
+        self._channel = channel
+        self._clock = clock
+        self._arrived = asyncio.Event()
+        self._frames: list[Frame] = []
+        self._parts: list[bytes] = []
+        self._read_at_ns = 0
+        self._transport: WSTransport | None = None
+        self._paused = False
+        self._ended = ""
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Called by picows."""
+        self._transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Called by picows with every frame, between two reads of the line."""
+        kind = frame.msg_type
+        if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY or kind is WSMsgType.CONTINUATION:
+            if self._read_at_ns == 0:
+                self._read_at_ns = self._clock.now_ns()
+            if kind is WSMsgType.CONTINUATION or not frame.fin:
+                self._parts.append(frame.get_payload_as_bytes())
+                if frame.fin:
+                    self._keep(b"".join(self._parts))
+                    self._parts.clear()
+            else:
+                self._keep(frame.get_payload_as_bytes())
+        elif kind is WSMsgType.CLOSE:
+            self._ended = f"the venue closed the stream: {frame.get_close_code()} {frame.get_close_reason()}"
+            transport.disconnect()
+        if frame.last_in_buffer:
+            self._read_at_ns = 0
+            self._arrived.set()
+            if len(self._frames) >= FRAMES_MAX and not self._paused:
+                self._paused = True
+                transport.underlying_transport.pause_reading()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' signature
+        """Called by picows."""
+        self._ended = self._ended or "the connection is lost"
+        self._arrived.set()
+
+    def _keep(self, payload: bytes) -> None:
+        self._frames.append(Frame(self._channel, payload, self._read_at_ns))
+
+    def add(self, frame: Frame) -> None:
+        """Put something that did not come by this line among what did: a snapshot."""
+        self._frames.append(frame)
+        self._arrived.set()
+
+    def send(self, message: bytes) -> None:
+        """Queue a text message; on a line that is lost it is lost too."""
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.send(WSMsgType.TEXT, message)
+
+    async def next(self, timeout_s: float) -> list[Frame]:
+        """What arrived, as soon as something did; nothing if nothing does in time. Raises `VenueUnavailable`."""
+        if not self._frames and not self._ended:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return []
+        frames, self._frames = self._frames, []
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.underlying_transport.resume_reading()
+        if not frames and self._ended:
+            raise VenueUnavailable(self._ended)
+        return frames
+
+    async def close(self) -> None:
+        """Hang up, and wait a moment for the venue to do so too."""
+        transport = self._transport
+        if transport is None:
+            return
+        transport.disconnect()
+        try:
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await transport.wait_disconnected()
+        except (TimeoutError, WSError, OSError):
+            transport.disconnect(graceful=False)
+
+
+async def connect(address: str, channel: Channel, clock: Clock, *, ping_s: float, deadline_s: float) -> Socket:
+    """Open a WebSocket. Raises `VenueUnavailable`."""
+    socket = Socket(channel, clock)
+    try:
+        async with asyncio.timeout(deadline_s):
+            await ws_connect(
+                lambda: socket,
+                address,
+                enable_auto_ping=True,
+                auto_ping_idle_timeout=ping_s,
+                auto_ping_reply_timeout=ping_s,
+                max_frame_size=FRAME_BYTES_MAX,
+                read_buffer_init_size=READ_BYTES,
+            )
+    except WSHandshakeError as error:
+        status = "no status" if error.response is None else str(error.response.status)
+        headers = {} if error.response is None else {str(k): str(v) for k, v in error.response.headers.items()}
+        raise VenueUnavailable(f"{address} refused the stream: {status}", retry_after_s(headers)) from None
+    except (WSError, OSError, TimeoutError, ValueError) as error:
+        raise VenueUnavailable(f"{address} cannot be reached: {type(error).__name__}: {error}") from None
+    return socket

@@ -1,0 +1,69 @@
+"""What venues' messages have in common: types that say what is in them, and one way to refuse what is not. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+
+from ares.clock import NANOS_PER_MILLI
+from ares.errors import MalformedFrame
+
+T = TypeVar("T")
+
+ID_MAX = 2**63 - 1
+PLACE = re.compile(r"at `\$(?:\[\.\.\.\]|\.data|\[\d+\](?=[.\[]))*[.\[](\w+)")
+MISSING = re.compile(r"missing required field `(\w+)`")
+
+Id = Annotated[int, msgspec.Meta(gt=0, le=ID_MAX)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
+Millis = Annotated[int, msgspec.Meta(gt=0, le=ID_MAX // NANOS_PER_MILLI)]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+Levels = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A venue's name in rows and its symbols: the venue's own ("BTCUSDT") → ccxt's ("BTC/USDT")."""
+
+    venue: str
+    by_venue_symbol: Mapping[str, str]
+
+    def symbol(self, venue_symbol: str) -> str:
+        """Our symbol of the venue's. Raises `MalformedFrame` for one that we did not ask for."""
+        known = self.by_venue_symbol.get(venue_symbol)
+        if known is None:
+            raise MalformedFrame("symbol", "not a symbol that we subscribed to")
+        return known
+
+
+class Wire(Generic[T]):
+    """A message of a venue, from its bytes or from what a JSON parser made of them; numbers may be text, as they are.
+
+    `fields` maps the venue's names to ours, for what a refusal says.
+
+    >>> Wire(AggTrade, {"p": "price"}).read(b'{"p":"x"}')   # raises MalformedFrame("price", …)
+    """
+
+    def __init__(self, kind: type[T], fields: Mapping[str, str]) -> None:
+        self._kind = kind
+        self._fields = fields
+        self._decode = msgspec.json.Decoder(kind, strict=False).decode
+
+    def read(self, payload: object) -> T:
+        """The message. Raises `MalformedFrame`, and nothing else, whatever the payload is."""
+        try:
+            if isinstance(payload, bytes):
+                return self._decode(payload)
+            return msgspec.convert(payload, self._kind, strict=False)
+        except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: Exception) -> MalformedFrame:
+        text = str(error)
+        found = MISSING.search(text) or PLACE.search(text)
+        name = found.group(1) if found else "frame"
+        return MalformedFrame(self._fields.get(name, name), text)

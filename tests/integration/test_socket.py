@@ -1,0 +1,138 @@
+"""A line to a venue: nothing that was sent is lost while it is open, and why it ended is said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+
+from ares.clock import SystemClock
+from ares.errors import VenueUnavailable
+from ingest.venues.socket import Socket, connect
+
+Act = Callable[[WSTransport], None]
+
+
+class Venue(WSListener):
+    """Does something once a client is there, and keeps what it says."""
+
+    def __init__(self, act: Act) -> None:
+        self._act = act
+        self.heard: list[bytes] = []
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._act(transport)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self.heard.append(frame.get_payload_as_bytes())
+
+
+@asynccontextmanager
+async def serving(port: int, act: Act) -> AsyncIterator[Venue]:
+    venue = Venue(act)
+
+    def accept(_request: WSUpgradeRequest) -> WSListener:
+        return venue
+
+    server = await ws_create_server(accept, "127.0.0.1", port)
+    try:
+        yield venue
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def dial(port: int) -> Socket:
+    return await connect(f"ws://127.0.0.1:{port}/ws", "trades", SystemClock(), ping_s=5.0, deadline_s=2.0)
+
+
+async def taken(socket: Socket, count: int) -> list[object]:
+    payloads: list[object] = []
+    async with asyncio.timeout(10):
+        while len(payloads) < count:
+            payloads += [frame.payload for frame in await socket.next(1.0)]
+    return payloads
+
+
+async def test_burst_that_nobody_takes_waits_in_the_venue_and_comes_whole_and_in_order(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.venues.socket.FRAMES_MAX", 100)
+    sent = [b"%08d" % number * 100 for number in range(20_000)]
+
+    def burst(transport: WSTransport) -> None:
+        for message in sent:
+            transport.send(WSMsgType.TEXT, message)
+
+    async with serving(port, burst):
+        socket = await dial(port)
+        await asyncio.sleep(0.5)
+        assert len(socket._frames) < 1_000, "the line is read no further"
+        assert await taken(socket, len(sent)) == sent
+        await socket.close()
+
+
+async def test_message_in_parts_is_one_frame(port: int) -> None:
+    def parts(transport: WSTransport) -> None:
+        transport.send(WSMsgType.TEXT, b"on", fin=False)
+        transport.send(WSMsgType.CONTINUATION, b"e", fin=True)
+        transport.send(WSMsgType.TEXT, b"two")
+
+    async with serving(port, parts):
+        socket = await dial(port)
+        assert await taken(socket, 2) == [b"one", b"two"]
+        await socket.close()
+
+
+async def test_what_came_before_the_end_is_taken_and_then_the_reason_is_told(port: int) -> None:
+    def leave(transport: WSTransport) -> None:
+        transport.send(WSMsgType.TEXT, b"last")
+        transport.send_close(message_code(), b"maintenance")
+
+    async with serving(port, leave):
+        socket = await dial(port)
+        assert await taken(socket, 1) == [b"last"]
+        with pytest.raises(VenueUnavailable, match="maintenance"):
+            await taken(socket, 1)
+        socket.send(b"into the void")
+        await socket.close()
+
+
+def message_code() -> int:
+    """RFC 6455: service restart."""
+    return 1012
+
+
+async def test_quiet_line_yields_nothing_in_time_and_takes_what_we_say(port: int) -> None:
+    async with serving(port, lambda _: None) as venue:
+        socket = await dial(port)
+        assert await socket.next(0.05) == []
+        socket.send(b"hello")
+        async with asyncio.timeout(5):
+            while venue.heard != [b"hello"]:
+                await asyncio.sleep(0.01)
+        await socket.close()
+
+
+async def test_refused_line_says_the_status_and_how_long_the_venue_wants_us_to_wait(port: int) -> None:
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.Response(status=429, headers={"Retry-After": "7"})
+
+    app = web.Application()
+    app.router.add_get("/ws", refuse)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    with pytest.raises(VenueUnavailable, match="429") as caught:
+        await dial(port)
+    assert caught.value.retry_after_s == 7.0
+    await runner.cleanup()
+
+
+async def test_address_where_nobody_listens_is_named(port: int) -> None:
+    with pytest.raises(VenueUnavailable, match=str(port)):
+        await dial(port)

@@ -1,0 +1,39 @@
+"""The line templates of trades and quotes write what QuestDB's own client writes, byte for byte."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ares.model.market import Quote, Trade
+from ares.model.row import Row, Storable
+from ares.store.lines import Lines
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=12)
+LONGS = st.integers(-(2**63) + 1, 2**63 - 1)
+MOMENTS = st.integers(0, 2**63 - 1)
+NUMBERS = st.floats()
+SIDES: st.SearchStrategy[Literal["buy", "sell"]] = st.sampled_from(["buy", "sell"])
+SOURCES: st.SearchStrategy[Literal["stream", "rest", "replay"]] = st.sampled_from(["stream", "rest", "replay"])
+CLOCKS: st.SearchStrategy[Literal["venue", "receipt"]] = st.sampled_from(["venue", "receipt"])
+TRADES = st.builds(Trade, WORDS, WORDS, WORDS, LONGS, SIDES, NUMBERS, NUMBERS, MOMENTS, MOMENTS, SOURCES)
+QUOTES = st.builds(Quote, WORDS, WORDS, LONGS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, MOMENTS, MOMENTS, CLOCKS)
+ROWS = st.builds(Row, st.just("logs"), MOMENTS, st.just({"level": "info"}), st.fixed_dictionaries({"event": WORDS}))
+LINES = Lines()
+
+
+def plain(thing: Storable) -> Row:
+    """The same row without a template, which is left to the client."""
+    return Row(thing.table, thing.ts_ns, thing.symbols, thing.columns)
+
+
+@given(thing=TRADES | QUOTES)
+def test_template_writes_what_the_client_writes(thing: Trade | Quote) -> None:
+    assert LINES.of([thing]) == LINES.of([plain(thing)])
+
+
+@given(things=st.lists(TRADES | QUOTES | ROWS, max_size=8))
+def test_rows_of_all_kinds_keep_their_order(things: list[Storable]) -> None:
+    assert LINES.of(things) == b"".join(LINES.of([plain(thing)]) for thing in things)
