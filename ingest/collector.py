@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from ares.errors import VenueError, VenueRejected
-from ares.model.row import Storable
+from ares.model.market import Entry, TradeRun
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics
 from ingest.desk import Desk
@@ -53,8 +53,8 @@ def cause_of(error: VenueError) -> Cause:
     return "refused" if isinstance(error, VenueRejected) else "disconnect"
 
 
-def count_gaps(rows: Sequence[Storable]) -> None:
+def count_gaps(rows: Sequence[Entry]) -> None:
     """Metrics of the gap rows among these."""
     for row in rows:
-        if row.table == "gaps":
+        if row.table == "gaps" and not isinstance(row, TradeRun):
             metrics.INGEST_GAPS.labels(row.symbols["channel"], row.symbols["status"], row.symbols["cause"]).inc()

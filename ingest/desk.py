@@ -9,25 +9,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import lt
-from typing import TypeVar
+from operator import lt, sub
 
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import MalformedFrame
-from ares.model.market import Book, Quote, Trade
+from ares.model.market import Book, Entry, Quote, Trade, TradeRun
 from ares.model.row import Row, Storable
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookRoom, BookUpdate
-from ingest.feed import Channel, Feed, Frame, MarketEvent, Rejected, raw_text
+from ingest.feed import Channel, Feed, Frame, Rejected, raw_text
 from ingest.gaps import Cause
 from ingest.intake import Arrival, Resume, TradeIntake
-from ingest.ledger import Ledger, by_symbol
+from ingest.ledger import Ledger
 from ingest.outages import Outages
 from ingest.validation import Limits, Validator
 
 log = get_logger(__name__)
-
-E = TypeVar("E", Trade, Quote)
 
 RECENT_IDS = 256
 """How far back a repeated quote or book is recognised; they are stamped with our time, so the store cannot."""
@@ -72,7 +69,7 @@ class Desk:
             return []
         return [self.intakes[row.symbol].lost_row(row.seq, row.ts_ns, self.clock.now_ns())]
 
-    def rows_of(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Storable]:
+    def rows_of(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Entry]:
         """What frames become: rows of what they say, or a `quarantine` row for each that is refused."""
         rows = self._rows_at_once(feed, frames)
         if rows is None:
@@ -82,55 +79,65 @@ class Desk:
                 rows = [*rows, *self._rows_of_top(book)]
         return rows
 
-    def _rows_at_once(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Storable] | None:
+    def _rows_at_once(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Entry] | None:
         """Rows of a batch in which everything is ordinary; None, and nothing changed, if anything is not."""
-        events: list[MarketEvent] = []
-        try:
-            for frame in frames:
-                events += feed.decode(frame)
-        except MalformedFrame:
-            return None
-        kinds = set(map(type, events))
-        now_ns = self.clock.now_ns()
-        if kinds == {Trade}:
-            return self._trades_at_once(by_symbol(events, Trade), now_ns)
-        if kinds == {Quote}:
-            return self._quotes_at_once(by_symbol(events, Quote), now_ns)
+        if not frames:
+            return ()
+        if frames[0].channel == "trades":
+            return self._trades_at_once(feed.runs(frames))
+        if frames[0].channel == "quotes":
+            return self._quotes_at_once(feed, frames)
         return None
 
-    def _trades_at_once(self, trades: Mapping[str, list[Trade]], now_ns: int) -> Sequence[Storable] | None:
-        for symbol, run in trades.items():
-            if not (self.intakes[symbol].is_next_run(run) and self.validator.passes_trades(run, now_ns)):
+    def _trades_at_once(self, runs: Sequence[TradeRun] | None) -> Sequence[Entry] | None:
+        now_ns = self.clock.now_ns()
+        if runs is None:
+            return None
+        for run in runs:
+            if not (self.intakes[run.symbol].is_next_run(run) and self.validator.passes_run(run, now_ns)):
                 return None
-        rows: list[Storable] = []
-        for symbol, run in trades.items():
-            self.intakes[symbol].accept_run(run)
-            self.validator.last_prices[symbol] = run[-1].price
-            self.ledger.put(symbol, run[-1].received_at_ns, len(run))
-            for trade in quickest(run):
-                self.ledger.venue_time.observe(trade.ts_ns, trade.received_at_ns)
-            self._note(run[-1], "trades")
-            rows += run
-        return rows
+        for run in runs:
+            self.intakes[run.symbol].accept_run(run)
+            self.validator.last_prices[run.symbol] = run.prices[-1]
+            self.ledger.put(run.symbol, run.receipts_ns[-1], len(run))
+            self._observe(run.times_ns, run.receipts_ns)
+            metrics.INGEST_LAST_EVENT.labels("trades", run.symbol).set(run.times_ns[-1] / NANOS_PER_SECOND)
+        return runs
 
-    def _quotes_at_once(self, quotes: Mapping[str, list[Quote]], now_ns: int) -> Sequence[Storable] | None:
-        for symbol, run in quotes.items():
+    def _quotes_at_once(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Entry] | None:
+        now_ns = self.clock.now_ns()
+        runs: dict[str, list[Quote]] = {}
+        try:
+            for frame in frames:
+                for event in feed.decode(frame):
+                    if not isinstance(event, Quote):
+                        return None
+                    runs.setdefault(event.symbol, []).append(event)
+        except MalformedFrame:
+            return None
+        for symbol, run in runs.items():
             ids = [quote.update_id for quote in run]
             known = max(self.recent.get(("quotes", symbol), ()), default=0)
             if not (known < ids[0] and all(map(lt, ids, ids[1:])) and self.validator.passes_quotes(run, now_ns)):
                 return None
-        rows: list[Storable] = []
-        for symbol, run in quotes.items():
+        rows: list[Entry] = []
+        for symbol, run in runs.items():
             recent = self.recent.setdefault(("quotes", symbol), deque(maxlen=RECENT_IDS))
             recent.extend([quote.update_id for quote in run])
-            for quote in quickest([quote for quote in run if quote.ts_source == "venue"]):
-                self.ledger.venue_time.observe(quote.ts_ns, quote.received_at_ns)
+            timed = [quote for quote in run if quote.ts_source == "venue"]
+            self._observe([quote.ts_ns for quote in timed], [quote.received_at_ns for quote in timed])
             self._note(run[-1], "quotes")
-            first, newest_ns = run[0], max([quote.ts_ns for quote in run])
-            closing = self.outages["quotes"].seen(symbol, first.ts_ns, now_ns)
-            self.outages["quotes"].seen(symbol, newest_ns, now_ns)
+            closing = self.outages["quotes"].seen(symbol, run[0].ts_ns, now_ns)
+            self.outages["quotes"].seen(symbol, max([quote.ts_ns for quote in run]), now_ns)
             rows += [*run, *closing]
         return rows
+
+    def _observe(self, times_ns: Sequence[int], receipts_ns: Sequence[int]) -> None:
+        """Tell the ledger of the event that took the shortest way to us: only that says something of a clock."""
+        if times_ns:
+            delays = list(map(sub, receipts_ns, times_ns))
+            quickest = delays.index(min(delays))
+            self.ledger.venue_time.observe(times_ns[quickest], receipts_ns[quickest])
 
     def _rows_of_frame(self, feed: Feed, frame: Frame) -> list[Storable]:
         """What one frame becomes."""
@@ -218,12 +225,3 @@ class Desk:
             else:
                 rows += self.outages[channel].interrupted(symbol, cause, now_ns)
         return rows
-
-
-def quickest(run: Sequence[E]) -> Sequence[E]:
-    """The event that took the shortest time to us, the only one that says something about the venue's clock."""
-    if not run:
-        return ()
-    delays = [event.received_at_ns - event.ts_ns for event in run]
-    position = delays.index(min(delays))
-    return run[position : position + 1]

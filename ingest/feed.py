@@ -12,7 +12,7 @@ import msgspec
 
 from ares.config.settings import IngestConfig
 from ares.errors import VenueError, VenueUnavailable
-from ares.model.market import Bar, Book, Instrument, Quote, Trade
+from ares.model.market import Bar, Book, Instrument, Quote, Trade, TradeRun
 from ares.model.row import Row
 from ingest.books import BookUpdate, Follows, OrderBook
 
@@ -100,6 +100,10 @@ class Feed(Protocol):
 
     def decode(self, frame: Frame) -> Sequence[MarketEvent]:
         """What a frame says, if anything. Raises `MalformedFrame`, and nothing else, whatever the frame holds."""
+        ...
+
+    def runs(self, frames: Sequence[Frame]) -> Sequence[TradeRun] | None:
+        """Frames of `trades` in columns, one run per symbol in order of arrival; None means: decode each."""
         ...
 
     @property

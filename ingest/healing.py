@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ares.clock import Clock
 from ares.errors import VenueError
-from ares.model.row import Storable
+from ares.model.market import Entry
 from ares.resilience import Backoff
 from ares.telemetry import get_logger
 from ingest.collector import count_gaps
@@ -91,6 +91,6 @@ class Healer:
             if number % PROGRESS_PAGES == 0:
                 log.info("trades_healing", symbol=symbol, missing=intake.missing.count())
 
-    async def _record(self, rows: Sequence[Storable]) -> None:
+    async def _record(self, rows: Sequence[Entry]) -> None:
         count_gaps(rows)
         await self.live.put(rows)

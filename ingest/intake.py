@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ares.model.market import Trade
+from ares.model.market import Trade, TradeRun
 from ares.model.row import Row, Storable
 from ingest.gaps import Cause, Gap, Healer, Where
 from ingest.ranges import IdRanges, Span
@@ -112,16 +112,16 @@ class TradeIntake:
             return Arrival.IMPLAUSIBLE
         return Arrival.DUPLICATE if trade.seq >= self.first else Arrival.BEFORE_START
 
-    def is_next_run(self, trades: Sequence[Trade]) -> bool:
+    def is_next_run(self, run: TradeRun) -> bool:
         """Whether these trades continue without a hole what we have: each would be `NEXT`, with no rows beside it."""
         if self.last is None or self.tail is not None:
             return False
-        return [trade.seq for trade in trades] == list(range(self.last + 1, self.last + 1 + len(trades)))
+        return run.seqs == list(range(self.last + 1, self.last + 1 + len(run)))
 
-    def accept_run(self, trades: Sequence[Trade]) -> None:
+    def accept_run(self, run: TradeRun) -> None:
         """Take in trades for which `is_next_run` holds."""
-        self.last = trades[-1].seq
-        self.last_ts_ns = max(self.last_ts_ns, *[trade.ts_ns for trade in trades])
+        self.last = run.seqs[-1]
+        self.last_ts_ns = max(self.last_ts_ns, *run.times_ns)
 
     def accept(self, trade: Trade, now_ns: int) -> Accepted:
         """Take a trade of the stream in."""

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from ares.clock import NANOS_PER_SECOND
-from ares.model.market import Quote, Trade
+from ares.model.market import Entry, Trade, TradeRun, rows_in
 from ares.model.row import Row, Storable, UtcNs
-
-E = TypeVar("E", Trade, Quote)
 
 QUIET_S = 1.0
 """A live stream without a trade for this long is quiet: what the venue's other channels say moves the watermark."""
@@ -82,23 +79,29 @@ class Ledger:
         account.put += count
         account.last_trade_received_ns = received_at_ns
 
-    def acked(self, rows: Iterable[Storable]) -> None:
+    def acked(self, rows: Iterable[Entry]) -> None:
         """The store has these rows of the stream."""
-        for symbol, trades in by_symbol(rows, Trade).items():
-            account = self.accounts[symbol]
-            account.acked += len(trades)
-            account.acked_ts_ns = max(account.acked_ts_ns, *[trade.ts_ns for trade in trades])
-            account.acked_seq = max(account.acked_seq, *[trade.seq for trade in trades])
+        for row in rows:
+            if isinstance(row, TradeRun):
+                self._acked(self.accounts[row.symbol], len(row), max(row.times_ns), row.seqs[-1])
+            elif isinstance(row, Trade):
+                self._acked(self.accounts[row.symbol], 1, row.ts_ns, row.seq)
+
+    def _acked(self, account: Account, count: int, ts_ns: int, seq: int) -> None:
+        account.acked += count
+        account.acked_ts_ns = max(account.acked_ts_ns, ts_ns)
+        account.acked_seq = max(account.acked_seq, seq)
 
     def refused(self, row: Storable) -> None:
         """The store will never have this row; it is recorded elsewhere and no longer outstanding."""
         if isinstance(row, Trade):
             self.accounts[row.symbol].put -= 1
 
-    def acked_from_history(self, rows: Iterable[Storable]) -> None:
+    def acked_from_history(self, rows: Iterable[Entry]) -> None:
         """The store has these rows of the past; they move no watermark."""
-        for symbol, trades in by_symbol(rows, Trade).items():
-            self.accounts[symbol].acked_history += len(trades)
+        for row in rows:
+            if isinstance(row, Trade | TradeRun):
+                self.accounts[row.symbol].acked_history += rows_in([row])
 
     def history_is_whole(self, symbol: str, first_ts_ns: int) -> None:
         """Everything from the horizon of the backfill up to now's watermark is stored, or recorded as lost."""
@@ -136,12 +139,3 @@ class Ledger:
             {"venue": self.venue, "symbol": symbol, "channel": channel},
             {"watermark": UtcNs(watermark_ns), "last_seq": self.accounts[symbol].acked_seq, "acked_rows": acked},
         )
-
-
-def by_symbol(things: Iterable[object], kind: type[E]) -> dict[str, list[E]]:
-    """Those of a kind among the things, in order, symbol by symbol."""
-    found: dict[str, list[E]] = {}
-    for thing in things:
-        if isinstance(thing, kind):
-            found.setdefault(thing.symbol, []).append(thing)
-    return found

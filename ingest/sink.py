@@ -8,34 +8,27 @@ client drops meanwhile shows as a jump of ids and is fetched later.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Protocol
 
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import StoreRejected, StoreUnavailable
-from ares.model.market import Trade
+from ares.model.market import Entry, TradeRun, rows_in
 from ares.model.row import Storable
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics, observability, trace_id_of
-from ares.telemetry.tracing import MINUTE_NS
-from ingest.feed import Rejected, clean
-from ingest.ledger import by_symbol
+from ingest.batches import oldest_streamed_ns, row_text, rows_by_table, staged, trades_by_minute
+from ingest.feed import Rejected
 
 log = get_logger(__name__)
-
-BEFORE_MARKET, MARKET, AFTER_MARKET, PUBLICATION = range(4)
-STAGES = {"gaps": AFTER_MARKET, "ingest_watermarks": PUBLICATION}
-"""Which part of a batch must be durable before which; a gap that opens comes before everything."""
 
 
 class Writer(Protocol):
     """Where batches go: returns when the store has them. Raises `StoreUnavailable` or `StoreRejected`."""
 
-    async def write(self, rows: Sequence[Storable]) -> None: ...
+    async def write(self, rows: Sequence[Entry]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +53,13 @@ class Sink:
         self._writer = writer
         self._clock = clock
         self._backoff = backoff
-        self._queue: deque[Storable] = deque()
+        self._queue: deque[Entry] = deque()
         self._changed = asyncio.Condition()
+        self._queued = 0
         self._taken_in = 0
         self._dealt_with = 0
         self._hurried = False
-        self.on_acked: Callable[[Sequence[Storable]], None] = lambda _: None
+        self.on_acked: Callable[[Sequence[Entry]], None] = lambda _: None
         self.on_refused: Callable[[Storable], Sequence[Storable]] = lambda _: ()
         self.writable = True
 
@@ -78,15 +72,17 @@ class Sink:
         """Rows that are not acknowledged yet, those of the batch under way included."""
         return self._taken_in - self._dealt_with
 
-    async def put(self, rows: Sequence[Storable]) -> None:
+    async def put(self, rows: Sequence[Entry]) -> None:
         """Enter rows, waiting while the queue is full. Rows put together enter together."""
         if not rows:
             return
+        count = rows_in(rows)
         async with self._changed:
-            fits = self._lane.queue_rows_max - len(rows)
-            await self._changed.wait_for(lambda: len(self._queue) <= max(0, fits))
+            fits = self._lane.queue_rows_max - count
+            await self._changed.wait_for(lambda: self._queued <= max(0, fits))
             self._queue.extend(rows)
-            self._taken_in += len(rows)
+            self._queued += count
+            self._taken_in += count
             self._changed.notify_all()
         metrics.INGEST_QUEUE_ROWS.labels(self._lane.name).set(self.depth)
 
@@ -104,28 +100,32 @@ class Sink:
             batch = await self._next_batch()
             await self._write_through(batch)
             async with self._changed:
-                self._dealt_with += len(batch)
+                self._dealt_with += rows_in(batch)
                 self._changed.notify_all()
             metrics.INGEST_QUEUE_ROWS.labels(self._lane.name).set(self.depth)
 
-    async def _next_batch(self) -> list[Storable]:
+    async def _next_batch(self) -> list[Entry]:
         """The oldest rows: a full batch, or what came within `batch_s_max` of the first."""
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._queue))
         due_s = self._clock.monotonic_s() + self._lane.batch_s_max
-        while len(self._queue) < self._lane.batch_rows_max and not self._hurried:
+        while self._queued < self._lane.batch_rows_max and not self._hurried:
             wait_s = due_s - self._clock.monotonic_s()
             if wait_s <= 0:
                 break
             await self._clock.sleep(min(wait_s, 0.02))
         async with self._changed:
             self._hurried = False
-            size = min(len(self._queue), self._lane.batch_rows_max)
-            batch = [self._queue.popleft() for _ in range(size)]
+            batch: list[Entry] = []
+            size = 0
+            while self._queue and size < self._lane.batch_rows_max:
+                batch.append(self._queue.popleft())
+                size += rows_in(batch[-1:])
+            self._queued -= size
             self._changed.notify_all()
         return batch
 
-    async def _write_through(self, batch: Sequence[Storable]) -> None:
+    async def _write_through(self, batch: Sequence[Entry]) -> None:
         """Keep at it until the store has every row, or the quarantine has what it refuses.
 
         Holes before what follows them, healing after what heals, publications last: one crash, no wrong claim.
@@ -144,17 +144,14 @@ class Sink:
             self._backoff.reset()
         self._trace(batch, began_ns)
 
-    def _trace(self, batch: Sequence[Storable], began_ns: int) -> None:
+    def _trace(self, batch: Sequence[Entry], began_ns: int) -> None:
         """A span for every minute of an instrument that the batch held trades of."""
         venue, now_ns = self._lane.venue, self._clock.now_ns()
-        for symbol, trades in by_symbol(batch, Trade).items():
-            for minute, count in Counter([trade.ts_ns // MINUTE_NS for trade in trades]).items():
-                trace_id = trace_id_of(venue, symbol, minute)
-                observability.record(
-                    "ingest.batch", trace_id, began_ns, now_ns, venue=venue, symbol=symbol, trades=count
-                )
+        for (symbol, minute), count in trades_by_minute(batch).items():
+            trace_id = trace_id_of(venue, symbol, minute)
+            observability.record("ingest.batch", trace_id, began_ns, now_ns, venue=venue, symbol=symbol, trades=count)
 
-    async def _write_or_halve(self, rows: Sequence[Storable]) -> list[Sequence[Storable]]:
+    async def _write_or_halve(self, rows: Sequence[Entry]) -> list[Sequence[Entry]]:
         """Write; what the store refuses comes back in halves, down to the row that it means."""
         try:
             await self._writer.write(rows)
@@ -162,26 +159,28 @@ class Sink:
             if len(rows) > 1:
                 middle = len(rows) // 2
                 return [rows[:middle], rows[middle:]]
+            if isinstance(rows[0], TradeRun):
+                return [rows[0].trades()]
             await self._quarantine(rows[0], error)
         else:
             self._acknowledge(rows)
         return []
 
-    async def _wait_for_store(self, rows: Sequence[Storable], error: StoreUnavailable) -> None:
+    async def _wait_for_store(self, rows: Sequence[Entry], error: StoreUnavailable) -> None:
         self.writable = False
         wait_s = self._backoff.next_wait_s()
         metrics.INGEST_WRITE_FAILURES.labels(self._lane.name, error.code).inc()
-        log.warning("batch_not_written", lane=self._lane.name, rows=len(rows), cause=str(error), wait_s=wait_s)
+        log.warning("batch_not_written", lane=self._lane.name, rows=rows_in(rows), cause=str(error), wait_s=wait_s)
         await self._clock.sleep(wait_s)
 
-    def _acknowledge(self, rows: Sequence[Storable]) -> None:
+    def _acknowledge(self, rows: Sequence[Entry]) -> None:
         self.on_acked(rows)
         now_ns = self._clock.now_ns()
-        for table, count in Counter([row.table for row in rows]).items():
+        for table, count in rows_by_table(rows).items():
             metrics.INGEST_ROWS.labels(table).inc(count)
-        streamed_ns = [row.ts_ns for row in rows if isinstance(row, Trade) and row.source == "stream"]
-        if streamed_ns:
-            metrics.VENUE_TO_ROW_SECONDS.observe(max(0.0, (now_ns - min(streamed_ns)) / NANOS_PER_SECOND))
+        oldest_ns = oldest_streamed_ns(rows)
+        if oldest_ns is not None:
+            metrics.VENUE_TO_ROW_SECONDS.observe(max(0.0, (now_ns - oldest_ns) / NANOS_PER_SECOND))
 
     async def _quarantine(self, row: Storable, error: StoreRejected) -> None:
         """Keep what the store refuses. If it refuses that too, the store is wrong, not the row: try again later."""
@@ -193,20 +192,3 @@ class Sink:
             raise StoreUnavailable(f"the store refuses a row of {row.table} and its quarantine too: {error}") from None
         metrics.INGEST_QUARANTINED.labels(row.table, "row").inc()
         log.error("row_refused", table=row.table, cause=str(error))
-
-
-def staged(batch: Sequence[Storable]) -> list[Sequence[Storable]]:
-    """The batch in the order in which its parts must become durable, each part by table and time."""
-    by_stage: dict[int, list[Storable]] = {}
-    for row in batch:
-        stage = STAGES.get(row.table, MARKET)
-        if stage == AFTER_MARKET and row.symbols["status"] == "open":
-            stage = BEFORE_MARKET
-        by_stage.setdefault(stage, []).append(row)
-    return [sorted(rows, key=attrgetter("table", "ts_ns")) for _, rows in sorted(by_stage.items())]
-
-
-def row_text(row: Storable) -> str:
-    """A row as text, for its quarantine."""
-    shape = {"table": row.table, "ts_ns": row.ts_ns, "symbols": dict(row.symbols), "columns": dict(row.columns)}
-    return clean(json.dumps(shape, default=repr))

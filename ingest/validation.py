@@ -9,7 +9,7 @@ from math import isfinite
 from operator import lt
 
 from ares.clock import NANOS_PER_SECOND
-from ares.model.market import Bar, Book, Quote, Trade
+from ares.model.market import Bar, Book, Quote, Trade, TradeRun
 
 REFUSALS_TO_REBASE = 20
 """So many price jumps in a row mean that the market moved, not that the frames are wrong."""
@@ -45,7 +45,7 @@ class Validator:
 
     def fault_of(self, event: Trade | Quote | Book, now_ns: int) -> Fault | None:
         """None if the event is plausible."""
-        if event.ts_ns > now_ns + self.limits.event_ahead_s_max * NANOS_PER_SECOND:
+        if event.ts_ns > self._latest_ns(now_ns):
             return Fault("ts", f"{(event.ts_ns - now_ns) / NANOS_PER_SECOND:.3f} s ahead of our clock")
         if isinstance(event, Trade):
             return positive("price", event.price) or positive("amount", event.amount) or self._jump_of(event)
@@ -53,19 +53,17 @@ class Validator:
             return quote_fault(event)
         return book_fault(event)
 
-    def passes_trades(self, trades: Sequence[Trade], now_ns: int) -> bool:
-        """Whether all trades of one symbol are plausible, seen at once; False means: look at each."""
-        symbol = trades[0].symbol
-        prices, amounts = [trade.price for trade in trades], [trade.amount for trade in trades]
-        last = self.last_prices.get(symbol, prices[0])
-        low, high = min(last, *prices), max(last, *prices)
+    def passes_run(self, run: TradeRun, now_ns: int) -> bool:
+        """Whether all trades are plausible, seen at once; False means: look at each."""
+        last = self.last_prices.get(run.symbol, run.prices[0])
+        low, high = min(last, *run.prices), max(last, *run.prices)
         return (
-            symbol not in self.jumps_in_a_row
+            run.symbol not in self.jumps_in_a_row
             and low > 0.0
-            and min(amounts) > 0.0
-            and isfinite(sum(prices) + sum(amounts))
+            and min(run.amounts) > 0.0
+            and isfinite(sum(run.prices) + sum(run.amounts))
             and high <= low * self.limits.price_jump_max
-            and self._not_ahead(trades, now_ns)
+            and max(run.times_ns) <= self._latest_ns(now_ns)
         )
 
     def passes_quotes(self, quotes: Sequence[Quote], now_ns: int) -> bool:
@@ -77,11 +75,11 @@ class Validator:
             and min(sizes) > 0.0
             and all(map(lt, bids, asks))
             and isfinite(sum(asks) + sum(sizes))
-            and self._not_ahead(quotes, now_ns)
+            and max([quote.ts_ns for quote in quotes]) <= self._latest_ns(now_ns)
         )
 
-    def _not_ahead(self, events: Sequence[Trade] | Sequence[Quote], now_ns: int) -> bool:
-        return max([event.ts_ns for event in events]) <= now_ns + self.limits.event_ahead_s_max * NANOS_PER_SECOND
+    def _latest_ns(self, now_ns: int) -> float:
+        return now_ns + self.limits.event_ahead_s_max * NANOS_PER_SECOND
 
     def _jump_of(self, trade: Trade) -> Fault | None:
         last = self.last_prices.get(trade.symbol, trade.price)

@@ -9,14 +9,14 @@ a dataclass, and is itself a row (`Storable`): it goes into the store as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, Literal
 
 import msgspec
 
-from ares.model.row import Cell, Row, UtcNs
+from ares.model.row import Cell, Row, Storable, UtcNs
 
 Side = Literal["buy", "sell"]
 
@@ -83,6 +83,50 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
             "amount": self.amount,
             "received_at": UtcNs(self.received_at_ns),
         }
+
+
+class TradeRun(msgspec.Struct, frozen=True, gc=False):
+    """Trades of one symbol, column by column, none left out between the first and the last: what a burst is made of.
+
+    Its ids are the decimal form of `seqs`. A hundred thousand trades a second do not become objects on their way.
+    """
+
+    venue: str
+    symbol: str
+    source: Literal["stream", "rest", "replay"]
+    seqs: list[int]
+    sides: list[Side]
+    prices: list[float]
+    amounts: list[float]
+    times_ns: list[int]
+    receipts_ns: list[int]
+
+    table: ClassVar[str] = "trades"
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    @property
+    def ts_ns(self) -> int:
+        """Event time of the first trade."""
+        return self.times_ns[0]
+
+    def trades(self) -> list[Trade]:
+        """The same, trade by trade."""
+        columns = (self.seqs, self.sides, self.prices, self.amounts, self.times_ns, self.receipts_ns)
+        return [
+            Trade(self.venue, self.symbol, str(seq), seq, side, price, amount, ts_ns, received_at_ns, self.source)
+            for seq, side, price, amount, ts_ns, received_at_ns in zip(*columns, strict=True)
+        ]
+
+
+Entry = Storable | TradeRun
+"""What is on its way into the store: a row, or many at once."""
+
+
+def rows_in(entries: Iterable[Entry]) -> int:
+    """How many rows these are."""
+    return sum([len(entry) if isinstance(entry, TradeRun) else 1 for entry in entries])
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):

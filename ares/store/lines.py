@@ -15,7 +15,7 @@ from typing import Protocol, cast
 import numpy as np
 from questdb import Sender, TimestampNanos
 
-from ares.model.market import Quote, Trade
+from ares.model.market import Entry, Quote, Side, Trade, TradeRun
 from ares.model.row import Cell, Storable, UtcNs
 
 IlpValue = bool | int | float | str | Decimal | TimestampNanos | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -25,6 +25,8 @@ NOWHERE = "http::addr=127.0.0.1:9;auto_flush=off;protocol_version=3;"
 PREFIXES_MAX = 10_000
 DOUBLES_2 = struct.Struct("<d10sd").pack
 DOUBLE = struct.Struct("<d").pack
+AMOUNT = b",amount==\x10"
+SIDES: tuple[Side, ...] = ("buy", "sell")
 
 
 class Buffer(Protocol):
@@ -57,19 +59,19 @@ class Lines:
         self._buffer = maker.new_buffer()
         self._prefixes: dict[tuple[str, ...], bytes] = {}
 
-    def of(self, rows: Sequence[Storable]) -> bytes:
+    def of(self, entries: Sequence[Entry]) -> bytes:
         """The rows as lines, in order. Raises what the client raises for a row that no line can hold."""
         parts: list[bytes] = []
         others: list[Storable] = []
-        for row in rows:
-            template = TEMPLATES.get(type(row))
+        for entry in entries:
+            template = TEMPLATES.get(type(entry))
             if template is None:
-                others.append(row)
+                others.append(cast("Storable", entry))
                 continue
             if others:
                 parts.append(self._by_client(others))
                 others = []
-            parts.append(template(self, row))
+            parts.append(template(self, entry))
         if others:
             parts.append(self._by_client(others))
         return b"".join(parts)
@@ -100,9 +102,24 @@ class Lines:
             prefix,
             _text(trade.trade_id),
             trade.seq,
-            DOUBLES_2(trade.price, b",amount==\x10", trade.amount),
+            DOUBLES_2(trade.price, AMOUNT, trade.amount),
             trade.received_at_ns,
             trade.ts_ns,
+        )
+
+    def run(self, run: TradeRun) -> bytes:
+        """Lines of `trades`."""
+        prefixes: dict[str, bytes] = {}
+        for side in SIDES:
+            key = (run.venue, run.symbol, side, run.source)
+            prefixes[side] = self._prefixes.get(key) or self._prefix(example(run, side), key)
+        columns = (run.seqs, run.sides, run.prices, run.amounts, run.receipts_ns, run.times_ns)
+        return b"".join(
+            [
+                b'%btrade_id="%d",seq=%di,price==\x10%b,received_at=%dn %dn\n'
+                % (prefixes[side], seq, seq, DOUBLES_2(price, AMOUNT, amount), received_at_ns, ts_ns)
+                for seq, side, price, amount, received_at_ns, ts_ns in zip(*columns, strict=True)
+            ]
         )
 
     def quote(self, quote: Quote) -> bytes:
@@ -124,7 +141,15 @@ class Lines:
         )
 
 
-TEMPLATES = cast("dict[type[Storable], Callable[[Lines, Storable], bytes]]", {Trade: Lines.trade, Quote: Lines.quote})
+TEMPLATES = cast(
+    "dict[type[Entry], Callable[[Lines, Entry], bytes]]",
+    {Trade: Lines.trade, TradeRun: Lines.run, Quote: Lines.quote},
+)
+
+
+def example(run: TradeRun, side: Side) -> Trade:
+    """A trade of the run as if it were of this side."""
+    return Trade(run.venue, run.symbol, "", 0, side, 0.0, 0.0, 0, 0, run.source)
 
 
 def _text(value: str) -> bytes:

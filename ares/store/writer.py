@@ -12,7 +12,7 @@ from questdb import QuestDBError
 
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
-from ares.model.row import Storable
+from ares.model.market import Entry
 from ares.store.encryption import ssl_context
 from ares.store.lines import Lines
 
@@ -35,7 +35,7 @@ class RowWriter:
         self._connection: http.client.HTTPConnection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ilp")
 
-    async def write(self, rows: Sequence[Storable]) -> None:
+    async def write(self, rows: Sequence[Entry]) -> None:
         """Raises `StoreUnavailable` (write the same batch again) or `StoreRejected` (it will never be accepted)."""
         if rows:
             await asyncio.get_running_loop().run_in_executor(self._thread, self.write_sync, rows)
@@ -45,7 +45,7 @@ class RowWriter:
         if lines:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._post, lines)
 
-    def write_sync(self, rows: Sequence[Storable]) -> None:
+    def write_sync(self, rows: Sequence[Entry]) -> None:
         """`write` for callers without an event loop."""
         self._lines = self._lines or Lines()
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+from ares.model.market import TradeRun
 from ingest.books import BookUpdate
 from ingest.feed import BookRules, Channel, MarketEvent
 from ingest.venues.wire import Names
@@ -41,6 +42,10 @@ class Dialect(Protocol):
 
     def decode(self, channel: Channel, payload: object, names: Names, received_at_ns: int) -> Sequence[MarketEvent]:
         """What a frame says; nothing for answers and heartbeats. Raises `MalformedFrame`, and nothing else."""
+        ...
+
+    def runs(self, payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
+        """Frames of `trades` in columns, one run per symbol; None if any of them is not an ordinary trade."""
         ...
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ares.clock import Clock
 from ares.config.settings import IngestConfig, VenueConfig
 from ares.errors import VenueError, VenueRejected
-from ares.model.market import Instrument
+from ares.model.market import Instrument, TradeRun
 from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookUpdate
@@ -184,6 +184,13 @@ class NativeFeed:
         if isinstance(payload, BookUpdate):
             return (payload,)
         return self._parts.dialect.decode(frame.channel, payload, self._names, frame.received_at_ns)
+
+    def runs(self, frames: Sequence[Frame]) -> Sequence[TradeRun] | None:
+        """Frames of `trades` in columns, one run per symbol in order of arrival; None means: decode each."""
+        payloads = [frame.payload for frame in frames if isinstance(frame.payload, bytes)]
+        if len(payloads) != len(frames):
+            return None
+        return self._parts.dialect.runs(payloads, self._names, [frame.received_at_ns for frame in frames])
 
     def is_live(self, channel: Channel) -> bool:
         """Whether the venue answered on the connection that is open now."""

@@ -16,6 +16,8 @@ FRAMES_MAX = 20_000
 buffers, and a venue that loses its patience hangs up, which is a gap that is known."""
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 READ_BYTES = 256 * 1024
+GATHER_S = 0.004
+"""What comes within this time of a frame is taken with it: at thousands a second, a turn for each costs far more."""
 CLOSE_S_MAX = 2.0
 
 
@@ -44,19 +46,18 @@ class Socket(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Called by picows with every frame, between two reads of the line."""
         kind = frame.msg_type
-        if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY or kind is WSMsgType.CONTINUATION:
-            if self._read_at_ns == 0:
-                self._read_at_ns = self._clock.now_ns()
-            if kind is WSMsgType.CONTINUATION or not frame.fin:
-                self._parts.append(frame.get_payload_as_bytes())
-                if frame.fin:
-                    self._keep(b"".join(self._parts))
-                    self._parts.clear()
-            else:
-                self._keep(frame.get_payload_as_bytes())
+        if self._read_at_ns == 0:
+            self._read_at_ns = self._clock.now_ns()
+        if kind is WSMsgType.TEXT and frame.fin:
+            self._frames.append(Frame(self._channel, frame.get_payload_as_bytes(), self._read_at_ns))
         elif kind is WSMsgType.CLOSE:
             self._ended = f"the venue closed the stream: {frame.get_close_code()} {frame.get_close_reason()}"
             transport.disconnect()
+        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._parts.append(frame.get_payload_as_bytes())
+            if frame.fin:
+                self._frames.append(Frame(self._channel, b"".join(self._parts), self._read_at_ns))
+                self._parts.clear()
         if frame.last_in_buffer:
             self._read_at_ns = 0
             self._arrived.set()
@@ -68,9 +69,6 @@ class Socket(WSListener):
         """Called by picows."""
         self._ended = self._ended or "the connection is lost"
         self._arrived.set()
-
-    def _keep(self, payload: bytes) -> None:
-        self._frames.append(Frame(self._channel, payload, self._read_at_ns))
 
     def add(self, frame: Frame) -> None:
         """Put something that did not come by this line among what did: a snapshot."""
@@ -91,6 +89,7 @@ class Socket(WSListener):
                     await self._arrived.wait()
             except TimeoutError:
                 return []
+            await self._clock.sleep(GATHER_S)
         frames, self._frames = self._frames, []
         if self._paused and self._transport is not None:
             self._paused = False

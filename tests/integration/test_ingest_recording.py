@@ -65,6 +65,9 @@ class ReplayFeed:
     def decode(self, frame: Frame) -> Sequence[MarketEvent]:
         return self.dialect.decode(frame.channel, frame.payload, self.names, frame.received_at_ns)
 
+    def runs(self, frames: Sequence[Frame]) -> None:
+        return None
+
     @property
     def book_rules(self) -> BookRules:
         return self.dialect.book_rules

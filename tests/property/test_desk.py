@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ares.clock import NANOS_PER_MILLI, NANOS_PER_SECOND
-from ares.model.market import Quote, Trade
+from ares.model.market import Entry, Quote, Trade, TradeRun
 from ares.model.row import Storable
 from ares.testing.clock import SteppedClock
 from ingest.desk import Desk
@@ -19,6 +19,7 @@ from tests.unit.ingest.test_collecting import Script
 
 T0 = 1_700_000_000 * NANOS_PER_SECOND
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
+COLUMNS = ("seq", "side", "price", "amount", "ts_ns", "received_at_ns")
 STEPS = st.sampled_from([1, 1, 1, 1, 1, 1, 1, 1, 2, 5, 0, -1])
 PRICES = st.sampled_from([100.0] * 12 + [101.0, 950.0, 0.0, float("nan"), float("inf"), -1.0])
 AHEAD_MS = st.sampled_from([0] * 12 + [-5, 10_000, 61_000])
@@ -58,6 +59,27 @@ def draw_quote(draw: st.DrawFn, ids: dict[str, int]) -> Frame:
     return Frame("quotes", quote, quote.received_at_ns)
 
 
+class Columns(Script):
+    """A script whose trades can be had in columns."""
+
+    def runs(self, frames: Sequence[Frame]) -> list[TradeRun]:
+        found: dict[str, list[Trade]] = {}
+        for frame in frames:
+            assert isinstance(frame.payload, Trade)
+            found.setdefault(frame.payload.symbol, []).append(frame.payload)
+        return [run_of(trades) for trades in found.values()]
+
+
+def run_of(trades: Sequence[Trade]) -> TradeRun:
+    columns = [[getattr(trade, name) for trade in trades] for name in COLUMNS]
+    return TradeRun(trades[0].venue, trades[0].symbol, trades[0].source, *columns)
+
+
+def apart(entries: Sequence[Entry]) -> list[Storable]:
+    """The rows of all entries."""
+    return [row for each in entries for row in (each.trades() if isinstance(each, TradeRun) else [each])]
+
+
 class OneByOne(Desk):
     """Never takes a batch at once."""
 
@@ -86,15 +108,15 @@ def knowledge(one: Desk) -> list[object]:
     return known
 
 
-def texts(rows: Sequence[Storable]) -> list[str]:
+def texts(rows: Sequence[Entry]) -> list[str]:
     """Rows of every symbol in their order; symbols may stand in any."""
-    by_symbol = sorted(rows, key=lambda row: row.symbols.get("symbol", ""))
+    by_symbol = sorted(apart(rows), key=lambda row: row.symbols.get("symbol", ""))
     return [repr((row.table, row.ts_ns, dict(row.symbols), dict(row.columns))) for row in by_symbol]
 
 
 @given(batches=trades() | quotes())
 def test_batch_at_once_is_the_same_as_frame_by_frame(batches: list[list[Frame]]) -> None:
-    feed, channel = Script(), batches[0][0].channel
+    feed, channel = Columns(), batches[0][0].channel
     whole, single = desk(Desk, channel), desk(OneByOne, channel)
     for batch in batches:
         assert texts(whole.rows_of(feed, batch)) == texts(single.rows_of(feed, batch))
@@ -106,13 +128,13 @@ def test_ordinary_batch_is_taken_at_once() -> None:
     one = desk(Desk, "trades")
     trades = [Trade("sim", s, str(n), n, "buy", 100.0, 1.0, T0 + n, T0, "stream") for n in (11, 12) for s in SYMBOLS]
     frames = [Frame("trades", trade, T0) for trade in trades]
-    assert one._rows_at_once(Script(), frames) is not None
-    assert one._rows_at_once(Script(), frames) is None, "they are duplicates now"
+    assert one._rows_at_once(Columns(), frames) is not None
+    assert one._rows_at_once(Columns(), frames) is None, "they are duplicates now"
 
 
 def test_gap_that_is_open_makes_a_batch_extraordinary() -> None:
     one = desk(Desk, "trades")
     one.intakes["BTC/USDT"].tail = Gap.opened(one.intakes["BTC/USDT"].where, "disconnect", T0, T0, 11)
     frame = Frame("trades", Trade("sim", "BTC/USDT", "11", 11, "buy", 100.0, 1.0, T0, T0, "stream"), T0)
-    assert one._rows_at_once(Script(), [frame]) is None
-    assert [row.table for row in one.rows_of(Script(), [frame])] == ["gaps", "trades"]
+    assert one._rows_at_once(Columns(), [frame]) is None
+    assert [row.table for row in one.rows_of(Columns(), [frame])] == ["gaps", "trades"]

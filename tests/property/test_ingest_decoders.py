@@ -23,6 +23,7 @@ from ingest.venues.binance.decoder import (
     decode_book,
     decode_instrument,
     decode_quote,
+    decode_run,
     decode_trade,
 )
 from ingest.venues.binance.dialect import BinanceDialect
@@ -144,6 +145,40 @@ def test_mutated_real_frame_is_refused_or_its_rows_can_be_stored(sent: tuple[Cha
             assert all(0.0 < price < float("inf") and amount >= 0.0 for price, amount in event.bids + event.asks)
         elif validator.fault_of(event, NOW_NS) is None:
             assert LINES.of([event])
+
+
+@given(sent=st.lists(mutated() | st.sampled_from(real_frames()), min_size=1, max_size=12))
+def test_frames_parsed_in_one_go_say_what_each_of_them_says(sent: list[tuple[Channel, bytes]]) -> None:
+    payloads = [bare(payload) for channel, payload in sent if channel == "trades"]
+    runs = decode_run(payloads, NAMES, range(NOW_NS, NOW_NS + len(payloads)))
+    try:
+        trades = [decode_trade(payload, NAMES, NOW_NS + number) for number, payload in enumerate(payloads)]
+    except MalformedFrame:
+        assert not runs
+        return
+    assert [trade for run in runs or [] for trade in run.trades()] == trades or runs is None
+
+
+def bare(payload: bytes) -> bytes:
+    """An event as the address of raw streams sends it, which ours is."""
+    return (
+        payload.removeprefix(b'{"stream":"btcusdt@trade","data":').removesuffix(b"}")
+        if b'"data":' in payload
+        else payload
+    )
+
+
+def test_recorded_trades_of_several_symbols_are_parsed_in_one_go() -> None:
+    names = Names("sim", {"BTCUSDT": "BTC/USDT", "ETHUSDT": "ETH/USDT"})
+    payloads = [bare(payload) for channel, payload in real_frames() if channel == "trades"]
+    payloads[1::3] = [payload.replace(b"BTCUSDT", b"ETHUSDT") for payload in payloads[1::3]]
+    runs = decode_run(payloads, names, [NOW_NS] * len(payloads))
+    assert runs is not None
+    assert [(run.symbol, len(run)) for run in runs] == [("BTC/USDT", 200), ("ETH/USDT", 100)]
+    expected = [decode_trade(payload, names, NOW_NS) for payload in payloads]
+    for run in runs:
+        assert run.trades() == [trade for trade in expected if trade.symbol == run.symbol]
+    assert decode_run(payloads, NAMES, [NOW_NS] * len(payloads)) is None, "one of a symbol that we did not ask for"
 
 
 def test_real_frames_are_understood() -> None:

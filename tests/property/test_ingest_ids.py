@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ares.model.market import Trade
 from ares.model.row import Row
+from ingest.batches import staged
 from ingest.gaps import Gap
 from ingest.intake import Arrival, Resume, TradeIntake, ids_of
 from ingest.ranges import IdRanges
 from ingest.recovery import bounded_by, still_missing
-from ingest.sink import staged
 
 START_NS = 1_700_000_000_000_000_000
 FIRST_ID = 100

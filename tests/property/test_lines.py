@@ -7,7 +7,7 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ares.model.market import Quote, Trade
+from ares.model.market import Quote, Trade, TradeRun
 from ares.model.row import Row, Storable
 from ares.store.lines import Lines
 
@@ -22,6 +22,7 @@ TRADES = st.builds(Trade, WORDS, WORDS, WORDS, LONGS, SIDES, NUMBERS, NUMBERS, M
 QUOTES = st.builds(Quote, WORDS, WORDS, LONGS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, MOMENTS, MOMENTS, CLOCKS)
 ROWS = st.builds(Row, st.just("logs"), MOMENTS, st.just({"level": "info"}), st.fixed_dictionaries({"event": WORDS}))
 LINES = Lines()
+COLUMNS = ("seq", "side", "price", "amount", "ts_ns", "received_at_ns")
 
 
 def plain(thing: Storable) -> Row:
@@ -32,6 +33,15 @@ def plain(thing: Storable) -> Row:
 @given(thing=TRADES | QUOTES)
 def test_template_writes_what_the_client_writes(thing: Trade | Quote) -> None:
     assert LINES.of([thing]) == LINES.of([plain(thing)])
+
+
+@given(first=TRADES, rest=st.lists(TRADES, max_size=5))
+def test_run_is_written_as_its_trades_are(first: Trade, rest: list[Trade]) -> None:
+    trades = [first, *rest]
+    columns = [[getattr(trade, name) for trade in trades] for name in COLUMNS]
+    run = TradeRun(first.venue, first.symbol, first.source, *columns)
+    assert LINES.of([run]) == LINES.of(run.trades())
+    assert len(run) == len(run.trades()) == len(trades)
 
 
 @given(things=st.lists(TRADES | QUOTES | ROWS, max_size=8))

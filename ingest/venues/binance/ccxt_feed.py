@@ -199,6 +199,9 @@ class BinanceFeed:
             return (decode_quote(frame.payload, self._names, frame.received_at_ns),)
         return (decode_book(frame.payload, self._names, frame.received_at_ns),)
 
+    def runs(self, frames: Sequence[Frame]) -> None:
+        """What ccxt has parsed already is not worth gathering."""
+
     @property
     def book_rules(self) -> BookRules:
         """Not asked for: ccxt follows the books, and these are its tops."""

@@ -6,6 +6,7 @@ one id space. Field names: https://developers.binance.com/docs/binance-spot-api-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Generic, Literal, TypeVar
 
@@ -13,7 +14,7 @@ import msgspec
 
 from ares.clock import NANOS_PER_MILLI
 from ares.errors import MalformedFrame
-from ares.model.market import Bar, Book, Instrument, Quote, Trade
+from ares.model.market import Bar, Book, Instrument, Quote, Trade, TradeRun
 from ingest.books import BookUpdate, Fit
 from ingest.venues.wire import Count, Id, Levels, Millis, Names, Wire, Word
 
@@ -126,6 +127,7 @@ BOOK_FIELDS = {"U": "update_id", "u": "update_id", "pu": "update_id", "lastUpdat
 BOOK_FIELDS |= {"b": "bids", "a": "asks", "E": "ts", "s": "symbol"}
 BAR_FIELDS = {str(place): name for place, name in enumerate(Kline.__struct_fields__)}
 
+TRADES = Wire(list[AggTrade], TRADE_FIELDS)
 TRADE, WRAPPED_TRADE = Wire(AggTrade, TRADE_FIELDS), Wire(Combined[AggTrade], TRADE_FIELDS)
 QUOTE, WRAPPED_QUOTE = Wire(BookTicker, QUOTE_FIELDS), Wire(Combined[BookTicker], QUOTE_FIELDS)
 DEPTH, WRAPPED_DEPTH = Wire(DepthUpdate, BOOK_FIELDS), Wire(Combined[DepthUpdate], BOOK_FIELDS)
@@ -154,6 +156,41 @@ def decode_trade(payload: object, names: Names, received_at_ns: int) -> Trade:
         event.T * NANOS_PER_MILLI,
         received_at_ns,
         "stream",
+    )
+
+
+def decode_run(payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
+    """Raw frames of `aggTrade`, parsed in one go; None if any of them is anything else, and then each says what."""
+    try:
+        events = TRADES.read(b"[" + b",".join(payloads) + b"]")
+    except MalformedFrame:
+        return None
+    if len(events) != len(payloads):
+        return None
+    traded = {event.s for event in events}
+    if not traded <= names.by_venue_symbol.keys():
+        return None
+    if len(traded) == 1:
+        return [_run(events, receipts_ns, names.venue, names.symbol(events[0].s))]
+    by_symbol: dict[str, tuple[list[AggTrade], list[int]]] = {}
+    for event, receipt_ns in zip(events, receipts_ns, strict=True):
+        some, receipts = by_symbol.setdefault(event.s, ([], []))
+        some.append(event)
+        receipts.append(receipt_ns)
+    return [_run(*columns, names.venue, names.symbol(name)) for name, columns in by_symbol.items()]
+
+
+def _run(events: Sequence[AggTrade], receipts_ns: Sequence[int], venue: str, symbol: str) -> TradeRun:
+    return TradeRun(
+        venue,
+        symbol,
+        "stream",
+        [event.a for event in events],
+        ["sell" if event.m else "buy" for event in events],
+        [event.p for event in events],
+        [event.q for event in events],
+        [event.T * NANOS_PER_MILLI for event in events],
+        list(receipts_ns),
     )
 
 

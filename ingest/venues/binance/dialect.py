@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import msgspec
 
 from ares.errors import MalformedFrame
+from ares.model.market import TradeRun
 from ingest.feed import BookRules, Channel, MarketEvent
-from ingest.venues.binance.decoder import decode_depth, decode_quote, decode_trade, follows
+from ingest.venues.binance.decoder import decode_depth, decode_quote, decode_run, decode_trade, follows
 from ingest.venues.dialect import Answer
 from ingest.venues.wire import Names, Wire
 
@@ -66,3 +67,7 @@ class BinanceDialect:
         if channel == "quotes":
             return (decode_quote(payload, names, received_at_ns),)
         return (decode_depth(payload, names, received_at_ns),)
+
+    def runs(self, payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
+        """Frames of `trades` in columns, one run per symbol; None if any of them is not an ordinary trade."""
+        return decode_run(payloads, names, receipts_ns)

@@ -14,8 +14,7 @@ import pytest
 from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.config.settings import IngestConfig
 from ares.errors import MalformedFrame, VenueError, VenueRejected, VenueUnavailable
-from ares.model.market import Bar, Book, Instrument, Quote, Trade
-from ares.model.row import Storable
+from ares.model.market import Bar, Book, Entry, Instrument, Quote, Trade
 from ares.resilience import Backoff
 from ares.testing.clock import SteppedClock
 from ingest.backfill import MINUTE_NS, BarKeeper, TradeBackfill
@@ -47,9 +46,9 @@ def quote(update_id: int) -> Quote:
 class Memory:
     """A store that keeps rows in order."""
 
-    rows: list[Storable] = field(default_factory=list)
+    rows: list[Entry] = field(default_factory=list)
 
-    async def write(self, rows: Sequence[Storable]) -> None:
+    async def write(self, rows: Sequence[Entry]) -> None:
         self.rows += rows
 
     def seqs(self) -> list[object]:
@@ -87,6 +86,9 @@ class Script:
     @property
     def book_rules(self) -> BookRules:
         return BookRules(follows)
+
+    def runs(self, frames: Sequence[Frame]) -> None:
+        return None
 
     def reconfigure(self, ingest: IngestConfig) -> None:
         self.up = True

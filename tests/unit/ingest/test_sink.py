@@ -15,8 +15,9 @@ from ares.errors import StoreRejected, StoreUnavailable
 from ares.model.market import Trade
 from ares.model.row import Row
 from ares.resilience import Backoff
+from ingest.batches import staged
 from ingest.gaps import Gap, Where
-from ingest.sink import Lane, Sink, staged
+from ingest.sink import Lane, Sink
 
 T0 = 1_700_000_000_000_000_000
 WHERE = Where("sim", "BTC/USDT", "trades")

@@ -1,0 +1,67 @@
+"""What a batch on its way into the store is made of, and in which order its parts must become durable. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+
+from ares.model.market import Entry, Trade, TradeRun, rows_in
+from ares.model.row import Storable
+from ares.telemetry.tracing import MINUTE_NS
+from ingest.feed import clean
+
+BEFORE_MARKET, MARKET, AFTER_MARKET, PUBLICATION = range(4)
+STAGES = {"gaps": AFTER_MARKET, "ingest_watermarks": PUBLICATION}
+"""Which part of a batch must be durable before which; a gap that opens comes before everything."""
+
+
+def staged(batch: Sequence[Entry]) -> list[Sequence[Entry]]:
+    """The batch in the order in which its parts must become durable, each part by table and time."""
+    by_stage: dict[int, list[Entry]] = {}
+    for entry in batch:
+        stage = MARKET if isinstance(entry, TradeRun) else stage_of(entry)
+        by_stage.setdefault(stage, []).append(entry)
+    return [sorted(entries, key=attrgetter("table", "ts_ns")) for _, entries in sorted(by_stage.items())]
+
+
+def stage_of(row: Storable) -> int:
+    """Which part of a batch a row belongs to."""
+    stage = STAGES.get(row.table, MARKET)
+    return BEFORE_MARKET if stage == AFTER_MARKET and row.symbols["status"] == "open" else stage
+
+
+def rows_by_table(batch: Sequence[Entry]) -> Mapping[str, int]:
+    """How many rows of each table."""
+    counts: Counter[str] = Counter()
+    for entry in batch:
+        counts[entry.table] += rows_in([entry])
+    return counts
+
+
+def trades_by_minute(batch: Sequence[Entry]) -> Mapping[tuple[str, int], int]:
+    """How many trades of each symbol and minute; minutes counted since 1970."""
+    counts: Counter[tuple[str, int]] = Counter()
+    for entry in batch:
+        if isinstance(entry, Trade):
+            counts[entry.symbol, entry.ts_ns // MINUTE_NS] += 1
+        elif isinstance(entry, TradeRun):
+            first, last = min(entry.times_ns) // MINUTE_NS, max(entry.times_ns) // MINUTE_NS
+            if first == last:
+                counts[entry.symbol, first] += len(entry)
+            else:
+                counts.update([(entry.symbol, ts_ns // MINUTE_NS) for ts_ns in entry.times_ns])
+    return counts
+
+
+def oldest_streamed_ns(batch: Sequence[Entry]) -> int | None:
+    """Event time of the first trade that came by the stream, None if there is none."""
+    streamed = [entry for entry in batch if isinstance(entry, Trade | TradeRun) and entry.source == "stream"]
+    return min([entry.ts_ns for entry in streamed], default=None)
+
+
+def row_text(row: Storable) -> str:
+    """A row as text, for its quarantine."""
+    shape = {"table": row.table, "ts_ns": row.ts_ns, "symbols": dict(row.symbols), "columns": dict(row.columns)}
+    return clean(json.dumps(shape, default=repr))
