@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ares.clock import Clock
 from ares.config.settings import IngestConfig, VenueConfig
-from ares.errors import VenueError, VenueRejected
+from ares.errors import MalformedFrame, VenueError, VenueRejected
 from ares.model.market import Instrument, TradeRun
 from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics
@@ -104,6 +104,8 @@ class NativeFeed:
             heard_s = self._clock.monotonic_s()
             while True:
                 frames = await socket.next(min(self._ingest.silence_s_max, self._ingest.book_s_min))
+                if helper is not None and helper.done():
+                    helper.result()
                 if not frames and self._clock.monotonic_s() - heard_s > self._ingest.silence_s_max:
                     raise Silence(f"{channel} of {self._venue}: no frame for {self._ingest.silence_s_max} s")
                 if frames:
@@ -183,7 +185,13 @@ class NativeFeed:
         payload = frame.payload
         if isinstance(payload, BookUpdate):
             return (payload,)
-        return self._parts.dialect.decode(frame.channel, payload, self._names, frame.received_at_ns)
+        dialect = self._parts.dialect
+        try:
+            return dialect.decode(frame.channel, payload, self._names, frame.received_at_ns)
+        except MalformedFrame:
+            if isinstance(payload, bytes) and dialect.answer_of(payload) == "confirmed":
+                return ()
+            raise
 
     def runs(self, frames: Sequence[Frame]) -> Sequence[TradeRun] | None:
         """Frames of `trades` in columns, one run per symbol in order of arrival; None means: decode each."""
@@ -195,7 +203,7 @@ class NativeFeed:
     def is_live(self, channel: Channel) -> bool:
         """Whether the venue answered on the connection that is open now."""
         line = self._lines.get(channel)
-        return line is not None and line.confirmed
+        return line is not None and line.confirmed and line.socket.is_open
 
     async def close(self) -> None:
         """Every connection belongs to a `frames` iterator, which closes it; nothing is left to do."""

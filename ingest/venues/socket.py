@@ -70,6 +70,11 @@ class Socket(WSListener):
         self._ended = self._ended or "the connection is lost"
         self._arrived.set()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the line is there, as far as we know."""
+        return not self._ended
+
     def add(self, frame: Frame) -> None:
         """Put something that did not come by this line among what did: a snapshot."""
         self._frames.append(frame)

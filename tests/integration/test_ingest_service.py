@@ -44,6 +44,7 @@ class Venue:
     forgotten: set[int] = field(default_factory=set)
     up: bool = True
     refusals: int = 0
+    greeting: str = ""
     listens: asyncio.Event = field(default_factory=asyncio.Event)
     quotes: int = 0
     update_ids: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PAIRS, 1_000))
@@ -142,6 +143,8 @@ class Venue:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.sockets.add(socket)
+        if self.greeting:
+            await socket.send_str(self.greeting)
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 order = orjson.loads(message.data)
@@ -421,6 +424,19 @@ async def test_subscription_that_the_venue_refuses_is_an_outage_and_is_tried_aga
         assert there.refusals == 0
         await there.print_trade("BTCUSDT")
         await run.until(TRADES, HISTORY_TRADES + 1)
+
+
+async def test_answer_that_comes_after_something_else_is_no_malformed_frame(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue(greeting='{"hello":"there"}')
+    context = context_of(questdb_config, venue, port, tmp_path)
+    async with serving(there, port), running(context, there, database) as run:
+        await there.subscribed(6)
+        await there.print_trade("BTCUSDT")
+        await run.until(TRADES, HISTORY_TRADES + 1)
+        await run.until("SELECT count() FROM quarantine WHERE venue = %(venue)s", 3)
+        assert await run.number("SELECT count() FROM quarantine WHERE venue = %(venue)s AND raw LIKE '%%hello%%'") == 3
 
 
 async def test_watermark_follows_the_venues_time_while_the_market_is_quiet(collected: Running) -> None:
