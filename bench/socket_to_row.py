@@ -153,8 +153,17 @@ def peers_python() -> Path:
     python = PEERS / ".venv" / "bin" / "python"
     if not python.exists():
         uv = HERE.parent / ".venv" / "bin" / "uv"
-        subprocess.run([str(uv), "sync", "--frozen", "--quiet", "--project", str(PEERS)], check=True)
+        words = ["sync", "--frozen", "--quiet", "--project", str(PEERS), "--python", python_313()]
+        if subprocess.run([str(uv), *words], check=False).returncode != 0:
+            raise SystemExit("the peers need Python 3.13: install it, or name it in UV_PYTHON")
     return python
+
+
+def python_313() -> str:
+    """What the peers run on: as told, one that pyenv has, or whatever uv finds or fetches."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    kept = sorted((root / "versions").glob("3.13.*/bin/python"))
+    return os.environ.get("UV_PYTHON") or (str(kept[-1]) if kept else "3.13")
 
 
 Work = Callable[[], Run]
