@@ -12,7 +12,7 @@ from analytics.jobs import TRAIN
 from analytics.scoring import Scorer
 from analytics.services import ANALYTICS
 from analytics.testing import SyntheticMarket
-from ares.clock import NANOS_PER_SECOND, SystemClock, floor_ns
+from ares.clock import NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
 from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, TrainingConfig
 from ares.service import Health, ServiceContext
 from ares.store import Database, RowWriter
@@ -45,9 +45,9 @@ async def a_market(writer: RowWriter, venue: str) -> SyntheticMarket:
     return market
 
 
-async def count(database: Database, sql: str, venue: str, *tables: str) -> int:
+async def count(database: Database, sql: str, venue: str, *tables: str, since_ns: int = 0) -> int:
     await database.wait_applied(tables)
-    row = await database.fetch_one(sql, {"venue": venue, "model": f"of_{venue}"})
+    row = await database.fetch_one(sql, {"venue": venue, "model": f"of_{venue}", "since": to_datetime(since_ns)})
     return 0 if row is None else int(str(row["n"]))
 
 
@@ -66,11 +66,12 @@ async def test_service_freezes_trains_and_scores_by_itself(
             while not await count(database, predicted, venue, "predictions"):
                 await asyncio.sleep(0.1)
         now_ns = SystemClock().now_ns()
-        await writer.write(market.trades(floor_ns(now_ns, MINUTE_NS) - MINUTE_NS, 1))
+        minute_ns = floor_ns(now_ns, MINUTE_NS) - MINUTE_NS
+        await writer.write(market.trades(minute_ns, 1))
         await writer.write(market.marks(now_ns, floor_ns(now_ns, MINUTE_NS) + NANOS_PER_SECOND))
-        live = "SELECT count() AS n FROM predictions WHERE venue = %(venue)s AND ts > dateadd('m', -2, now())"
+        live = "SELECT count() AS n FROM predictions WHERE venue = %(venue)s AND ts >= %(since)s"
         async with asyncio.timeout(WAIT_S_MAX):
-            while not await count(database, live, venue, "predictions"):
+            while not await count(database, live, venue, "predictions", since_ns=minute_ns):
                 await asyncio.sleep(0.1)
     run = await database.fetch_one(
         "SELECT status, rows, auc, null_share, features, artifact, train_to FROM training_runs WHERE model = %(model)s",
