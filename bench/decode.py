@@ -1,4 +1,4 @@
-"""Aggregate trades from the wire to our rows: our decoder, ccxt's parser, and the bare JSON parser as the limit."""
+"""Aggregate trades from bytes to what we store: our decoder, ccxt's parser, and the bare JSON parser as the limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import ccxt
 import orjson
 from contest import Bench, Run
 
-from ingest.venues.binance.decoder import Names, decode_trade
+from ingest.venues.binance.decoder import decode_trade
+from ingest.venues.wire import Names
 
 TRADES = 20_000
 NAMES = Names("sim", {"BTCUSDT": "BTC/USDT"})
@@ -53,9 +54,9 @@ def bench() -> Bench:
         inputs = frames()
         venue = ccxt.binance()
         market = venue.safe_market("BTCUSDT", None, None, "spot")
-        decoded.append(sum(1 for frame in inputs if decode_trade(orjson.loads(frame), NAMES, 1)))
+        decoded.append(sum(1 for frame in inputs if decode_trade(frame, NAMES, 1)))
         yield {
-            "ares": lambda: rate(lambda frame: decode_trade(orjson.loads(frame), NAMES, 1), inputs),
+            "ares": lambda: rate(lambda frame: decode_trade(frame, NAMES, 1), inputs),
             "peer": lambda: rate(lambda frame: venue.parse_trade(orjson.loads(frame), market), inputs),
             "limit": lambda: rate(orjson.loads, inputs),
         }

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
-from ares.model.market import Entry, Trade, TradeRun, rows_in
+from ares.model.market import Entry, Trade, TradeRun, size
 from ares.model.row import Storable
 from ares.telemetry.tracing import MINUTE_NS
 from ingest.feed import clean
@@ -36,7 +36,7 @@ def rows_by_table(batch: Sequence[Entry]) -> Mapping[str, int]:
     """How many rows of each table."""
     counts: Counter[str] = Counter()
     for entry in batch:
-        counts[entry.table] += rows_in([entry])
+        counts[entry.table] += size(entry)
     return counts
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from ares.model.market import Book
+from ares.model.market import Book, TsSource
 
 WAITING_MAX = 10_000
 """Changes kept while the snapshot is on its way; with more, the oldest go, and the splice tells whether it matters."""
@@ -42,7 +42,7 @@ class BookUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     asks: tuple[Level, ...]
     ts_ns: int
     received_at_ns: int
-    ts_source: Literal["venue", "receipt"]
+    ts_source: TsSource
     prev_id: int | None = None
     snapshot: bool = False
     checksum: int | None = None

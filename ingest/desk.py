@@ -101,7 +101,7 @@ class Desk:
             self.validator.last_prices[run.symbol] = run.prices[-1]
             self.ledger.put(run.symbol, run.receipts_ns[-1], len(run))
             self._observe(run.times_ns, run.receipts_ns)
-            metrics.INGEST_LAST_EVENT.labels("trades", run.symbol).set(run.times_ns[-1] / NANOS_PER_SECOND)
+            self._note("trades", run.symbol, run.times_ns[-1])
         return runs
 
     def _quotes_at_once(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Entry] | None:
@@ -126,7 +126,7 @@ class Desk:
             recent.extend([quote.update_id for quote in run])
             timed = [quote for quote in run if quote.ts_source == "venue"]
             self._observe([quote.ts_ns for quote in timed], [quote.received_at_ns for quote in timed])
-            self._note(run[-1], "quotes")
+            self._note("quotes", symbol, run[-1].ts_ns)
             closing = self.outages["quotes"].seen(symbol, run[0].ts_ns, now_ns)
             self.outages["quotes"].seen(symbol, max([quote.ts_ns for quote in run]), now_ns)
             rows += [*run, *closing]
@@ -167,7 +167,7 @@ class Desk:
         if not accepted.rows:
             metrics.INGEST_DUPLICATES.labels("trades", trade.symbol).inc()
             return []
-        self._note(trade, "trades")
+        self._note("trades", trade.symbol, trade.ts_ns)
         self.ledger.put(trade.symbol, trade.received_at_ns)
         self.ledger.venue_time.observe(trade.ts_ns, trade.received_at_ns)
         if accepted.arrival is Arrival.JUMP:
@@ -180,7 +180,7 @@ class Desk:
             metrics.INGEST_DUPLICATES.labels(channel, event.symbol).inc()
             return list(self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns()))
         recent.append(event.update_id)
-        self._note(event, channel)
+        self._note(channel, event.symbol, event.ts_ns)
         if event.ts_source == "venue":
             self.ledger.venue_time.observe(event.ts_ns, event.received_at_ns)
         closing = self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns())
@@ -203,8 +203,8 @@ class Desk:
             return [self.reject(frame, fault.field, fault.reason, book.symbol)]
         return self._rows_of_state(book, "books")
 
-    def _note(self, event: Trade | Quote | Book, channel: Channel) -> None:
-        metrics.INGEST_LAST_EVENT.labels(channel, event.symbol).set(event.ts_ns / NANOS_PER_SECOND)
+    def _note(self, channel: Channel, symbol: str, ts_ns: int) -> None:
+        metrics.INGEST_LAST_EVENT.labels(channel, symbol).set(ts_ns / NANOS_PER_SECOND)
 
     def reject(self, frame: Frame, field_name: str, reason: str, symbol: str) -> Row:
         """A row that keeps a refused frame."""

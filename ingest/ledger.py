@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ares.clock import NANOS_PER_SECOND
-from ares.model.market import Entry, Trade, TradeRun, rows_in
+from ares.model.market import Entry, Trade, TradeRun, size
 from ares.model.row import Row, Storable, UtcNs
 
 QUIET_S = 1.0
@@ -101,7 +101,7 @@ class Ledger:
         """The store has these rows of the past; they move no watermark."""
         for row in rows:
             if isinstance(row, Trade | TradeRun):
-                self.accounts[row.symbol].acked_history += rows_in([row])
+                self.accounts[row.symbol].acked_history += size(row)
 
     def history_is_whole(self, symbol: str, first_ts_ns: int) -> None:
         """Everything from the horizon of the backfill up to now's watermark is stored, or recorded as lost."""

@@ -1,8 +1,8 @@
 """Rows on their way into the store: a bounded queue, ordered batches, and an answer for every row.
 
 A row leaves the queue when the store acknowledged it, or when it lies in `quarantine` because the store refuses it.
-While the store is away the same batch is tried again for ever; the queue fills, `put` waits, and what the venue's
-client drops meanwhile shows as a jump of ids and is fetched later.
+While the store is away the same batch is tried again for ever; the queue fills, `put` waits, nobody reads the venue's
+line, and what it says after it hung up for that shows as a jump of ids and is fetched later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import StoreRejected, StoreUnavailable
-from ares.model.market import Entry, TradeRun, rows_in
+from ares.model.market import Entry, TradeRun, rows_in, size
 from ares.model.row import Storable
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics, observability, trace_id_of
@@ -117,11 +117,11 @@ class Sink:
         async with self._changed:
             self._hurried = False
             batch: list[Entry] = []
-            size = 0
-            while self._queue and size < self._lane.batch_rows_max:
+            count = 0
+            while self._queue and count < self._lane.batch_rows_max:
                 batch.append(self._queue.popleft())
-                size += rows_in(batch[-1:])
-            self._queued -= size
+                count += size(batch[-1])
+            self._queued -= count
             self._changed.notify_all()
         return batch
 

@@ -6,13 +6,14 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import pytest
 
+from ares.model.market import Trade, TradeRun
 from ares.service.types import Service
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,6 +23,13 @@ S = TypeVar("S", bound=Service)
 def missing(what: str) -> NoReturn:
     """Skip a test on a user's machine for what is not there; in CI that is a failure."""
     (pytest.fail if os.environ.get("CI") else pytest.skip)(what)
+
+
+def run_of(trades: Sequence[Trade]) -> TradeRun:
+    """Trades of one symbol in columns."""
+    names = ("seq", "side", "price", "amount", "ts_ns", "received_at_ns")
+    columns = [[getattr(trade, name) for trade in trades] for name in names]
+    return TradeRun(trades[0].venue, trades[0].symbol, trades[0].source, *columns)
 
 
 async def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:

@@ -19,6 +19,10 @@ import msgspec
 from ares.model.row import Cell, Row, Storable, UtcNs
 
 Side = Literal["buy", "sell"]
+Source = Literal["stream", "rest", "replay"]
+"""Which way a trade came."""
+TsSource = Literal["venue", "receipt"]
+"""Whose clock an event time is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     amount: float
     ts_ns: int
     received_at_ns: int
-    source: Literal["stream", "rest", "replay"]
+    source: Source
 
     table: ClassVar[str] = "trades"
 
@@ -93,7 +97,7 @@ class TradeRun(msgspec.Struct, frozen=True, gc=False):
 
     venue: str
     symbol: str
-    source: Literal["stream", "rest", "replay"]
+    source: Source
     seqs: list[int]
     sides: list[Side]
     prices: list[float]
@@ -124,9 +128,14 @@ Entry = Storable | TradeRun
 """What is on its way into the store: a row, or many at once."""
 
 
+def size(entry: Entry) -> int:
+    """How many rows this is."""
+    return len(entry) if isinstance(entry, TradeRun) else 1
+
+
 def rows_in(entries: Iterable[Entry]) -> int:
     """How many rows these are."""
-    return sum([len(entry) if isinstance(entry, TradeRun) else 1 for entry in entries])
+    return sum(map(size, entries))
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
@@ -141,7 +150,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     ask_amount: float
     ts_ns: int
     received_at_ns: int
-    ts_source: Literal["venue", "receipt"]
+    ts_source: TsSource
 
     table: ClassVar[str] = "quotes"
 
@@ -171,7 +180,7 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     asks: tuple[tuple[float, float], ...]
     ts_ns: int
     received_at_ns: int
-    ts_source: Literal["venue", "receipt"]
+    ts_source: TsSource
 
     table: ClassVar[str] = "books"
 

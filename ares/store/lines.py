@@ -8,7 +8,7 @@ Protocol 3: https://questdb.com/docs/ingestion/ilp/advanced-settings/#protocol-v
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol, cast
 
@@ -16,7 +16,7 @@ import numpy as np
 from questdb import Sender, TimestampNanos
 
 from ares.model.market import Entry, Quote, Side, Trade, TradeRun
-from ares.model.row import Cell, Storable, UtcNs
+from ares.model.row import Cell, Row, Storable, UtcNs
 
 IlpValue = bool | int | float | str | Decimal | TimestampNanos | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -83,12 +83,9 @@ class Lines:
             self._buffer.row(row.table, symbols=dict(row.symbols), columns=_columns(row), at=at)
         return bytes(self._buffer)
 
-    def _prefix(self, row: Storable, key: tuple[str, ...]) -> bytes:
+    def _prefix(self, key: tuple[str, ...], table: str, symbols: Mapping[str, str]) -> bytes:
         """Table and symbols of a row, up to the first column, as the client writes them."""
-        self._buffer.clear()
-        at = TimestampNanos(row.ts_ns)
-        self._buffer.row(row.table, symbols=dict(row.symbols), columns={"x": 1}, at=at)
-        prefix, _, _ = bytes(self._buffer).rpartition(b"x=1i")
+        prefix, _, _ = self._by_client([Row(table, 0, symbols, {"x": 1})]).rpartition(b"x=1i")
         if len(self._prefixes) >= PREFIXES_MAX:
             self._prefixes.clear()
         self._prefixes[key] = prefix
@@ -97,7 +94,7 @@ class Lines:
     def trade(self, trade: Trade) -> bytes:
         """A line of `trades`."""
         key = (trade.venue, trade.symbol, trade.side, trade.source)
-        prefix = self._prefixes.get(key) or self._prefix(trade, key)
+        prefix = self._prefixes.get(key) or self._prefix(key, trade.table, trade.symbols)
         return b'%btrade_id="%b",seq=%di,price==\x10%b,received_at=%dn %dn\n' % (
             prefix,
             _text(trade.trade_id),
@@ -112,7 +109,8 @@ class Lines:
         prefixes: dict[str, bytes] = {}
         for side in SIDES:
             key = (run.venue, run.symbol, side, run.source)
-            prefixes[side] = self._prefixes.get(key) or self._prefix(example(run, side), key)
+            symbols = {"venue": run.venue, "symbol": run.symbol, "side": side, "source": run.source}
+            prefixes[side] = self._prefixes.get(key) or self._prefix(key, run.table, symbols)
         columns = (run.seqs, run.sides, run.prices, run.amounts, run.receipts_ns, run.times_ns)
         return b"".join(
             [
@@ -125,7 +123,7 @@ class Lines:
     def quote(self, quote: Quote) -> bytes:
         """A line of `quotes`."""
         key = (quote.venue, quote.symbol, quote.ts_source)
-        prefix = self._prefixes.get(key) or self._prefix(quote, key)
+        prefix = self._prefixes.get(key) or self._prefix(key, quote.table, quote.symbols)
         return (
             b"%bupdate_id=%di,bid==\x10%b,bid_amount==\x10%b,ask==\x10%b,ask_amount==\x10%b,received_at=%dn %dn\n"
             % (
@@ -145,11 +143,6 @@ TEMPLATES = cast(
     "dict[type[Entry], Callable[[Lines, Entry], bytes]]",
     {Trade: Lines.trade, TradeRun: Lines.run, Quote: Lines.quote},
 )
-
-
-def example(run: TradeRun, side: Side) -> Trade:
-    """A trade of the run as if it were of this side."""
-    return Trade(run.venue, run.symbol, "", 0, side, 0.0, 0.0, 0, 0, run.source)
 
 
 def _text(value: str) -> bytes:

@@ -40,11 +40,6 @@ class RowWriter:
         if rows:
             await asyncio.get_running_loop().run_in_executor(self._thread, self.write_sync, rows)
 
-    async def write_lines(self, lines: bytes) -> None:
-        """`write` for rows that are lines already. Raises the same."""
-        if lines:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._post, lines)
-
     def write_sync(self, rows: Sequence[Entry]) -> None:
         """`write` for callers without an event loop."""
         self._lines = self._lines or Lines()

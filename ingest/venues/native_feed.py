@@ -25,7 +25,6 @@ log = get_logger(__name__)
 Markets = Callable[[Sequence[str]], Awaitable[Sequence[Instrument]]]
 SnapshotsOf = Callable[[Mapping[str, str]], Snapshots]
 
-
 SNAPSHOT_EVERY_S = 0.1
 """Between two questions for snapshots, so that books that break again and again do not use up the venue's patience."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from ares.clock import NANOS_PER_MILLI
 from ares.errors import MalformedFrame
+from ingest.books import Level
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ Id = Annotated[int, msgspec.Meta(gt=0, le=ID_MAX)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
 Millis = Annotated[int, msgspec.Meta(gt=0, le=ID_MAX // NANOS_PER_MILLI)]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
-Levels = tuple[tuple[float, float], ...]
+Levels = tuple[Level, ...]
 
 
 @dataclass(frozen=True, slots=True)

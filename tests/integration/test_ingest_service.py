@@ -76,6 +76,13 @@ class Venue:
         diff = {"e": "depthUpdate", "E": now_ms, "s": name, "U": update_id, "u": update_id}
         await self.say(f"{name.lower()}@depth@100ms", {**diff, "b": [["99.8", "3"]], "a": []})
 
+    async def move_all(self) -> None:
+        """Something of everything."""
+        for name in PAIRS:
+            await self.print_trade(name)
+            await self.move_quote(name)
+            await self.move_book(name)
+
     def next_update(self, name: str) -> int:
         self.update_ids[name] += 1
         return self.update_ids[name]
@@ -274,10 +281,7 @@ async def collected(
     context = context_of(questdb_config, venue, port, tmp_path)
     async with serving(there, port), running(context, there, database) as run:
         await there.subscribed(6)
-        for name in PAIRS:
-            await there.print_trade(name)
-            await there.move_quote(name)
-            await there.move_book(name)
+        await there.move_all()
         await run.until(BACKFILLED, 2)
         yield run
 
@@ -400,10 +404,7 @@ async def test_ccxts_feed_collects_the_same_where_it_is_asked_for(
     context = context_of(questdb_config, venue, port, tmp_path, feed="ccxt")
     async with serving(there, port), running(context, there, database) as run:
         await there.subscribed(6)
-        for name in PAIRS:
-            await there.print_trade(name)
-            await there.move_quote(name)
-            await there.move_book(name)
+        await there.move_all()
         await run.until(TRADES, HISTORY_TRADES + 1)
         for table in ("quotes", "books"):
             await run.until(f"SELECT count_distinct(symbol) FROM {table} WHERE venue = %(venue)s", 2)

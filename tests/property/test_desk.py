@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,21 +15,21 @@ from ingest.desk import Desk
 from ingest.feed import Channel, Frame
 from ingest.gaps import Gap
 from ingest.validation import Limits
+from tests.helpers import run_of
 from tests.unit.ingest.test_collecting import Script
 
 T0 = 1_700_000_000 * NANOS_PER_SECOND
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
-COLUMNS = ("seq", "side", "price", "amount", "ts_ns", "received_at_ns")
 STEPS = st.sampled_from([1, 1, 1, 1, 1, 1, 1, 1, 2, 5, 0, -1])
 PRICES = st.sampled_from([100.0] * 12 + [101.0, 950.0, 0.0, float("nan"), float("inf"), -1.0])
 AHEAD_MS = st.sampled_from([0] * 12 + [-5, 10_000, 61_000])
 
 
 @st.composite
-def trades(draw: st.DrawFn) -> list[list[Frame]]:
-    """Batches of trades of two symbols, mostly in order."""
-    seqs = dict.fromkeys(SYMBOLS, 10)
-    return [[draw_trade(draw, seqs) for _ in range(draw(st.integers(1, 6)))] for _ in range(draw(st.integers(1, 5)))]
+def batches_of(draw: st.DrawFn, one: Callable[[st.DrawFn, dict[str, int]], Frame]) -> list[list[Frame]]:
+    """Batches of frames of two symbols, mostly in order of their ids."""
+    ids = dict.fromkeys(SYMBOLS, 10)
+    return [[one(draw, ids) for _ in range(draw(st.integers(1, 6)))] for _ in range(draw(st.integers(1, 5)))]
 
 
 def draw_trade(draw: st.DrawFn, seqs: dict[str, int]) -> Frame:
@@ -38,13 +38,6 @@ def draw_trade(draw: st.DrawFn, seqs: dict[str, int]) -> Frame:
     seq, ts_ns = seqs[symbol], T0 + seqs[symbol] * NANOS_PER_MILLI + draw(AHEAD_MS) * NANOS_PER_MILLI
     trade = Trade("sim", symbol, str(seq), seq, "buy", draw(PRICES), 1.0, ts_ns, T0 + seq * 1_000, "stream")
     return Frame("trades", trade, trade.received_at_ns)
-
-
-@st.composite
-def quotes(draw: st.DrawFn) -> list[list[Frame]]:
-    """Batches of quotes of two symbols, mostly in order."""
-    ids = dict.fromkeys(SYMBOLS, 10)
-    return [[draw_quote(draw, ids) for _ in range(draw(st.integers(1, 6)))] for _ in range(draw(st.integers(1, 5)))]
 
 
 def draw_quote(draw: st.DrawFn, ids: dict[str, int]) -> Frame:
@@ -68,11 +61,6 @@ class Columns(Script):
             assert isinstance(frame.payload, Trade)
             found.setdefault(frame.payload.symbol, []).append(frame.payload)
         return [run_of(trades) for trades in found.values()]
-
-
-def run_of(trades: Sequence[Trade]) -> TradeRun:
-    columns = [[getattr(trade, name) for trade in trades] for name in COLUMNS]
-    return TradeRun(trades[0].venue, trades[0].symbol, trades[0].source, *columns)
 
 
 def apart(entries: Sequence[Entry]) -> list[Storable]:
@@ -114,7 +102,7 @@ def texts(rows: Sequence[Entry]) -> list[str]:
     return [repr((row.table, row.ts_ns, dict(row.symbols), dict(row.columns))) for row in by_symbol]
 
 
-@given(batches=trades() | quotes())
+@given(batches=batches_of(draw_trade) | batches_of(draw_quote))
 def test_batch_at_once_is_the_same_as_frame_by_frame(batches: list[list[Frame]]) -> None:
     feed, channel = Columns(), batches[0][0].channel
     whole, single = desk(Desk, channel), desk(OneByOne, channel)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ares.model.market import Quote, Trade, TradeRun
+from ares.model.market import Quote, Side, Source, Trade, TsSource
 from ares.model.row import Row, Storable
 from ares.store.lines import Lines
+from tests.helpers import run_of
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=12)
 LONGS = st.integers(-(2**63) + 1, 2**63 - 1)
 MOMENTS = st.integers(0, 2**63 - 1)
 NUMBERS = st.floats()
-SIDES: st.SearchStrategy[Literal["buy", "sell"]] = st.sampled_from(["buy", "sell"])
-SOURCES: st.SearchStrategy[Literal["stream", "rest", "replay"]] = st.sampled_from(["stream", "rest", "replay"])
-CLOCKS: st.SearchStrategy[Literal["venue", "receipt"]] = st.sampled_from(["venue", "receipt"])
+SIDES: st.SearchStrategy[Side] = st.sampled_from(["buy", "sell"])
+SOURCES: st.SearchStrategy[Source] = st.sampled_from(["stream", "rest", "replay"])
+CLOCKS: st.SearchStrategy[TsSource] = st.sampled_from(["venue", "receipt"])
 TRADES = st.builds(Trade, WORDS, WORDS, WORDS, LONGS, SIDES, NUMBERS, NUMBERS, MOMENTS, MOMENTS, SOURCES)
 QUOTES = st.builds(Quote, WORDS, WORDS, LONGS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, MOMENTS, MOMENTS, CLOCKS)
 ROWS = st.builds(Row, st.just("logs"), MOMENTS, st.just({"level": "info"}), st.fixed_dictionaries({"event": WORDS}))
 LINES = Lines()
-COLUMNS = ("seq", "side", "price", "amount", "ts_ns", "received_at_ns")
 
 
 def plain(thing: Storable) -> Row:
@@ -38,8 +36,7 @@ def test_template_writes_what_the_client_writes(thing: Trade | Quote) -> None:
 @given(first=TRADES, rest=st.lists(TRADES, max_size=5))
 def test_run_is_written_as_its_trades_are(first: Trade, rest: list[Trade]) -> None:
     trades = [first, *rest]
-    columns = [[getattr(trade, name) for trade in trades] for name in COLUMNS]
-    run = TradeRun(first.venue, first.symbol, first.source, *columns)
+    run = run_of(trades)
     assert LINES.of([run]) == LINES.of(run.trades())
     assert len(run) == len(run.trades()) == len(trades)
 

@@ -21,6 +21,7 @@ from ares.telemetry import get_logger, metrics
 from ingest.feed import BookRules, Channel, Frame, MarketEvent, Silence
 from ingest.venues.binance.client import BinanceClient, create_client
 from ingest.venues.binance.decoder import decode_book, decode_quote, decode_trade, follows
+from ingest.venues.binance.history import SNAPSHOT_LEVELS
 from ingest.venues.binance.markets import instruments_of, load
 from ingest.venues.errors import FOREIGN, translated
 from ingest.venues.wire import Names
@@ -28,8 +29,6 @@ from ingest.venues.wire import Names
 log = get_logger(__name__)
 
 AGGREGATE_TRADES = {"name": "aggTrade"}
-SNAPSHOT_LEVELS = 1_000
-"""Depth of the REST snapshot that ccxt builds its book on: enough that the levels we keep never run dry."""
 FRAMES_MAX = 100_000
 """Frames that may wait for the collector; beyond, the connection is given up, which records a gap."""
 

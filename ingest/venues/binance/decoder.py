@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 from ares.clock import NANOS_PER_MILLI
 from ares.errors import MalformedFrame
-from ares.model.market import Bar, Book, Instrument, Quote, Trade, TradeRun
+from ares.model.market import Bar, Book, Instrument, Quote, Source, Trade, TradeRun, TsSource
 from ingest.books import BookUpdate, Fit
 from ingest.venues.wire import Count, Id, Levels, Millis, Names, Wire, Word
 
 DEFAULT_FEE = Decimal("0.001")
 WRAPPED = b'{"stream"'
 
-Source = Literal["stream", "rest", "replay"]
 T = TypeVar("T")
 
 
@@ -304,7 +303,7 @@ def decode_instrument(payload: object, venue: str, symbol: str, fees: tuple[obje
     )
 
 
-def moment(millis: int | None, received_at_ns: int) -> tuple[int, Literal["venue", "receipt"]]:
+def moment(millis: int | None, received_at_ns: int) -> tuple[int, TsSource]:
     """Event time and whose clock it is: the venue's where it tells it, else ours of receipt."""
     if millis is None:
         return received_at_ns, "receipt"

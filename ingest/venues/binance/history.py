@@ -19,6 +19,7 @@ from ingest.venues.errors import FOREIGN, translated
 MINUTE_NS = 60 * NANOS_PER_SECOND
 PAGE_MAX = 1_000
 SNAPSHOT_LEVELS = 1_000
+"""Depth of a snapshot that a book is built on: enough that the levels we keep never run dry."""
 
 
 class BinanceHistory:
@@ -60,7 +61,7 @@ class BinanceHistory:
         return [bar for bar in bars if start_ns <= bar.ts_ns and bar.ts_ns + MINUTE_NS <= end_ns]
 
     async def book(self, symbol: str) -> BookUpdate:
-        """A snapshot of the book, deep enough that the levels we keep never run dry."""
+        """A snapshot of the book. Raises `VenueUnavailable`, `VenueRejected`."""
         params = {"symbol": self._venue_symbols[symbol], "limit": SNAPSHOT_LEVELS}
         answer = await self._ask("depth", self._client.publicGetDepth, params)
         try:
