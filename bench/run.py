@@ -1,17 +1,20 @@
 """Ratios against a peer in one run: `make bench`, `make bench ONLY=write OUT=write.json`.
 
-Absolute times mean nothing on a machine that others use too; a ratio from runs taken in turns (ours, peer, limit, ours,
-…) does. Every figure is the median of at least five rounds. The JSON is a list of {name, unit, ares, peer, peer_name,
-limit, limit_name, ratio_vs_peer, ratio_vs_limit, lost, n, versions}.
+Absolute times mean nothing on a machine that others use too; a ratio from runs taken in turns does. The order of the
+turns is drawn anew every round, by a fixed seed: who always followed the same neighbour would pay for what that one
+left the server to do. A figure is the median of at least five rounds, a ratio that of the rounds' own ratios. The JSON
+is a list of {name, unit, ares, peer, peer_name, limit, limit_name, ratio_vs_peer, ratio_vs_limit, lost, n, versions}.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 from collections.abc import Callable
 from importlib import metadata
+from operator import truediv
 from pathlib import Path
 from statistics import median
 
@@ -43,21 +46,22 @@ def measure(bench: Bench, rounds: int) -> dict[str, object]:
         for run in contestants.values():
             run()
         rates: dict[str, list[float]] = {name: [] for name in contestants}
+        turns = random.Random(rounds)
         for _ in range(rounds):
-            for name, run in contestants.items():
-                rates[name].append(run())
+            for name in turns.sample(list(contestants), len(contestants)):
+                rates[name].append(contestants[name]())
         lost = bench.lost()
-    ours, peer, limit = (median(rates[name]) for name in ("ares", "peer", "limit"))
+    ours, peer, limit = (rates[name] for name in ("ares", "peer", "limit"))
     return {
         "name": bench.name,
         "unit": bench.unit,
-        "ares": round(ours),
-        "peer": round(peer),
+        "ares": round(median(ours)),
+        "peer": round(median(peer)),
         "peer_name": bench.peer_name,
-        "limit": round(limit),
+        "limit": round(median(limit)),
         "limit_name": bench.limit_name,
-        "ratio_vs_peer": round(ours / peer, 3),
-        "ratio_vs_limit": round(ours / limit, 3),
+        "ratio_vs_peer": round(median(map(truediv, ours, peer)), 3),
+        "ratio_vs_limit": round(median(map(truediv, ours, limit)), 3),
         "lost": lost,
         "n": rounds,
         "versions": {name: metadata.version(name) for name in bench.packages},

@@ -1,6 +1,7 @@
 """Trades through ingest's sink into a real QuestDB, with and without traces: what recording a tenth of them costs.
 
 "ares" records 10 % of the traces as rows of the same QuestDB, "peer" is the same without, "limit" records all of them.
+A second of market time between two trades makes it far harder than any market: a trace is a minute of an instrument.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from write import questdb
 
 from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.config.settings import AresConfig, DatabaseConfig, MonitoringConfig
-from ares.model.market import Trade
-from ares.model.row import Row
+from ares.model.market import Side, TradeRun
 from ares.resilience import Backoff
 from ares.service import ServiceContext
 from ares.service.tracing import tracing
@@ -50,19 +50,15 @@ class Arena:
         return run
 
     async def _ingest(self) -> float:
-        """Rows per second from the queue to the acknowledgement; half a second of market time between two trades."""
+        """Rows per second from the queue to the acknowledgement."""
         venue = f"v{next(self.venues)}"
-        rows = [
-            Trade(venue, SYMBOLS[n % 2], str(n), n, "buy", 60_000.0, 0.01, ts, ts, "stream")
-            for n in range(ROWS)
-            for ts in (BASE_NS + n * NANOS_PER_SECOND // 2,)
-        ]
+        runs = [run_of(venue, symbol, first) for first in range(0, ROWS // 2, BATCH_ROWS // 2) for symbol in SYMBOLS]
         writer = RowWriter(self.config)
         lane = Lane("live", venue, queue_rows_max=ROWS, batch_rows_max=BATCH_ROWS, batch_s_max=0.001)
         sink = Sink(lane, writer, SystemClock(), Backoff(0.1, 1.0, random.Random(1)))
         running = asyncio.create_task(sink.run())
         began = time.perf_counter()
-        await self._through(sink, rows)
+        await self._through(sink, runs)
         rate = ROWS / (time.perf_counter() - began)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -71,9 +67,9 @@ class Arena:
         return rate
 
     @staticmethod
-    async def _through(sink: Sink, rows: list[Row]) -> None:
-        for first in range(0, len(rows), BATCH_ROWS):
-            await sink.put(rows[first : first + BATCH_ROWS])
+    async def _through(sink: Sink, runs: list[TradeRun]) -> None:
+        for first in range(0, len(runs), len(SYMBOLS)):
+            await sink.put(runs[first : first + len(SYMBOLS)])
         await sink.drain()
 
     async def _count(self, venue: str) -> None:
@@ -81,6 +77,15 @@ class Arena:
             await database.wait_applied(["trades", "spans"], 60)
             row = await database.fetch_one("SELECT count() AS n FROM trades WHERE venue = %(venue)s", {"venue": venue})
         self.missing += ROWS - int(str(row["n"])) if row else ROWS
+
+
+def run_of(venue: str, symbol: str, first: int) -> TradeRun:
+    """A symbol's half of a batch, as the stream's decoders make it."""
+    count = BATCH_ROWS // 2
+    times_ns = [BASE_NS + n * NANOS_PER_SECOND for n in range(first, first + count)]
+    sides: list[Side] = ["buy"] * count
+    ids = list(range(first + 1, first + 1 + count))
+    return TradeRun(venue, symbol, "stream", ids, sides, [60_000.0] * count, [0.01] * count, times_ns, times_ns)
 
 
 def bench() -> Bench:

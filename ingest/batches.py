@@ -42,16 +42,15 @@ def rows_by_table(batch: Sequence[Entry]) -> Mapping[str, int]:
 
 def trades_by_minute(batch: Sequence[Entry]) -> Mapping[tuple[str, int], int]:
     """How many trades of each symbol and minute; minutes counted since 1970."""
-    counts: Counter[tuple[str, int]] = Counter()
+    counts = Counter([(entry.symbol, entry.ts_ns // MINUTE_NS) for entry in batch if isinstance(entry, Trade)])
     for entry in batch:
-        if isinstance(entry, Trade):
-            counts[entry.symbol, entry.ts_ns // MINUTE_NS] += 1
-        elif isinstance(entry, TradeRun):
+        if isinstance(entry, TradeRun):
             first, last = min(entry.times_ns) // MINUTE_NS, max(entry.times_ns) // MINUTE_NS
             if first == last:
                 counts[entry.symbol, first] += len(entry)
             else:
-                counts.update([(entry.symbol, ts_ns // MINUTE_NS) for ts_ns in entry.times_ns])
+                minutes = Counter([ts_ns // MINUTE_NS for ts_ns in entry.times_ns])
+                counts.update({(entry.symbol, minute): count for minute, count in minutes.items()})
     return counts
 
 

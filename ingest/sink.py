@@ -142,7 +142,8 @@ class Sink:
             todo.extendleft(reversed(refused))
             self.writable = True
             self._backoff.reset()
-        self._trace(batch, began_ns)
+        if observability.records:
+            self._trace(batch, began_ns)
 
     def _trace(self, batch: Sequence[Entry], began_ns: int) -> None:
         """A span for every minute of an instrument that the batch held trades of."""

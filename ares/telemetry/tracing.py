@@ -56,6 +56,11 @@ class Observability:
         self._tracer = tracer
         self._threshold = round(share * (LOW_BITS + 1))
 
+    @property
+    def records(self) -> bool:
+        """Whether any trace is kept; where none is, its parts need not be gathered."""
+        return self._tracer is not None
+
     def is_recorded(self, trace_id: str) -> bool:
         """Whether spans of this trace are kept; the same answer in every process of the same share."""
         return self._tracer is not None and int(trace_id, 16) & LOW_BITS < self._threshold
