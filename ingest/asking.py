@@ -17,8 +17,7 @@ from ingest.recovery import Recovery
 from ingest.service import lane_of, limits_of, venue_config
 from ingest.sink import Sink
 from ingest.validation import Validator
-from ingest.venues.binance.history import BinanceHistory
-from ingest.venues.registry import create_feed
+from ingest.venues.registry import create_feed, create_history
 
 
 async def ask_venue(config: AresConfig) -> list[dict[str, Value]]:
@@ -32,7 +31,7 @@ async def ask_venue(config: AresConfig) -> list[dict[str, Value]]:
     except VenueUnavailable as error:
         raise VenueUnavailable(f"venue {name!r} at {address} cannot be reached: {error}") from None
     symbols = {each.symbol: each.venue_symbol for each in instruments}
-    history = BinanceHistory(name, venue_config(config), symbols, clock)
+    history = create_history(name, venue_config(config), symbols, clock)
     rows: list[dict[str, Value]] = []
     try:
         for each in instruments:
@@ -54,7 +53,7 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     instruments = await create_feed(settings.venue, venue_config(config), settings, clock).open()
     limits = limits_of(settings)
     symbols = {each.symbol: each.venue_symbol for each in instruments}
-    source = BinanceHistory(settings.venue, venue_config(config), symbols, clock)
+    source = create_history(settings.venue, venue_config(config), symbols, clock)
     history = SoundHistory(source, Validator(limits), clock)
     desk = Desk(settings.venue, (symbol,), limits, clock)
     backoff = Backoff(settings.backoff_s_min, settings.backoff_s_max, random.Random())  # noqa: S311 - jitter

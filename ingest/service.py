@@ -23,8 +23,8 @@ from ingest.history import SoundHistory, wait_of
 from ingest.recovery import Recovery
 from ingest.sink import Lane, Sink
 from ingest.validation import Limits, Validator
-from ingest.venues.binance.history import BinanceHistory
-from ingest.venues.registry import create_feed
+from ingest.venues.registry import create_feed, create_history
+from ingest.venues.rest_history import RestHistory
 
 log = get_logger(__name__)
 
@@ -59,7 +59,7 @@ class Ingest:
         self._past.on_acked = self._desk.ledger.acked_from_history
         self._past.on_refused = self._desk.refused_history
         self._database: Database | None = None
-        self._history: BinanceHistory | None = None
+        self._history: RestHistory | None = None
         self._instruments: list[Instrument] | None = None
         self._lanes: list[asyncio.Task[None]] = []
         self._state = "connecting to the store"
@@ -86,7 +86,7 @@ class Ingest:
         symbols = {each.symbol: each.venue_symbol for each in instruments}
         settings = self._config.ingest
         venue = venue_config(self._config)
-        self._history = BinanceHistory(settings.venue, venue, symbols, self._clock)
+        self._history = create_history(settings.venue, venue, symbols, self._clock)
         history = SoundHistory(self._history, self._history_validator, self._clock)
         self._state = "recovering"
         recovery = await self._recover(instruments)

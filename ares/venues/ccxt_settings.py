@@ -43,13 +43,14 @@ def ccxt_settings(name: str, venue: VenueConfig, *, private: bool) -> dict[str, 
         "streaming": {"keepAlive": round(venue.ping_s * 1000)},
     }
     if venue.rest_url is not None and venue.ws_url is not None:
-        settings["urls"] = {"api": _urls(venue.rest_url.rstrip("/"), venue.ws_url.rstrip("/"))}
+        settings["urls"] = {"api": binance_urls(venue.rest_url.rstrip("/"), venue.ws_url.rstrip("/"))}
     if private:
         settings["apiKey"], settings["secret"] = keys(name, venue)
     return settings
 
 
-def _urls(rest: str, ws: str) -> dict[str, object]:
+def binance_urls(rest: str, ws: str) -> dict[str, object]:
+    """ccxt's `urls.api` of the class `binance`: spot at these addresses, every other API nowhere."""
     streams = dict.fromkeys(OTHER_STREAMS, DEAD)
     ws_api = dict.fromkeys(("linear", "inverse"), DEAD)
     return {

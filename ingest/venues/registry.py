@@ -1,8 +1,9 @@
-"""Which feed collects a venue: ours, where its dialect is known, or ccxt's."""
+"""Which feed and which history a venue has, by the protocol it speaks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ares.clock import Clock
 from ares.config.settings import IngestConfig, VenueConfig
@@ -10,22 +11,44 @@ from ares.model.market import Instrument
 from ingest.feed import Feed
 from ingest.venues.binance.ccxt_feed import BinanceFeed
 from ingest.venues.binance.dialect import BinanceDialect
-from ingest.venues.binance.history import BinanceHistory
-from ingest.venues.binance.markets import instruments_of, load
-from ingest.venues.dialect import Snapshots
+from ingest.venues.binance.rest import BinanceWords
+from ingest.venues.client import load_markets
+from ingest.venues.dialect import Dialect, Snapshots
+from ingest.venues.markets import instruments_of
 from ingest.venues.native_feed import NativeFeed, Parts
+from ingest.venues.rest import RestWords
+from ingest.venues.rest_history import RestHistory
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What a venue says on its stream and over REST."""
+
+    dialect: Dialect
+    words: RestWords
+
+
+LANGUAGES: Mapping[str, Language] = {
+    "binance": Language(BinanceDialect(), BinanceWords()),
+}
+"""By `venues.<name>.protocol`."""
 
 
 def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Clock) -> Feed:
     """The live side of a venue, unconnected."""
     if config.feed == "ccxt":
         return BinanceFeed(venue, config, ingest, clock)
+    language = LANGUAGES[config.protocol]
 
     async def markets(symbols: Sequence[str]) -> Sequence[Instrument]:
-        _, listed = await load(venue, config)
-        return instruments_of(venue, listed, symbols)
+        return instruments_of(language.words, venue, await load_markets(language.words, config), symbols)
 
     def snapshots(venue_symbols: Mapping[str, str]) -> Snapshots:
-        return BinanceHistory(venue, config, venue_symbols, clock)
+        return create_history(venue, config, venue_symbols, clock)
 
-    return NativeFeed(venue, Parts(BinanceDialect(), markets, snapshots), config, ingest, clock)
+    return NativeFeed(venue, Parts(language.dialect, markets, snapshots), config, ingest, clock)
+
+
+def create_history(venue: str, config: VenueConfig, venue_symbols: Mapping[str, str], clock: Clock) -> RestHistory:
+    """The asking side of a venue, unconnected; `venue_symbols`: ours ("BTC/USDT") → the venue's own ("BTCUSDT")."""
+    return RestHistory(venue, LANGUAGES[config.protocol].words, config, venue_symbols, clock)

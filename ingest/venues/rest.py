@@ -43,6 +43,11 @@ class RestWords(Protocol):
         ...
 
     @property
+    def market_types(self) -> Sequence[str]:
+        """ccxt's words for the kinds of markets to list ("spot", "swap", "linear"): its `fetchMarkets.types`."""
+        ...
+
+    @property
     def paging(self) -> Paging:
         """How trades of the past are asked for."""
         ...
@@ -50,6 +55,11 @@ class RestWords(Protocol):
     @property
     def page_trades_max(self) -> int:
         """Trades that one answer holds at most."""
+        ...
+
+    @property
+    def page_bars_max(self) -> int:
+        """Candles that one answer holds at most."""
         ...
 
     def urls(self, base: str) -> Mapping[str, object]:

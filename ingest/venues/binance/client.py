@@ -1,4 +1,4 @@
-"""What we use of ccxt's untyped classes, said in types; nothing else in Ares touches them."""
+"""What `ccxt_feed` uses of ccxt's untyped class, said in types."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Protocol, cast
 import ccxt.pro
 
 from ares.config.settings import VenueConfig
+from ares.resilience import to_the_end
 from ares.venues import ccxt_settings
+from ingest.venues.client import Market
+from ingest.venues.errors import FOREIGN, translated
 
 Handler = Callable[[object, object], None]
-Market = Mapping[str, object]
 
 
 class BinanceClient(Protocol):
@@ -28,9 +30,6 @@ class BinanceClient(Protocol):
     ) -> Awaitable[object]: ...
     def watch_bids_asks(self, symbols: Sequence[str]) -> Awaitable[object]: ...
     def watch_order_book_for_symbols(self, symbols: Sequence[str], limit: int) -> Awaitable[object]: ...
-    def publicGetAggTrades(self, params: Mapping[str, object]) -> Awaitable[object]: ...  # noqa: N802 - ccxt's name
-    def publicGetDepth(self, params: Mapping[str, object]) -> Awaitable[object]: ...  # noqa: N802 - ccxt's name
-    def publicGetKlines(self, params: Mapping[str, object]) -> Awaitable[object]: ...  # noqa: N802 - ccxt's name
     def close(self) -> Awaitable[None]: ...
 
 
@@ -38,3 +37,14 @@ def create_client(name: str, config: VenueConfig) -> BinanceClient:
     """A new, unconnected client for public data."""
     factory = cast("Callable[[Mapping[str, object]], BinanceClient]", ccxt.pro.binance)
     return factory(ccxt_settings(name, config, private=False))
+
+
+async def load(name: str, config: VenueConfig) -> tuple[BinanceClient, Mapping[str, Market]]:
+    """Everything the venue lists, and the closed client that knows it. Raises `VenueUnavailable`, `VenueRejected`."""
+    client = create_client(name, config)
+    try:
+        return client, await client.load_markets()
+    except FOREIGN as error:
+        raise translated(error, client.last_response_headers) from None
+    finally:
+        await to_the_end(client.close())
