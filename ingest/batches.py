@@ -46,7 +46,9 @@ def trades_by_minute(batch: Sequence[Entry]) -> Mapping[tuple[str, int], int]:
     counts = Counter([(entry.symbol, entry.ts_ns // MINUTE_NS) for entry in batch if isinstance(entry, Trade)])
     for entry in batch:
         if isinstance(entry, TradeRun):
-            counts.update({(entry.symbol, minute): count for minute, count in moments_by_minute(entry.times_ns).items()})
+            counts.update(
+                {(entry.symbol, minute): count for minute, count in moments_by_minute(entry.times_ns).items()}
+            )
     return counts
 
 

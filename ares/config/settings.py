@@ -159,7 +159,7 @@ class IngestConfig(Section):
     book_s_min: Reloadable[Seconds] = Field(0.25, description="a book of one symbol is written at most this often")
     queue_rows_max: Count = 200_000
     batch_rows_max: Reloadable[Count] = 100_000
-    batch_s_max: Reloadable[Seconds] = 0.1
+    batch_s_max: Reloadable[Seconds] = Field(0.1, description="a batch waits half a write's time, and never longer")
     silence_s_max: Reloadable[Seconds] = Field(30.0, description="a stream without a frame for longer is reconnected")
     backoff_s_min: Seconds = 0.5
     backoff_s_max: Seconds = 30.0
