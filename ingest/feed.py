@@ -115,6 +115,10 @@ class Feed(Protocol):
         """The book of this symbol is no longer believed: get a new snapshot into the frames of `books`."""
         ...
 
+    def renew(self, channel: Channel) -> None:
+        """The connection of this channel is open and does not bring what the venue has: end it as a `Silence`."""
+        ...
+
     def is_live(self, channel: Channel) -> bool:
         """Whether the venue confirmed the subscription of the connection that is open now."""
         ...

@@ -22,6 +22,7 @@ from ingest.healing import Healer
 from ingest.history import SoundHistory, wait_of
 from ingest.recovery import Recovery
 from ingest.sink import Lane, Sink
+from ingest.stalls import StallWatch
 from ingest.validation import Limits, Validator
 from ingest.venues.registry import create_feed, create_history
 from ingest.venues.rest_history import RestHistory
@@ -92,11 +93,13 @@ class Ingest:
         recovery = await self._recover(instruments)
         self._state = ""
         healer = Healer(self._desk, self._feed, history, self._live, self._past, self._clock)
+        stalls = StallWatch(self._desk, self._feed, history, self._clock, settings.silence_s_max)
         async with asyncio.TaskGroup() as tasks:
             for channel in CHANNELS:
                 tasks.create_task(collect(self._feed, channel, self._desk, self._live, self._backoff()))
             for symbol in symbols:
                 tasks.create_task(healer.run(symbol, self._backoff()))
+                tasks.create_task(stalls.run(symbol, self._backoff()))
                 tasks.create_task(self._reach_back(symbol, history, recovery))
             tasks.create_task(self._publish())
             for lane in self._lanes:

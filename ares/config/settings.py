@@ -148,6 +148,7 @@ class VenueConfig(Section):
     api_secret: Reloadable[SecretStr | None] = None
     request_timeout_s: Seconds = 5.0
     ping_s: Seconds = 10.0
+    connects_per_minute_max: Count = Field(50, description="connections opened in any minute, all channels together")
 
 
 class IngestConfig(Section):

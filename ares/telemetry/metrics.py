@@ -58,6 +58,7 @@ INGEST_WRITE_FAILURES = Counter("ares_ingest_write_failures_total", "Batches to 
 INGEST_QUARANTINED = Counter("ares_ingest_quarantined_total", "Frames and rows refused", ["channel", "field"])
 INGEST_DUPLICATES = Counter("ares_ingest_duplicates_total", "Events that had been seen before", ["channel", "symbol"])
 INGEST_GAPS = Counter("ares_ingest_gaps_total", "Revisions of gaps", ["channel", "status", "cause"])
+INGEST_STALLS = Counter("ares_ingest_stalls_total", "Open streams that were silent about trades", ["symbol"])
 INGEST_CONNECTS = Counter("ares_ingest_connects_total", "Attempts to open a stream", ["channel", "outcome"])
 INGEST_LAST_EVENT = Gauge("ares_ingest_last_event_timestamp_seconds", "Event time of the newest", ["channel", "symbol"])
 INGEST_WATERMARK = Gauge("ares_ingest_watermark_timestamp_seconds", "All up to here is acknowledged", ["symbol"])

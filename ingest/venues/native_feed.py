@@ -16,6 +16,7 @@ from ares.telemetry import get_logger, metrics
 from ingest.books import BookUpdate
 from ingest.feed import BookRules, Channel, Frame, MarketEvent, Silence
 from ingest.history import wait_of
+from ingest.venues.budget import ConnectBudget
 from ingest.venues.dialect import Dialect, Snapshots
 from ingest.venues.socket import Socket, connect
 from ingest.venues.wire import Names
@@ -64,6 +65,7 @@ class NativeFeed:
         self._clock = clock
         self._names = Names(venue, {})
         self._lines: dict[Channel, Line] = {}
+        self._budget = ConnectBudget(venue, config.connects_per_minute_max, clock)
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
 
     @property
@@ -94,6 +96,7 @@ class NativeFeed:
         dialect, config = self._parts.dialect, self._config
         address = dialect.address(config.ws_url, channel)
         deadline_s = config.request_timeout_s
+        await self._budget.spend()
         socket = await connect(address, channel, self._clock, ping_s=config.ping_s, deadline_s=deadline_s)
         line = self._lines[channel] = Line(socket)
         helper: asyncio.Task[None] | None = None
@@ -198,6 +201,12 @@ class NativeFeed:
         if len(payloads) != len(frames):
             return None
         return self._parts.dialect.runs(payloads, self._names, [frame.received_at_ns for frame in frames])
+
+    def renew(self, channel: Channel) -> None:
+        """The connection of this channel is open and does not bring what the venue has: end it as a `Silence`."""
+        line = self._lines.get(channel)
+        if line is not None:
+            line.socket.give_up()
 
     def is_live(self, channel: Channel) -> bool:
         """Whether the venue answered on the connection that is open now."""

@@ -8,7 +8,7 @@ from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WS
 
 from ares.clock import Clock
 from ares.errors import VenueUnavailable
-from ingest.feed import Channel, Frame
+from ingest.feed import Channel, Frame, Silence
 from ingest.venues.errors import retry_after_s
 
 FRAMES_MAX = 20_000
@@ -38,6 +38,7 @@ class Socket(WSListener):
         self._transport: WSTransport | None = None
         self._paused = False
         self._ended = ""
+        self._silent = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Called by picows."""
@@ -80,14 +81,19 @@ class Socket(WSListener):
         self._frames.append(frame)
         self._arrived.set()
 
+    def give_up(self) -> None:
+        """Believe nothing more of this line: `next` ends with `Silence` once what has arrived is taken."""
+        self._silent = True
+        self._arrived.set()
+
     def send(self, message: bytes) -> None:
         """Queue a text message; on a line that is lost it is lost too."""
         if self._transport is not None and not self._transport.is_disconnected:
             self._transport.send(WSMsgType.TEXT, message)
 
     async def next(self, timeout_s: float) -> list[Frame]:
-        """What arrived, as soon as something did; nothing if nothing does in time. Raises `VenueUnavailable`."""
-        if not self._frames and not self._ended:
+        """What arrived, as soon as something did; nothing if nothing does in time. Raises `VenueError`."""
+        if not self._frames and not self._ended and not self._silent:
             self._arrived.clear()
             try:
                 async with asyncio.timeout(timeout_s):
@@ -99,6 +105,8 @@ class Socket(WSListener):
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.underlying_transport.resume_reading()
+        if not frames and self._silent:
+            raise Silence(f"{self._channel}: the venue has what this line does not bring")
         if not frames and self._ended:
             raise VenueUnavailable(self._ended)
         return frames

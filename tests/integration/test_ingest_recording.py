@@ -78,6 +78,9 @@ class ReplayFeed:
     def resync(self, symbol: str) -> None:
         raise AssertionError(f"the book of {symbol} broke, but the recording is whole")
 
+    def renew(self, _channel: Channel) -> None:
+        raise AssertionError("nothing to renew")
+
     def is_live(self, _channel: Channel) -> bool:
         return True
 

@@ -14,6 +14,7 @@ import ccxt.pro
 import orjson
 import pytest
 from aiohttp import WSMsgType, web
+from prometheus_client import REGISTRY
 
 from ares.clock import NANOS_PER_MILLI, SystemClock
 from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, VenueConfig
@@ -315,6 +316,32 @@ async def test_trades_missed_while_disconnected_are_fetched_and_the_gap_closes_a
         await collected.venue.move_book(name)
     await collected.until(GAPS, 2, channel="quotes", status="lost")
     await collected.until(GAPS, 0, channel="books", status="open")
+
+
+async def test_a_stream_that_falls_silent_about_trades_is_found_out_and_healed(
+    collected: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("KNOWN_FROM", 3), ("MEANS", 2.0), ("LONGEST", 2.0)):
+        monkeypatch.setattr(f"ingest.pace.{name}", value)
+    monkeypatch.setattr("ingest.stalls.LOOK_S", 0.05)
+    monkeypatch.setattr("ingest.stalls.CATCH_UP_S", 0.2)
+    monkeypatch.setattr("ingest.stalls.PATIENCE_S_MIN", 0.5)
+    found_before = stalls_found()
+    for _ in range(6):
+        await asyncio.sleep(0.7)
+        await collected.venue.print_trade("BTCUSDT")
+    await collected.venue.print_trade("BTCUSDT", told=False)
+    cause = (
+        "SELECT count_distinct(gap_id) FROM gaps WHERE venue = %(venue)s AND cause = 'silence' AND status = 'healed'"
+    )
+    await collected.until(cause, 2, channel="trades")
+    await collected.until(TRADES, HISTORY_TRADES + 8)
+    await collected.until(IDS, 0)
+    assert stalls_found() == found_before + 1
+
+
+def stalls_found() -> float:
+    return REGISTRY.get_sample_value("ares_ingest_stalls_total", {"symbol": "BTC/USDT"}) or 0.0
 
 
 async def test_withheld_frames_show_as_an_id_jump_and_are_fetched(collected: Running) -> None:

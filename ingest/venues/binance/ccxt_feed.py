@@ -22,6 +22,7 @@ from ingest.feed import BookRules, Channel, Frame, MarketEvent, Silence
 from ingest.venues.binance.client import BinanceClient, create_client, load
 from ingest.venues.binance.decoder import decode_book, decode_quote, decode_trade, follows
 from ingest.venues.binance.rest import SNAPSHOT_LEVELS, BinanceWords
+from ingest.venues.budget import ConnectBudget
 from ingest.venues.errors import FOREIGN, translated
 from ingest.venues.markets import instruments_of
 from ingest.venues.wire import Names
@@ -43,6 +44,7 @@ class Stream:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     confirmed: bool = False
     overflowed: bool = False
+    given_up: bool = False
     books_taken: dict[str, tuple[int, object]] = field(default_factory=dict)
 
     def add(self, payload: object, received_at_ns: int) -> None:
@@ -76,6 +78,7 @@ class BinanceFeed:
         self._markets: BinanceClient | None = None
         self._names = Names(venue, {})
         self._streams: dict[Channel, Stream] = {}
+        self._budget = ConnectBudget(venue, config.connects_per_minute_max, clock)
 
     @property
     def venue(self) -> str:
@@ -96,6 +99,7 @@ class BinanceFeed:
     async def frames(self, channel: Channel) -> AsyncGenerator[Sequence[Frame], None]:
         """Connect and yield what arrives, never ending by itself. Raises `VenueError` when the stream is lost."""
         assert self._markets is not None, "open() comes first"
+        await self._budget.spend()
         client = create_client(self._venue, self._config)
         client.set_markets_from_exchange(self._markets)
         stream = Stream(client, channel)
@@ -122,6 +126,8 @@ class BinanceFeed:
             )
         finally:
             arrived.cancel()
+        if stream.given_up:
+            raise Silence(f"{stream.channel} of {self._venue}: the venue has what this line does not bring")
         if not done:
             raise Silence(f"{stream.channel} of {self._venue}: no frame for {self._ingest.silence_s_max} s")
         if stream.overflowed:
@@ -208,6 +214,13 @@ class BinanceFeed:
 
     def resync(self, symbol: str) -> None:
         """ccxt gives the connection up when a chain breaks, and builds the book anew."""
+
+    def renew(self, channel: Channel) -> None:
+        """The connection of this channel is open and does not bring what the venue has: end it as a `Silence`."""
+        stream = self._streams.get(channel)
+        if stream is not None:
+            stream.given_up = True
+            stream.arrived.set()
 
     def is_live(self, channel: Channel) -> bool:
         """Whether the venue answered on the connection that is open now."""

@@ -25,6 +25,7 @@ from ingest.feed import BookRules, ChainBroken, Channel, Frame, MarketEvent, Rej
 from ingest.healing import LOOKS_MAX, Healer
 from ingest.history import SoundHistory, wait_of
 from ingest.sink import Lane, Sink
+from ingest.stalls import StallWatch
 from ingest.validation import Limits, Validator
 from ingest.venues.binance.decoder import follows
 
@@ -69,6 +70,7 @@ class Script:
     troubles: list[VenueError] = field(default_factory=list)
     asked: list[tuple[int, int]] = field(default_factory=list)
     resynced: list[str] = field(default_factory=list)
+    renewed: list[Channel] = field(default_factory=list)
     venue: str = "sim"
     up: bool = True
 
@@ -100,6 +102,9 @@ class Script:
         if not isinstance(frame.payload, Trade | Quote | Book | BookUpdate):
             raise MalformedFrame("frame", "not in the script")
         return (frame.payload,)
+
+    def renew(self, channel: Channel) -> None:
+        self.renewed.append(channel)
 
     def is_live(self, _channel: Channel) -> bool:
         return self.up
@@ -169,6 +174,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that are there for a venue's sake are short in tests."""
     monkeypatch.setattr("ingest.healing.LOOK_AGAIN_S", 0.001)
     monkeypatch.setattr("ingest.backfill.FIRST_TRADE_S_MAX", 0.05)
+    monkeypatch.setattr("ingest.stalls.LOOK_S", 0.002)
+    monkeypatch.setattr("ingest.stalls.CATCH_UP_S", 0.01)
+    monkeypatch.setattr("ingest.stalls.PATIENCE_S_MIN", 0.01)
 
 
 LOST = VenueUnavailable("lost")
@@ -367,3 +375,49 @@ def test_refused_trade_of_the_store_is_recorded_as_lost() -> None:
 
 def test_rejected_frame_without_a_known_symbol_has_none_in_its_row() -> None:
     assert "symbol" not in Rejected("trades", "frame", "x", "raw", T0).to_row("sim").symbols
+
+
+@asynccontextmanager
+async def watching(there: Room, known: int) -> AsyncIterator[StallWatch]:
+    """A watch over trades up to this id; its patience ends at once."""
+    there.desk.intakes[BTC].start_after(known, T0)
+    watch_of = StallWatch(there.desk, there.script, there.history, CLOCK, 0.01)
+    task = asyncio.create_task(watch_of.run(BTC, there.backoff()))
+    try:
+        yield watch_of
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_stream_that_keeps_a_trade_to_itself_is_given_up() -> None:
+    async with room(Script(past={5: trade(5)})) as there, watching(there, 4):
+        async with asyncio.timeout(5):
+            while not there.script.renewed:
+                await asyncio.sleep(0.002)
+    assert set(there.script.renewed) == {"trades"}
+
+
+async def test_a_quiet_market_keeps_its_connection() -> None:
+    troubles: list[VenueError] = [LOST, LOST]
+    async with room(Script(past={5: trade(5)}, troubles=troubles)) as there, watching(there, 5):
+        async with asyncio.timeout(5):
+            while there.script.troubles:
+                await asyncio.sleep(0.002)
+        await asyncio.sleep(0.05)
+    assert there.script.renewed == []
+
+
+async def test_a_trade_that_the_stream_brings_late_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.stalls.CATCH_UP_S", 0.2)
+    async with room(Script(past={5: trade(5)})) as there, watching(there, 4):
+        await asyncio.sleep(0.1)
+        there.desk.intakes[BTC].accept(trade(5), T0)
+        await asyncio.sleep(0.3)
+    assert there.script.renewed == []
+
+
+async def test_a_stream_that_is_known_to_be_lost_is_not_asked_about() -> None:
+    async with room(Script(past={5: trade(5)}, up=False)) as there, watching(there, 4):
+        await asyncio.sleep(0.1)
+    assert there.script.renewed == []
