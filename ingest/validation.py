@@ -127,7 +127,7 @@ def bar_fault(bar: Bar) -> Fault | None:
     if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
         return Fault("high", "open or close outside of low to high")
     for name, amount in (("volume", bar.volume), ("cost", bar.cost), ("buy_volume", bar.buy_volume)):
-        if not isfinite(amount) or amount < 0:
+        if amount is not None and (not isfinite(amount) or amount < 0):
             return Fault(name, "not a finite number from zero up")
     return None
 

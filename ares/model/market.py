@@ -199,7 +199,10 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
-    """The venue's own candle for the minute that starts at `ts_ns`; `cost` and `volume` in quote and base."""
+    """The venue's own candle for the minute that starts at `ts_ns`; `cost` and `volume` in quote and base.
+
+    `trades` and what takers bought are None where the venue does not tell them.
+    """
 
     venue: str
     symbol: str
@@ -210,8 +213,8 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     close: float
     volume: float
     cost: float
-    trades: int
-    buy_volume: float
+    trades: int | None
+    buy_volume: float | None
     received_at_ns: int
 
     table: ClassVar[str] = "venue_bars_1m"

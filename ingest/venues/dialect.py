@@ -24,6 +24,16 @@ class Dialect(Protocol):
         """How the changes of its books follow one another."""
         ...
 
+    @property
+    def streams_snapshots(self) -> bool:
+        """Whether a subscription to books begins with a snapshot; else it is asked for by REST."""
+        ...
+
+    @property
+    def heartbeat(self) -> tuple[bytes, bytes] | None:
+        """What to say on a line that is silent, and what the venue answers; None where WebSocket's own pings do."""
+        ...
+
     def address(self, base: str | None, channel: Channel) -> str:
         """Where to connect for a channel; `base` is the configured address, None for the venue's own."""
         ...

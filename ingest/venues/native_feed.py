@@ -36,6 +36,7 @@ class Line:
 
     socket: Socket
     confirmed: bool = False
+    spoken_s: float = 0.0
     wanted: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     asked_for: set[str] = field(default_factory=set)
 
@@ -108,6 +109,7 @@ class NativeFeed:
                 frames = await socket.next(min(self._ingest.silence_s_max, self._ingest.book_s_min))
                 if helper is not None and helper.done():
                     helper.result()
+                frames = self._without_heartbeat(line, frames, heard_s)
                 if not frames and self._clock.monotonic_s() - heard_s > self._ingest.silence_s_max:
                     raise Silence(f"{channel} of {self._venue}: no frame for {self._ingest.silence_s_max} s")
                 if frames:
@@ -124,6 +126,18 @@ class NativeFeed:
                 await asyncio.gather(helper, return_exceptions=True)
             await to_the_end(socket.close())
 
+    def _without_heartbeat(self, line: Line, frames: list[Frame], heard_s: float) -> list[Frame]:
+        """Say the venue's own word on a silent line, where it has one. Its answer says nothing of the market."""
+        words = self._parts.dialect.heartbeat
+        if words is None:
+            return frames
+        say, answer = words
+        now_s = self._clock.monotonic_s()
+        if not frames and now_s - max(heard_s, line.spoken_s) > self._config.ping_s:
+            line.spoken_s = now_s
+            line.socket.send(say)
+        return [frame for frame in frames if frame.payload != answer]
+
     def _without_answers(self, channel: Channel, line: Line, frames: list[Frame]) -> list[Frame]:
         """The first frames of a line, without the venue's answer. Raises `VenueRejected` if it says no."""
         data: list[Frame] = []
@@ -138,7 +152,7 @@ class NativeFeed:
         line.confirmed = True
         metrics.INGEST_CONNECTS.labels(channel, "ok").inc()
         log.info("feed_connected", venue=self._venue, channel=channel)
-        if channel == "books":
+        if channel == "books" and not self._parts.dialect.streams_snapshots:
             for symbol in self._names.by_venue_symbol.values():
                 self._want(line, symbol)
         return data

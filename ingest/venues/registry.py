@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ares.clock import Clock
 from ares.config.settings import IngestConfig, VenueConfig
+from ares.errors import ConfigError
 from ares.model.market import Instrument
 from ingest.feed import Feed
 from ingest.venues.binance.ccxt_feed import BinanceFeed
@@ -16,6 +17,8 @@ from ingest.venues.client import load_markets
 from ingest.venues.dialect import Dialect, Snapshots
 from ingest.venues.markets import instruments_of
 from ingest.venues.native_feed import NativeFeed, Parts
+from ingest.venues.okx.dialect import OkxDialect
+from ingest.venues.okx.rest import OkxWords
 from ingest.venues.rest import RestWords
 from ingest.venues.rest_history import RestHistory
 
@@ -30,6 +33,7 @@ class Language:
 
 LANGUAGES: Mapping[str, Language] = {
     "binance": Language(BinanceDialect(), BinanceWords()),
+    "okx": Language(OkxDialect(), OkxWords()),
 }
 """By `venues.<name>.protocol`."""
 
@@ -37,6 +41,9 @@ LANGUAGES: Mapping[str, Language] = {
 def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Clock) -> Feed:
     """The live side of a venue, unconnected."""
     if config.feed == "ccxt":
+        if config.protocol != "binance":
+            way_out = 'Take feed = "native"'
+            raise ConfigError(f"venues.{venue}.feed", "ccxt", f"only for binance, not for {config.protocol}", way_out)
         return BinanceFeed(venue, config, ingest, clock)
     language = LANGUAGES[config.protocol]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from ingest.books import Level
 T = TypeVar("T")
 
 ID_MAX = 2**63 - 1
+DEFAULT_FEE = Decimal("0.001")
 PLACE = re.compile(r"at `\$(?:\[\.\.\.\]|\.data|\[\d+\](?=[.\[]))*[.\[](\w+)")
 MISSING = re.compile(r"missing required field `(\w+)`")
 
@@ -68,3 +70,27 @@ class Wire(Generic[T]):
         found = MISSING.search(text) or PLACE.search(text)
         name = found.group(1) if found else "frame"
         return MalformedFrame(self._fields.get(name, name), text)
+
+
+def sound(levels: Levels, side: str) -> Levels:
+    """The levels, if every price and amount is a finite number from zero up: a book must not hold anything else."""
+    for price, amount in levels:
+        if not (0.0 < price < float("inf") and 0.0 <= amount < float("inf")):
+            raise MalformedFrame(side, f"a level of {amount!r} at {price!r}")
+    return levels
+
+
+def exact(value: Decimal | None, field: str) -> Decimal:
+    """An exact, positive or zero decimal."""
+    if value is None:
+        raise MalformedFrame(field, "missing")
+    if not value.is_finite() or value < 0:
+        raise MalformedFrame(field, "not a finite, non-negative decimal")
+    return value
+
+
+def fee(rate: object) -> Decimal:
+    """A fee rate, the venue's standard one if it is not told."""
+    if isinstance(rate, int | float | Decimal) and not isinstance(rate, bool):
+        return Decimal(str(rate))
+    return DEFAULT_FEE

@@ -16,9 +16,8 @@ from ares.clock import NANOS_PER_MILLI
 from ares.errors import MalformedFrame
 from ares.model.market import Bar, Book, Instrument, Quote, Source, Trade, TradeRun, TsSource
 from ingest.books import BookUpdate, Fit
-from ingest.venues.wire import Count, Id, Levels, Millis, Names, Wire, Word
+from ingest.venues.wire import Count, Id, Levels, Millis, Names, Wire, Word, exact, fee, sound
 
-DEFAULT_FEE = Decimal("0.001")
 WRAPPED = b'{"stream"'
 
 T = TypeVar("T")
@@ -308,27 +307,3 @@ def moment(millis: int | None, received_at_ns: int) -> tuple[int, TsSource]:
     if millis is None:
         return received_at_ns, "receipt"
     return millis * NANOS_PER_MILLI, "venue"
-
-
-def sound(levels: Levels, side: str) -> Levels:
-    """The levels, if every price and amount is a finite number from zero up: a book must not hold anything else."""
-    for price, amount in levels:
-        if not (0.0 < price < float("inf") and 0.0 <= amount < float("inf")):
-            raise MalformedFrame(side, f"a level of {amount!r} at {price!r}")
-    return levels
-
-
-def exact(value: Decimal | None, field: str) -> Decimal:
-    """An exact, positive or zero decimal."""
-    if value is None:
-        raise MalformedFrame(field, "missing")
-    if not value.is_finite() or value < 0:
-        raise MalformedFrame(field, "not a finite, non-negative decimal")
-    return value
-
-
-def fee(rate: object) -> Decimal:
-    """A fee rate, the venue's standard one if it is not told."""
-    if isinstance(rate, int | float | Decimal) and not isinstance(rate, bool):
-        return Decimal(str(rate))
-    return DEFAULT_FEE

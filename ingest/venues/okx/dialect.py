@@ -1,0 +1,77 @@
+"""OKX spot's words on its WebSocket, version 5. Pure.
+
+https://www.okx.com/docs-v5/en/#overview-websocket
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+from ares.errors import MalformedFrame
+from ares.model.market import TradeRun
+from ingest.feed import BookRules, Channel, MarketEvent
+from ingest.venues.dialect import Answer
+from ingest.venues.okx.decoder import checksum, decode_depths, decode_quotes, decode_run, decode_trades, follows
+from ingest.venues.wire import Names, Wire
+
+BASE = "wss://ws.okx.com:8443"
+CHANNELS: dict[Channel, str] = {"trades": "trades-all", "quotes": "bbo-tbt", "books": "books"}
+PATHS: dict[Channel, str] = {"trades": "business", "quotes": "public", "books": "public"}
+
+
+class Event(msgspec.Struct):
+    """What is no data: an answer, or a notice."""
+
+    event: str
+
+
+EVENT = Wire(Event, {})
+
+
+class OkxDialect:
+    """Single trades, best bid and ask, and books of 400 levels with a chain of ids."""
+
+    book_rules = BookRules(follows, checksum)
+    streams_snapshots = True
+    heartbeat = (b"ping", b"pong")
+
+    def address(self, base: str | None, channel: Channel) -> str:
+        """Single trades are on an address of their own."""
+        return f"{(base or BASE).rstrip('/')}/ws/v5/{PATHS[channel]}"
+
+    def opening(self, channel: Channel, names: Names, *, levels: int) -> Sequence[bytes]:  # noqa: ARG002 - one depth
+        """One subscription for all symbols."""
+        return [_request("subscribe", channel, list(names.by_venue_symbol))]
+
+    def resubscription(self, symbol: str, names: Names) -> Sequence[bytes]:
+        """A new subscription begins with a snapshot."""
+        of_it = [name for name, ours in names.by_venue_symbol.items() if ours == symbol]
+        return [_request("unsubscribe", "books", of_it), _request("subscribe", "books", of_it)]
+
+    def answer_of(self, payload: bytes) -> Answer | None:
+        """Whether a frame answers a request; the venue answers for each symbol."""
+        try:
+            event = EVENT.read(payload).event
+        except MalformedFrame:
+            return None
+        return "refused" if event == "error" else "confirmed"
+
+    def decode(self, channel: Channel, payload: object, names: Names, received_at_ns: int) -> Sequence[MarketEvent]:
+        """What a frame says. Raises `MalformedFrame`, and nothing else."""
+        if channel == "trades":
+            return decode_trades(payload, names, received_at_ns)
+        if channel == "quotes":
+            return decode_quotes(payload, names, received_at_ns)
+        return decode_depths(payload, names, received_at_ns)
+
+    def runs(self, payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
+        """Frames of `trades` in columns, one run per symbol; None if any of them is not an ordinary trade."""
+        return decode_run(payloads, names, receipts_ns)
+
+
+def _request(operation: str, channel: Channel, venue_symbols: Sequence[str]) -> bytes:
+    args = [{"channel": CHANNELS[channel], "instId": name} for name in venue_symbols]
+    return json.dumps({"op": operation, "args": args}).encode()
