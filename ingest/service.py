@@ -93,7 +93,7 @@ class Ingest:
         recovery = await self._recover(instruments)
         self._state = ""
         healer = Healer(self._desk, self._feed, history, self._live, self._past, self._clock)
-        stalls = StallWatch(self._desk, self._feed, history, self._clock, settings.silence_s_max)
+        stalls = StallWatch(self._desk, self._feed, history, self._clock, lambda: self._config.ingest.silence_s_max)
         async with asyncio.TaskGroup() as tasks:
             for channel in CHANNELS:
                 tasks.create_task(collect(self._feed, channel, self._desk, self._live, self._backoff()))

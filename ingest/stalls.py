@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ares.clock import Clock
@@ -35,7 +36,7 @@ class StallWatch:
     feed: Feed
     history: SoundHistory
     clock: Clock
-    patience_s_max: float
+    patience_s_max: Callable[[], float]
     paces: dict[str, Pace] = field(default_factory=dict)
 
     async def run(self, symbol: str, backoff: Backoff) -> None:
@@ -54,7 +55,7 @@ class StallWatch:
                 last, heard_s = intake.last, now_s
                 pace.saw(now_s)
                 continue
-            if now_s - heard_s < pace.patience_s(PATIENCE_S_MIN, self.patience_s_max):
+            if now_s - heard_s < pace.patience_s(PATIENCE_S_MIN, self.patience_s_max()):
                 continue
             try:
                 await self._ask(symbol, now_s - heard_s)

@@ -381,7 +381,7 @@ def test_rejected_frame_without_a_known_symbol_has_none_in_its_row() -> None:
 async def watching(there: Room, known: int) -> AsyncIterator[StallWatch]:
     """A watch over trades up to this id; its patience ends at once."""
     there.desk.intakes[BTC].start_after(known, T0)
-    watch_of = StallWatch(there.desk, there.script, there.history, CLOCK, 0.01)
+    watch_of = StallWatch(there.desk, there.script, there.history, CLOCK, lambda: 0.01)
     task = asyncio.create_task(watch_of.run(BTC, there.backoff()))
     try:
         yield watch_of
