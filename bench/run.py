@@ -1,20 +1,17 @@
 """Ratios against a peer in one run: `make bench`, `make bench ONLY=write OUT=write.json`.
 
-Absolute times mean nothing on a machine that others use too; a ratio from runs taken in turns does. The order of the
-turns is drawn anew every round, by a fixed seed: who always followed the same neighbour would pay for what that one
-left the server to do. A figure is the median of at least five rounds, a ratio that of the rounds' own ratios. The JSON
-is a list of {name, unit, ares, peer, peer_name, limit, limit_name, ratio_vs_peer, ratio_vs_limit, lost, n, versions}.
+Absolute times mean nothing on a machine that others use too; a ratio from runs taken in turns does. A figure is
+the median of at least five rounds, a ratio that of the rounds' own ratios. The JSON is a list of {name, unit, ares,
+peer, peer_name, limit, limit_name, ratio_vs_peer, ratio_vs_limit, lost, n, versions}.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
 from collections.abc import Callable
 from importlib import metadata
-from operator import truediv
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +22,7 @@ import decode
 import socket_to_row
 import traces
 import write
-from contest import Bench
+from contest import Bench, in_turns, ratio
 
 ROUNDS_MIN = 5
 
@@ -43,13 +40,7 @@ SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {"ingest": socket_
 def measure(bench: Bench, rounds: int) -> dict[str, object]:
     """Run the contestants in turns and compare their medians (units per second: more is better)."""
     with bench.arena() as contestants:
-        for run in contestants.values():
-            run()
-        rates: dict[str, list[float]] = {name: [] for name in contestants}
-        turns = random.Random(rounds)
-        for _ in range(rounds):
-            for name in turns.sample(list(contestants), len(contestants)):
-                rates[name].append(contestants[name]())
+        rates = in_turns(contestants, rounds)
         lost = bench.lost()
     ours, peer, limit = (rates[name] for name in ("ares", "peer", "limit"))
     return {
@@ -60,8 +51,8 @@ def measure(bench: Bench, rounds: int) -> dict[str, object]:
         "peer_name": bench.peer_name,
         "limit": round(median(limit)),
         "limit_name": bench.limit_name,
-        "ratio_vs_peer": round(median(map(truediv, ours, peer)), 3),
-        "ratio_vs_limit": round(median(map(truediv, ours, limit)), 3),
+        "ratio_vs_peer": ratio(ours, peer),
+        "ratio_vs_limit": ratio(ours, limit),
         "lost": lost,
         "n": rounds,
         "versions": {name: metadata.version(name) for name in bench.packages},

@@ -12,13 +12,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from statistics import median
 
+from contest import in_turns, ratio
 from write import free_ports, questdb
 
 from ares.config.settings import DatabaseConfig
@@ -166,19 +167,15 @@ def python_313() -> str:
     return os.environ.get("UV_PYTHON") or (str(kept[-1]) if kept else "3.13")
 
 
-Work = Callable[[], Run]
+def told(name: str, work: Callable[[], Run]) -> Callable[[], Run]:
+    """The same work, which says what it measured."""
 
+    def run() -> Run:
+        done = work()
+        print(f"  {name}: {done.rate:,.0f} rows/s, {done.cpu_per_million:.2f} CPU-s per million, lost {done.lost}")
+        return done
 
-def in_turns(contestants: Mapping[str, Work], rounds: int) -> dict[str, list[Run]]:
-    """One run of each to warm up, then `rounds` of each in turns."""
-    runs: dict[str, list[Run]] = {name: [] for name in contestants}
-    for number in range(rounds + 1):
-        for name, work in contestants.items():
-            run = work()
-            print(f"  {name}: {run.rate:,.0f} rows/s, {run.cpu_per_million:.2f} CPU-s per million, lost {run.lost}")
-            if number > 0:
-                runs[name].append(run)
-    return runs
+    return run
 
 
 def versions() -> dict[str, str]:
@@ -194,22 +191,22 @@ def results(rounds: int) -> list[dict[str, object]]:
         arena = Arena(config)
         burst = in_turns(
             {
-                "ares": lambda: arena.ares(MESSAGES, 0),
-                "cryptofeed": lambda: arena.cryptofeed(MESSAGES, 0),
-                "dataframe": lambda: arena.dataframe(MESSAGES),
+                "ares": told("ares", lambda: arena.ares(MESSAGES, 0)),
+                "cryptofeed": told("cryptofeed", lambda: arena.cryptofeed(MESSAGES, 0)),
+                "dataframe": told("dataframe", lambda: arena.dataframe(MESSAGES)),
             },
             rounds,
         )
         paced = in_turns(
             {
-                "ares": lambda: arena.ares(PACED_MESSAGES, PACE),
-                "cryptofeed": lambda: arena.cryptofeed(PACED_MESSAGES, PACE),
+                "ares": told("ares", lambda: arena.ares(PACED_MESSAGES, PACE)),
+                "cryptofeed": told("cryptofeed", lambda: arena.cryptofeed(PACED_MESSAGES, PACE)),
             },
             rounds,
         )
-    rate = {name: median(run.rate for run in runs) for name, runs in burst.items()}
-    cpu = {name: median(run.cpu_per_million for run in runs) for name, runs in burst.items()}
-    idle = {name: median(run.cpu_per_million for run in runs) for name, runs in paced.items()}
+    rate = {name: [run.rate for run in runs] for name, runs in burst.items()}
+    cpu = {name: [run.cpu_per_million for run in runs] for name, runs in burst.items()}
+    idle = {name: [run.cpu_per_million for run in runs] for name, runs in paced.items()}
     common: dict[str, object] = {
         "peer_name": "cryptofeed's QuestDB backend, told to wait instead of dropping",
         "limit_name": "QuestDB's client alone, dataframe()",
@@ -226,13 +223,13 @@ def results(rounds: int) -> list[dict[str, object]]:
     ]
 
 
-def compared(values: Mapping[str, float]) -> dict[str, object]:
+def compared(values: Mapping[str, Sequence[float]]) -> dict[str, object]:
     """The three figures and their ratios; nothing where a contestant took no part."""
     ours, peer, limit = values["ares"], values["cryptofeed"], values.get("dataframe")
     return {
-        "ares": round(ours, 2),
-        "peer": round(peer, 2),
-        "limit": None if limit is None else round(limit, 2),
-        "ratio_vs_peer": round(ours / peer, 3),
-        "ratio_vs_limit": None if limit is None else round(ours / limit, 3),
+        "ares": round(median(ours), 2),
+        "peer": round(median(peer), 2),
+        "limit": None if limit is None else round(median(limit), 2),
+        "ratio_vs_peer": ratio(ours, peer),
+        "ratio_vs_limit": None if limit is None else ratio(ours, limit),
     }
