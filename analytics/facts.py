@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal, NamedTuple, TypeVar
 
-from ares.clock import NANOS_PER_SECOND
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND
 from ares.model.row import Row, UtcNs
 from ares.telemetry import trace_id_of
 
-MINUTE_NS = 60 * NANOS_PER_SECOND
 LIVE_S_MAX = 300.0
 """A bar frozen later than this after it was due was rebuilt from history: nobody could have traded on it in time."""
 TOLERANCE = 1e-9

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from analytics.catalog import definitions
 from analytics.facts import (
-    MINUTE_NS,
     BarKey,
     BarValues,
     Fingerprints,
@@ -22,7 +21,7 @@ from analytics.facts import (
 )
 from analytics.scoring import Scorer
 from analytics.truth import NOTHING_FROZEN, FrozenFacts, Truth, TruthReader
-from ares.clock import NANOS_PER_SECOND, Clock
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock
 from ares.errors import StoreUnavailable
 from ares.model.row import Row
 from ares.store import RowWriter

@@ -6,14 +6,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from analytics.facts import MINUTE_NS
 from analytics.freeze import DAY_NS, Freezer
 from analytics.jobs import TRAIN
 from analytics.keeper import Keeper, Pace
 from analytics.scoring import Scorer
 from analytics.training import HOUR_NS
 from analytics.truth import TruthReader
-from ares.clock import NANOS_PER_SECOND
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND
 from ares.config import AresConfig
 from ares.errors import AresError, StoreError
 from ares.resilience import Backoff

@@ -7,8 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from analytics.facts import MINUTE_NS
-from ares.clock import NANOS_PER_SECOND
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND
 from ares.model.market import Bar, Book, Quote, Side, Trade
 from ares.model.row import Row, Storable, UtcNs
 

@@ -10,6 +10,7 @@ from typing import Protocol
 NANOS_PER_SECOND = 1_000_000_000
 NANOS_PER_MILLI = 1_000_000
 NANOS_PER_MICRO = 1_000
+MINUTE_NS = 60 * NANOS_PER_SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

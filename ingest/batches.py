@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
+from ares.clock import MINUTE_NS
 from ares.model.market import Entry, Trade, TradeRun, size
 from ares.model.row import Storable
-from ares.telemetry.tracing import MINUTE_NS
 from ingest.feed import clean
 
 BEFORE_MARKET, MARKET, AFTER_MARKET, PUBLICATION = range(4)

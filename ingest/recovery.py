@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from ares.clock import NANOS_PER_SECOND, Clock, floor_ns, to_datetime
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock, floor_ns, to_datetime
 from ares.model.market import Instrument
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_int, as_str
@@ -20,7 +20,6 @@ log = get_logger(__name__)
 
 QUERIES = load_queries("ingest", "queries/recovery.sql")
 TABLES = ("trades", "quotes", "books", "gaps", "ingest_watermarks", "instruments", "venue_bars_1m")
-MINUTE_NS = 60 * NANOS_PER_SECOND
 SCAN_HOURS = 24 * 7
 """How far back unrecorded holes are looked for; older ones would have been found by earlier starts."""
 HOLES_MAX = 10_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ares.clock import Clock
 from ares.errors import VenueError
@@ -37,11 +37,10 @@ class StallWatch:
     history: SoundHistory
     clock: Clock
     patience_s_max: Callable[[], float]
-    paces: dict[str, Pace] = field(default_factory=dict)
 
     async def run(self, symbol: str, backoff: Backoff) -> None:
         """Watch until cancelled."""
-        pace = self.paces.setdefault(symbol, Pace())
+        pace = Pace()
         last: int | None = None
         heard_s = self.clock.monotonic_s()
         while True:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ares.clock import NANOS_PER_SECOND, floor_ns
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, floor_ns
 from ares.config.settings import StrategyConfig, TradingConfig
 from ares.errors import StoreError, VenueError
 from ares.model.row import Row
 from ares.telemetry import correlation, get_logger, metrics, observability, trace_id_of
-from ares.telemetry.tracing import MINUTE_NS
 from trader.account import Account
 from trader.decide import Inputs, Outcome, age_s, decide
 from trader.execution.ids import DecisionName, client_order_id, correlation_id, cycle_id

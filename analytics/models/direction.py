@@ -16,7 +16,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from analytics.facts import MINUTE_NS, BarKey, BarValues, Value, as_matrix
+from analytics.facts import BarKey, BarValues, Value, as_matrix
+from ares.clock import MINUTE_NS
 from ares.config.settings import TrainingConfig
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from ares.clock import SystemClock, to_datetime, to_ns
+from ares.clock import MINUTE_NS, SystemClock, to_datetime, to_ns
 from ares.commands.output import console, print_rows
 from ares.config import AresConfig, load_config
 from ares.errors import UsageError
 from ares.store import Database, Record, load_queries
 from ares.store.pool import as_int
-from ares.telemetry.tracing import MINUTE_NS, trace_id_of
+from ares.telemetry.tracing import trace_id_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Follow a tick to what it caused.")
 

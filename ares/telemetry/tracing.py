@@ -22,7 +22,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from ares.telemetry import metrics
 
-MINUTE_NS = 60_000_000_000
 LOW_BITS = 2**64 - 1
 """What OpenTelemetry's TraceIdRatioBased looks at; we do the same, so that collectors and we agree."""
 

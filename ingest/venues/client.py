@@ -51,9 +51,8 @@ async def ask(client: RestClient, question: Question) -> object:
         raise translated(error, client.last_response_headers) from None
 
 
-async def load_markets(words: RestWords, config: VenueConfig) -> Mapping[str, Market]:
-    """Everything the venue lists. Raises `VenueUnavailable`, `VenueRejected`."""
-    client = create_client(words, config)
+async def load_markets(client: RestClient) -> Mapping[str, Market]:
+    """Everything the venue lists; the client then knows it, and is closed. Raises `VenueError`."""
     try:
         return await client.load_markets()
     except FOREIGN as error:

@@ -25,11 +25,6 @@ class Dialect(Protocol):
         ...
 
     @property
-    def streams_snapshots(self) -> bool:
-        """Whether a subscription to books begins with a snapshot; else it is asked for by REST."""
-        ...
-
-    @property
     def heartbeat(self) -> tuple[bytes, bytes] | None:
         """What to say on a line that is silent, and what the venue answers; None where WebSocket's own pings do."""
         ...
@@ -43,7 +38,7 @@ class Dialect(Protocol):
         ...
 
     def resubscription(self, symbol: str, names: Names) -> Sequence[bytes]:
-        """What to send for a new snapshot of a book; nothing where it must be asked for by REST."""
+        """What to send for a new snapshot of a book; nothing where no subscription brings one: it comes by REST."""
         ...
 
     def answer_of(self, payload: bytes) -> Answer | None:

@@ -116,7 +116,7 @@ class NativeFeed:
                     heard_s = self._clock.monotonic_s()
                 if frames and not line.confirmed:
                     frames = self._without_answers(channel, line, frames)
-                    if channel == "books":
+                    if not line.wanted.empty():
                         helper = asyncio.create_task(self._fetch_snapshots(line), name=f"{self._venue}-snapshots")
                 yield frames
         finally:
@@ -152,15 +152,21 @@ class NativeFeed:
         line.confirmed = True
         metrics.INGEST_CONNECTS.labels(channel, "ok").inc()
         log.info("feed_connected", venue=self._venue, channel=channel)
-        if channel == "books" and not self._parts.dialect.streams_snapshots:
+        if channel == "books":
             for symbol in self._names.by_venue_symbol.values():
-                self._want(line, symbol)
+                if not self._parts.dialect.resubscription(symbol, self._names):
+                    self._want(line, symbol)
         return data
 
     def resync(self, symbol: str) -> None:
         """The book of this symbol is no longer believed: get a new snapshot into the frames of `books`."""
         line = self._lines.get("books")
-        if line is not None and line.confirmed:
+        if line is None or not line.confirmed:
+            return
+        again = self._parts.dialect.resubscription(symbol, self._names)
+        for message in again:
+            line.socket.send(message)
+        if not again:
             self._want(line, symbol)
 
     def _want(self, line: Line, symbol: str) -> None:
@@ -177,11 +183,6 @@ class NativeFeed:
             while True:
                 symbol = await line.wanted.get()
                 line.asked_for.discard(symbol)
-                again = self._parts.dialect.resubscription(symbol, self._names)
-                for message in again:
-                    line.socket.send(message)
-                if again:
-                    continue
                 try:
                     snapshot = await source.book(symbol)
                 except VenueError as error:

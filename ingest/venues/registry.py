@@ -13,7 +13,7 @@ from ingest.feed import Feed
 from ingest.venues.binance.ccxt_feed import BinanceFeed
 from ingest.venues.binance.dialect import BinanceDialect
 from ingest.venues.binance.rest import BinanceWords
-from ingest.venues.client import load_markets
+from ingest.venues.client import create_client, load_markets
 from ingest.venues.dialect import Dialect, Snapshots
 from ingest.venues.markets import instruments_of
 from ingest.venues.native_feed import NativeFeed, Parts
@@ -48,7 +48,7 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
     language = LANGUAGES[config.protocol]
 
     async def markets(symbols: Sequence[str]) -> Sequence[Instrument]:
-        return instruments_of(language.words, venue, await load_markets(language.words, config), symbols)
+        return instruments_of(language.words, venue, await load_markets(create_client(language.words, config)), symbols)
 
     def snapshots(venue_symbols: Mapping[str, str]) -> Snapshots:
         return create_history(venue, config, venue_symbols, clock)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from ares.clock import NANOS_PER_SECOND, Clock
+from ares.clock import MINUTE_NS, Clock
 from ares.config.settings import VenueConfig
 from ares.errors import MalformedFrame, VenueRejected, VenueUnavailable
 from ares.model.market import Bar, Trade
@@ -19,7 +19,6 @@ from ingest.venues.rest import Asked, Question, RestWords
 
 T = TypeVar("T")
 
-MINUTE_NS = 60 * NANOS_PER_SECOND
 QUESTIONS_MAX = 60
 """In search of one trade by time: with halving alone so many would find a nanosecond in thirty years."""
 
@@ -118,17 +117,15 @@ class RestHistory:
     async def _page(self, operation: str, question: Question, symbol: str) -> TradePage:
         answer = await self._ask(operation, question)
         asked = self._asked(symbol)
-        trades: dict[int, Trade] = {}
+        trades: list[Trade] = []
         rejected: list[Rejected] = []
         for row in self._read(lambda said, _: self._words.rows_of(said), answer, symbol):
             try:
-                trade = self._words.read_trade(row, asked)
+                trades.append(self._words.read_trade(row, asked))
             except MalformedFrame as error:
                 now_ns = asked.received_at_ns
                 rejected.append(Rejected("trades", error.field, str(error), raw_text(row), now_ns, symbol))
-            else:
-                trades[trade.seq] = trade
-        return TradePage([trades[seq] for seq in sorted(trades)], rejected)
+        return TradePage(in_order(trades), rejected)
 
     def _asked(self, symbol: str) -> Asked:
         return Asked(self._venue, symbol, self._venue_symbols[symbol], self._clock.now_ns())
@@ -151,5 +148,11 @@ def within(page: TradePage, from_seq: int, count: int) -> TradePage:
 
 def joined(pages: Sequence[TradePage]) -> TradePage:
     """Pages as one, each trade once, in order of id."""
-    trades = {trade.seq: trade for page in pages for trade in page.trades}
-    return TradePage([trades[seq] for seq in sorted(trades)], [one for page in pages for one in page.rejected])
+    trades = in_order([trade for page in pages for trade in page.trades])
+    return TradePage(trades, [one for page in pages for one in page.rejected])
+
+
+def in_order(trades: Sequence[Trade]) -> list[Trade]:
+    """Each trade once, by id."""
+    by_id = {trade.seq: trade for trade in trades}
+    return [by_id[seq] for seq in sorted(by_id)]

@@ -7,7 +7,7 @@ import asyncio
 from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from ares.clock import Clock
-from ares.errors import VenueUnavailable
+from ares.errors import VenueError, VenueUnavailable
 from ingest.feed import Channel, Frame, Silence
 from ingest.venues.errors import retry_after_s
 
@@ -37,8 +37,7 @@ class Socket(WSListener):
         self._read_at_ns = 0
         self._transport: WSTransport | None = None
         self._paused = False
-        self._ended = ""
-        self._silent = False
+        self._end: VenueError | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Called by picows."""
@@ -52,7 +51,8 @@ class Socket(WSListener):
         if kind is WSMsgType.TEXT and frame.fin:
             self._frames.append(Frame(self._channel, frame.get_payload_as_bytes(), self._read_at_ns))
         elif kind is WSMsgType.CLOSE:
-            self._ended = f"the venue closed the stream: {frame.get_close_code()} {frame.get_close_reason()}"
+            closing = f"{frame.get_close_code()} {frame.get_close_reason()}"
+            self._end = self._end or VenueUnavailable(f"the venue closed the stream: {closing}")
             transport.disconnect()
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._parts.append(frame.get_payload_as_bytes())
@@ -68,13 +68,13 @@ class Socket(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' signature
         """Called by picows."""
-        self._ended = self._ended or "the connection is lost"
+        self._end = self._end or VenueUnavailable("the connection is lost")
         self._arrived.set()
 
     @property
     def is_open(self) -> bool:
         """Whether the line is there, as far as we know."""
-        return not self._ended
+        return self._end is None
 
     def add(self, frame: Frame) -> None:
         """Put something that did not come by this line among what did: a snapshot."""
@@ -83,7 +83,7 @@ class Socket(WSListener):
 
     def give_up(self) -> None:
         """Believe nothing more of this line: `next` ends with `Silence` once what has arrived is taken."""
-        self._silent = True
+        self._end = Silence(f"{self._channel}: the venue has what this line does not bring")
         self._arrived.set()
 
     def send(self, message: bytes) -> None:
@@ -93,7 +93,7 @@ class Socket(WSListener):
 
     async def next(self, timeout_s: float) -> list[Frame]:
         """What arrived, as soon as something did; nothing if nothing does in time. Raises `VenueError`."""
-        if not self._frames and not self._ended and not self._silent:
+        if not self._frames and self._end is None:
             self._arrived.clear()
             try:
                 async with asyncio.timeout(timeout_s):
@@ -105,10 +105,8 @@ class Socket(WSListener):
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.underlying_transport.resume_reading()
-        if not frames and self._silent:
-            raise Silence(f"{self._channel}: the venue has what this line does not bring")
-        if not frames and self._ended:
-            raise VenueUnavailable(self._ended)
+        if not frames and self._end is not None:
+            raise self._end
         return frames
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Generic, TypeVar
@@ -70,6 +70,15 @@ class Wire(Generic[T]):
         found = MISSING.search(text) or PLACE.search(text)
         name = found.group(1) if found else "frame"
         return MalformedFrame(self._fields.get(name, name), text)
+
+
+def read_together(messages: Wire[list[T]], payloads: Sequence[bytes]) -> list[T] | None:
+    """The messages of many frames, parsed in one go; None if any is of another kind, and then each says what it is."""
+    try:
+        read = messages.read(b"[" + b",".join(payloads) + b"]")
+    except MalformedFrame:
+        return None
+    return read if len(read) == len(payloads) else None
 
 
 def sound(levels: Levels, side: str) -> Levels:

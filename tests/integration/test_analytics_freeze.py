@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from analytics.catalog import definitions
-from analytics.facts import MINUTE_NS
 from analytics.freeze import Freezer
 from analytics.keeper import Keeper, Pace
 from analytics.scoring import Scorer
 from analytics.testing import SYMBOLS, SyntheticMarket
 from analytics.truth import TruthReader
-from ares.clock import NANOS_PER_SECOND, Clock, SystemClock, floor_ns, to_datetime, to_ns
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock, SystemClock, floor_ns, to_datetime, to_ns
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreUnavailable
 from ares.model.row import Row

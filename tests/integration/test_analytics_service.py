@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from analytics.facts import MINUTE_NS
 from analytics.jobs import TRAIN
 from analytics.scoring import Scorer
 from analytics.services import ANALYTICS
 from analytics.testing import SyntheticMarket
-from ares.clock import NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
 from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, TrainingConfig
 from ares.service import Health, ServiceContext
 from ares.store import Database, RowWriter

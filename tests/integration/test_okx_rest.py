@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from ares.clock import NANOS_PER_MILLI, SystemClock
+from ares.clock import MINUTE_NS, NANOS_PER_MILLI, SystemClock
 from ares.config.settings import IngestConfig, VenueConfig
 from ares.errors import UnknownSymbol, VenueUnavailable
 from ingest.venues.registry import create_feed, create_history
-from ingest.venues.rest_history import MINUTE_NS, RestHistory
+from ingest.venues.rest_history import RestHistory
 
 NEWEST = 500
 PAIR = {

@@ -14,13 +14,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client import REGISTRY
 from typer.testing import CliRunner
 
-from ares.clock import SystemClock, to_datetime
+from ares.clock import MINUTE_NS, SystemClock, to_datetime
 from ares.commands.trace import app
 from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, MonitoringConfig
 from ares.service import ServiceContext
 from ares.service.tracing import tracing
 from ares.store import Database
-from ares.telemetry.tracing import MINUTE_NS, observability, trace_id_of
+from ares.telemetry.tracing import observability, trace_id_of
 from tests.conftest import free_port
 
 MINUTE = 29_123_456

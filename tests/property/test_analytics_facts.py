@@ -5,19 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.facts import (
-    MINUTE_NS,
-    Frozen,
-    Span,
-    Values,
-    chunks,
-    due_ns,
-    knowledge,
-    newest_due,
-    revised,
-    same,
-    spans_to_recheck,
-)
+from analytics.facts import Frozen, Span, Values, chunks, due_ns, knowledge, newest_due, revised, same, spans_to_recheck
+from ares.clock import MINUTE_NS
 
 values = st.tuples(st.none() | st.floats(-1e9, 1e9), st.sampled_from(["traded", "quiet", "gap"]))
 minutes = st.integers(0, 5_000).map(lambda n: n * MINUTE_NS)

@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ares.clock import MINUTE_NS
 from ares.model.market import Trade, TradeRun
-from ares.telemetry.tracing import MINUTE_NS
 from ingest.batches import moments_by_minute, trades_by_minute
 
 moments = st.lists(st.integers(0, 10 * MINUTE_NS) | st.integers(0, 10).map(lambda n: n * MINUTE_NS), max_size=50)

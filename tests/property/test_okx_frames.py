@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given
@@ -141,21 +142,7 @@ def test_a_change_that_is_lost_or_altered_is_noticed(place: int, digit: int) -> 
 def with_level(update: BookUpdate, text: tuple[str, str]) -> BookUpdate:
     """The change with one more level in it."""
     level = (float(text[0]), float(text[1]))
-    return BookUpdate(
-        venue=update.venue,
-        symbol=update.symbol,
-        first_id=update.first_id,
-        last_id=update.last_id,
-        prev_id=update.prev_id,
-        bids=(*update.bids, level),
-        asks=update.asks,
-        ts_ns=update.ts_ns,
-        received_at_ns=update.received_at_ns,
-        ts_source=update.ts_source,
-        checksum=update.checksum,
-        bid_texts=(*update.bid_texts, text),
-        ask_texts=update.ask_texts,
-    )
+    return msgspec.structs.replace(update, bids=(*update.bids, level), bid_texts=(*update.bid_texts, text))
 
 
 def test_the_best_bid_and_ask_are_read_with_the_venues_time() -> None:

@@ -10,9 +10,8 @@ from datetime import timedelta
 import pytest
 
 from analytics.catalog import Definition, definitions
-from analytics.facts import MINUTE_NS
 from analytics.testing import SyntheticMarket
-from ares.clock import NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
 from ares.model.row import Row, UtcNs
 from ares.store import Database, Record, RowWriter
 

@@ -19,10 +19,11 @@ from ares.model.market import Instrument
 from ares.resilience import to_the_end
 from ares.telemetry import get_logger, metrics
 from ingest.feed import BookRules, Channel, Frame, MarketEvent, Silence
-from ingest.venues.binance.client import BinanceClient, create_client, load
+from ingest.venues.binance.client import BinanceClient, create_client
 from ingest.venues.binance.decoder import decode_book, decode_quote, decode_trade, follows
 from ingest.venues.binance.rest import SNAPSHOT_LEVELS, BinanceWords
 from ingest.venues.budget import ConnectBudget
+from ingest.venues.client import load_markets
 from ingest.venues.errors import FOREIGN, translated
 from ingest.venues.markets import instruments_of
 from ingest.venues.wire import Names
@@ -91,7 +92,9 @@ class BinanceFeed:
 
     async def open(self) -> Sequence[Instrument]:
         """Learn the venue's markets. Raises `VenueUnavailable`, `VenueRejected`, or `UnknownSymbol`."""
-        self._markets, markets = await load(self._venue, self._config)
+        client = create_client(self._venue, self._config)
+        markets = await load_markets(client)
+        self._markets = client
         instruments = instruments_of(BinanceWords(), self._venue, markets, self._ingest.symbols)
         self._names = Names(self._venue, {each.venue_symbol: each.symbol for each in instruments})
         return instruments

@@ -8,10 +8,8 @@ from typing import Protocol, cast
 import ccxt.pro
 
 from ares.config.settings import VenueConfig
-from ares.resilience import to_the_end
 from ares.venues import ccxt_settings
 from ingest.venues.client import Market
-from ingest.venues.errors import FOREIGN, translated
 
 Handler = Callable[[object, object], None]
 
@@ -37,14 +35,3 @@ def create_client(name: str, config: VenueConfig) -> BinanceClient:
     """A new, unconnected client for public data."""
     factory = cast("Callable[[Mapping[str, object]], BinanceClient]", ccxt.pro.binance)
     return factory(ccxt_settings(name, config, private=False))
-
-
-async def load(name: str, config: VenueConfig) -> tuple[BinanceClient, Mapping[str, Market]]:
-    """Everything the venue lists, and the closed client that knows it. Raises `VenueUnavailable`, `VenueRejected`."""
-    client = create_client(name, config)
-    try:
-        return client, await client.load_markets()
-    except FOREIGN as error:
-        raise translated(error, client.last_response_headers) from None
-    finally:
-        await to_the_end(client.close())

@@ -16,7 +16,7 @@ from ares.clock import NANOS_PER_MILLI
 from ares.errors import MalformedFrame
 from ares.model.market import Bar, Book, Instrument, Quote, Source, Trade, TradeRun, TsSource
 from ingest.books import BookUpdate, Fit
-from ingest.venues.wire import Count, Id, Levels, Millis, Names, Wire, Word, exact, fee, sound
+from ingest.venues.wire import Count, Id, Levels, Millis, Names, Wire, Word, exact, fee, read_together, sound
 
 WRAPPED = b'{"stream"'
 
@@ -159,11 +159,8 @@ def decode_trade(payload: object, names: Names, received_at_ns: int) -> Trade:
 
 def decode_run(payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
     """Raw frames of `aggTrade`, parsed in one go; None if any of them is anything else, and then each says what."""
-    try:
-        events = TRADES.read(b"[" + b",".join(payloads) + b"]")
-    except MalformedFrame:
-        return None
-    if len(events) != len(payloads):
+    events = read_together(TRADES, payloads)
+    if events is None:
         return None
     traded = {event.s for event in events}
     if not traded <= names.by_venue_symbol.keys():

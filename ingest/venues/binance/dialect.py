@@ -36,7 +36,6 @@ class BinanceDialect:
     """Aggregate trades, best bid and ask, and books whose snapshot is asked for by REST."""
 
     book_rules = BookRules(follows)
-    streams_snapshots = False
     heartbeat: tuple[bytes, bytes] | None = None
 
     def address(self, base: str | None, channel: Channel) -> str:  # noqa: ARG002 - one address for all

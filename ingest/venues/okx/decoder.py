@@ -14,10 +14,9 @@ from zlib import crc32
 import msgspec
 
 from ares.clock import NANOS_PER_MILLI
-from ares.errors import MalformedFrame
 from ares.model.market import Bar, Instrument, Quote, Side, Source, Trade, TradeRun
 from ingest.books import BookUpdate, Fit, Level, OrderBook, Text
-from ingest.venues.wire import Count, Id, Levels, Millis, Names, Wire, Word, exact, sound
+from ingest.venues.wire import Count, Id, Levels, Millis, Names, Wire, Word, exact, read_together, sound
 
 CHECKED_LEVELS = 25
 """So many levels of each side go into the venue's checksum."""
@@ -134,11 +133,8 @@ def decode_trades(payload: object, names: Names, received_at_ns: int) -> list[Tr
 
 def decode_run(payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
     """Raw frames of `trades-all`, parsed in one go; None if any is anything else, and then each says what."""
-    try:
-        messages = RUN.read(b"[" + b",".join(payloads) + b"]")
-    except MalformedFrame:
-        return None
-    if len(messages) != len(payloads) or not {m.arg.inst_id for m in messages} <= names.by_venue_symbol.keys():
+    messages = read_together(RUN, payloads)
+    if messages is None or not {m.arg.inst_id for m in messages} <= names.by_venue_symbol.keys():
         return None
     by_name: dict[str, list[tuple[Deal, int]]] = {}
     for message, receipt_ns in zip(messages, receipts_ns, strict=True):

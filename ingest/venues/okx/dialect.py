@@ -35,7 +35,6 @@ class OkxDialect:
     """Single trades, best bid and ask, and books of 400 levels with a chain of ids."""
 
     book_rules = BookRules(follows, checksum)
-    streams_snapshots = True
     heartbeat = (b"ping", b"pong")
 
     def address(self, base: str | None, channel: Channel) -> str:

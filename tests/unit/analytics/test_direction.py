@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.facts import MINUTE_NS, BarKey, BarValues, Stamp, Value
+from analytics.facts import BarKey, BarValues, Stamp, Value
 from analytics.models.artifact import Model, artifact_path, load, save
 from analytics.models.direction import Fit, NoFit, dataset, fit, label_of, probabilities
 from analytics.scoring import prediction
 from analytics.training import left_out_text, version_of
-from ares.clock import NANOS_PER_SECOND
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND
 from ares.config.settings import TrainingConfig
 from ares.errors import OperatingError
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from analytics.facts import (
-    MINUTE_NS,
     BarKey,
     BarValues,
     Fingerprints,
@@ -25,7 +24,7 @@ from analytics.facts import (
     same,
     spans_to_recheck,
 )
-from ares.clock import NANOS_PER_SECOND
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND
 from ares.model.row import UtcNs
 
 S = NANOS_PER_SECOND

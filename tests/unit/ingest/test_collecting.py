@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
-from ares.clock import NANOS_PER_SECOND, SystemClock
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock
 from ares.config.settings import IngestConfig
 from ares.errors import MalformedFrame, VenueError, VenueRejected, VenueUnavailable
 from ares.model.market import Bar, Book, Entry, Instrument, Quote, Trade
 from ares.resilience import Backoff
 from ares.testing.clock import SteppedClock
-from ingest.backfill import MINUTE_NS, BarKeeper, TradeBackfill
+from ingest.backfill import BarKeeper, TradeBackfill
 from ingest.books import BookUpdate
 from ingest.collector import cause_of, collect
 from ingest.desk import Desk
