@@ -18,8 +18,10 @@ from ingest.books import BookRoom
 from ingest.collector import collect, count_gaps
 from ingest.desk import Desk
 from ingest.feed import CHANNELS, Feed
+from ingest.grading import checks_of
 from ingest.healing import Healer
 from ingest.history import SoundHistory, wait_of
+from ingest.quality import Inspector
 from ingest.recovery import Recovery
 from ingest.sink import Lane, Sink
 from ingest.stalls import StallWatch
@@ -59,7 +61,9 @@ class Ingest:
         self._live.on_refused = self._desk.refused
         self._past.on_acked = self._desk.ledger.acked_from_history
         self._past.on_refused = self._desk.refused_history
+        checks_of(context.config.quality.limits)
         self._database: Database | None = None
+        self._inspector: Inspector | None = None
         self._history: RestHistory | None = None
         self._instruments: list[Instrument] | None = None
         self._lanes: list[asyncio.Task[None]] = []
@@ -102,12 +106,15 @@ class Ingest:
                 tasks.create_task(stalls.run(symbol, self._backoff()))
                 tasks.create_task(self._reach_back(symbol, history, recovery))
             tasks.create_task(self._publish())
+            tasks.create_task(self._inspect())
             for lane in self._lanes:
                 tasks.create_task(watch(lane))
 
     def reconfigure(self, config: AresConfig) -> None:
         """Collect by these settings from now on; batches under way keep theirs."""
         self._config = config
+        if self._inspector is not None:
+            self._inspector.settings = config.quality
         self._feed.reconfigure(config.ingest)
         self._room.every_ns = every_ns_of(config.ingest)
         self._live.reconfigure(lane_of("live", config.ingest))
@@ -189,6 +196,14 @@ class Ingest:
             await self._live.drain()
             self._desk.ledger.history_is_whole(symbol, intake.first_ts_ns)
             log.info("history_is_whole", symbol=symbol, first_seq=intake.first, last_seq=intake.last)
+
+    async def _inspect(self) -> None:
+        """Grade what is stored, for ever."""
+        assert self._database is not None
+        settings = self._config.ingest
+        quality = self._config.quality
+        self._inspector = Inspector(self._database, settings.venue, settings.symbols, quality, self._clock)
+        await self._inspector.run(self._past)
 
     async def _publish(self) -> None:
         """Publish the watermarks, for ever."""

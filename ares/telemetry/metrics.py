@@ -62,6 +62,7 @@ INGEST_STALLS = Counter("ares_ingest_stalls_total", "Open streams that were sile
 INGEST_CONNECTS = Counter("ares_ingest_connects_total", "Attempts to open a stream", ["channel", "outcome"])
 INGEST_LAST_EVENT = Gauge("ares_ingest_last_event_timestamp_seconds", "Event time of the newest", ["channel", "symbol"])
 INGEST_WATERMARK = Gauge("ares_ingest_watermark_timestamp_seconds", "All up to here is acknowledged", ["symbol"])
+QUALITY_CHECKS = Gauge("ares_quality_checks", "Results of the last run of the data checks", ["check", "grade"])
 VENUE_TO_ROW_SECONDS = Histogram(
     "ares_venue_to_row_seconds", "From event time to acknowledgement by QuestDB, of each batch's oldest streamed trade",
     buckets=LATENCY_BUCKETS_S,

@@ -57,3 +57,11 @@ CREATE TABLE IF NOT EXISTS ingest_watermarks (
   ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, channel SYMBOL, watermark TIMESTAMP_NS, last_seq LONG,
   acked_rows LONG
 ) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, venue, symbol, channel);
+
+-- quality_checks: what a check of stored data observed in a span of time, and its grade: ok, warn or fail.
+-- Grain: check_name, venue, symbol, channel, run. ts = the run. symbol '' = frames whose symbol is not known.
+-- observed NULL = there was nothing where something must be; warn_limit, fail_limit: graded so above; NULL = never so.
+CREATE TABLE IF NOT EXISTS quality_checks (
+  ts TIMESTAMP_NS, check_name SYMBOL, venue SYMBOL, symbol SYMBOL, channel SYMBOL, grade SYMBOL, unit SYMBOL,
+  observed DOUBLE, warn_limit DOUBLE, fail_limit DOUBLE, span_from TIMESTAMP_NS, span_to TIMESTAMP_NS, detail VARCHAR
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, check_name, venue, symbol, channel);

@@ -1,0 +1,57 @@
+"""`ares data quality`: the newest grade of every check."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from ares.clock import Clock, SystemClock, to_datetime
+from ares.commands.output import print_rows
+from ares.config import AresConfig, load_config
+from ares.errors import OperatingError, UsageError
+from ares.store import Database, RowWriter
+from ares.store.pool import Record
+from ingest.backfill import HOUR_NS
+from ingest.quality import REPORT, Inspector
+
+HOURS_MAX = 24 * 365
+
+
+def quality(
+    hours: Annotated[float, typer.Option(help="Results of so many hours back.")] = 24.0,
+    run: Annotated[bool, typer.Option("--run", help="Run the checks now.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """The newest grade of every check; exit 1 if any fails or none has run. Example: ares data quality --run"""
+    if not 0 < hours <= HOURS_MAX:
+        raise UsageError(f"hours = {hours}: not between 0 and {HOURS_MAX}. Ask for less")
+    rows = asyncio.run(graded(load_config(), hours, SystemClock(), run=run))
+    print_rows(rows, json=json)
+    if not rows:
+        raise OperatingError(f"no check has run in the last {hours:g} hours. Run them: ares data quality --run")
+    failed = sorted({str(row["check_name"]) for row in rows if row["grade"] == "fail"})
+    if failed:
+        raise OperatingError(f"{len(failed)} checks failed: {', '.join(failed)}")
+
+
+async def graded(config: AresConfig, hours: float, clock: Clock, *, run: bool) -> list[Record]:
+    """The newest results, of checks that are run before if `run`. Raises `StoreUnavailable`, `StoreRejected`."""
+    async with await Database.connect(config.database, readonly=not run) as database:
+        if run:
+            await run_checks(config, database, clock)
+        since = to_datetime(clock.now_ns() - round(hours * HOUR_NS))
+        return await database.fetch(REPORT["latest"], {"venue": config.ingest.venue, "from": since})
+
+
+async def run_checks(config: AresConfig, database: Database, clock: Clock) -> None:
+    """Run every check once and store what it observed."""
+    settings = config.ingest
+    rows = await Inspector(database, settings.venue, settings.symbols, config.quality, clock).inspect()
+    writer = RowWriter(config.database)
+    try:
+        await writer.write(rows)
+    finally:
+        await writer.close()
+    await database.wait_applied(["quality_checks"])
