@@ -34,7 +34,7 @@ def test_help_lists_the_commands_of_every_package() -> None:
     [
         *("config show", "config validate", "config schema", "db sql", "db migrate", "db start", "db stop"),
         *("db status", "db console", "service run", "service list", "job run", "job list"),
-        *("up", "status", "demo", "version"),
+        *("up", "status", "demo", "version", "data quality"),
     ],
 )
 def test_help_of_every_command_shows_an_example(command: str) -> None:
@@ -57,6 +57,8 @@ def test_help_of_every_command_shows_an_example(command: str) -> None:
         (["demo", "--report", "/proc/nope/out.json"], {}, 2, ["report", "/proc/nope/out.json"]),
         (["db", "sql", "SELECT 1"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
         (["db", "start"], {"ARES_DATABASE__MODE": "remote"}, 2, ["database.mode", "remote"]),
+        (["data", "quality", "--hours", "0"], {}, 2, ["hours = 0.0", "not between"]),
+        (["data", "quality"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
         (["nonsense"], {}, 2, ["No such command", "nonsense"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import ccxt.pro
@@ -15,9 +15,18 @@ import orjson
 import pytest
 from aiohttp import WSMsgType, web
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from ares.clock import NANOS_PER_MILLI, SystemClock
-from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, VenueConfig
+from ares.config.settings import (
+    AresConfig,
+    DatabaseConfig,
+    EnvironmentConfig,
+    IngestConfig,
+    QualityConfig,
+    QualityLimit,
+    VenueConfig,
+)
 from ares.errors import UnknownSymbol
 from ares.model.market import Trade
 from ares.service import ServiceContext
@@ -374,6 +383,31 @@ async def test_settings_that_change_again_and_again_under_load_lose_no_trade(col
     await collected.until(TRADES, HISTORY_TRADES + 1 + edits)
     await collected.until(IDS, 0)
     assert await collected.number("SELECT count() FROM gaps WHERE venue = %(venue)s") == 0
+
+
+async def test_what_is_stored_is_graded_again_and_again_and_a_wrong_limit_stops_nothing(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue()
+    context = context_of(questdb_config, venue, port, tmp_path)
+    config = context.config.model_copy(update={"quality": QualityConfig(every_s=0.2)})
+    runs = "SELECT count_distinct(ts) FROM quality_checks WHERE venue = %(venue)s"
+    served = running(replace(context, config=config), there, database)
+    async with asyncio.timeout(30), serving(there, port), served as run:
+        await there.subscribed(6)
+        await there.move_all()
+        while await run.number(runs) < 2:
+            await asyncio.sleep(0.05)
+        wrong = QualityConfig(every_s=0.1, limits={"latncy": QualityLimit(warn=1)})
+        with capture_logs() as logs:
+            run.service.reconfigure(config.model_copy(update={"quality": wrong}))
+            while not any(each["event"] == "quality_not_checked" for each in logs):
+                await asyncio.sleep(0.05)
+        known = await run.number(runs)
+        run.service.reconfigure(config)
+        while await run.number(runs) <= known:
+            await asyncio.sleep(0.05)
+        assert not run.task.done()
 
 
 async def test_what_the_venue_no_longer_has_is_recorded_as_lost(collected: Running) -> None:
