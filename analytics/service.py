@@ -10,9 +10,8 @@ from analytics.freeze import DAY_NS, Freezer
 from analytics.jobs import TRAIN
 from analytics.keeper import Keeper, Pace
 from analytics.scoring import Scorer
-from analytics.training import HOUR_NS
 from analytics.truth import TruthReader
-from ares.clock import MINUTE_NS, NANOS_PER_SECOND
+from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND
 from ares.config import AresConfig
 from ares.errors import AresError, StoreError
 from ares.resilience import Backoff

@@ -11,7 +11,7 @@ from analytics.models.artifact import Model, artifact_path, save
 from analytics.models.direction import Dataset, Fit, NoFit, dataset, fit
 from analytics.scoring import QUERIES
 from analytics.truth import bars_of
-from ares.clock import NANOS_PER_MILLI, NANOS_PER_SECOND, Clock, to_datetime
+from ares.clock import HOUR_NS, NANOS_PER_MILLI, Clock, to_datetime
 from ares.config.settings import AresConfig
 from ares.control import Json
 from ares.model.row import Cell, Row, UtcNs
@@ -20,8 +20,6 @@ from ares.store.pool import as_int, as_str
 from ares.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
-
-HOUR_NS = 3_600 * NANOS_PER_SECOND
 
 
 @dataclass(slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 
-from ares.clock import NANOS_PER_MILLI, SystemClock
+from ares.clock import HOUR_NS, NANOS_PER_MILLI, SystemClock
 from ares.config import AresConfig
 from ares.errors import VenueUnavailable
 from ares.resilience import Backoff
 from ares.store import Database, RowWriter, Value
-from ingest.backfill import HOUR_NS, BarKeeper, Report, TradeBackfill
+from ingest.backfill import BarKeeper, Report, TradeBackfill
 from ingest.desk import Desk
 from ingest.history import SoundHistory
 from ingest.recovery import Recovery

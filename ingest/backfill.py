@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock, floor_ns
+from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND, Clock, floor_ns
 from ares.errors import VenueError
 from ares.model.row import Storable
 from ares.resilience import Backoff
@@ -22,7 +22,6 @@ log = get_logger(__name__)
 Report = Callable[[str, int, float], None]
 """Told the progress of a long fetch: symbol, trades so far, share of the way from 0 to 1."""
 
-HOUR_NS = 60 * MINUTE_NS
 PAGE_BARS_MAX = 1_000
 FIRST_TRADE_S_MAX = 5.0
 PROGRESS_PAGES = 100

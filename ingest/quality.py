@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ares.clock import NANOS_PER_SECOND, Clock, floor_ns, to_datetime
+from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND, Clock, floor_ns, to_datetime
 from ares.config.settings import QualityConfig
 from ares.errors import ConfigError, StoreError
 from ares.model.row import Row, UtcNs
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_float, as_int, as_str
 from ares.telemetry import get_logger, metrics
-from ingest.backfill import HOUR_NS, MINUTE_NS
 from ingest.grading import CHECKS, GRADES, Check, Grade, checks_of, grade_of
 from ingest.sink import Sink
 

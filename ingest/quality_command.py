@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ares.clock import Clock, SystemClock, to_datetime
+from ares.clock import HOUR_NS, Clock, SystemClock, to_datetime
 from ares.commands.output import print_rows
 from ares.config import AresConfig, load_config
 from ares.errors import OperatingError, UsageError
 from ares.store import Database, RowWriter
 from ares.store.pool import Record
-from ingest.backfill import HOUR_NS
 from ingest.quality import REPORT, Inspector
 
 HOURS_MAX = 24 * 365

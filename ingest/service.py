@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from ares.clock import NANOS_PER_SECOND
+from ares.clock import HOUR_NS, NANOS_PER_SECOND
 from ares.config.settings import AresConfig, IngestConfig, VenueConfig
 from ares.errors import ConfigError, VenueError
 from ares.model.market import Instrument
@@ -13,7 +13,7 @@ from ares.resilience import Backoff
 from ares.service import Health, Service, ServiceContext
 from ares.store import Database, RowWriter
 from ares.telemetry import get_logger, metrics
-from ingest.backfill import HOUR_NS, BarKeeper, TradeBackfill
+from ingest.backfill import BarKeeper, TradeBackfill
 from ingest.books import BookRoom
 from ingest.collector import collect, count_gaps
 from ingest.desk import Desk

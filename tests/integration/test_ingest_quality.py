@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from ares.clock import NANOS_PER_SECOND, SystemClock, floor_ns
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns
 from ares.config.settings import DatabaseConfig, QualityConfig
 from ares.errors import OperatingError, UsageError
 from ares.model.market import Bar, Book, Instrument, Quote, Trade
@@ -25,7 +25,6 @@ from ingest.grading import CHECKS
 from ingest.quality import Inspector
 
 SYMBOL = "BTC/USDT"
-MINUTE_NS = 60 * NANOS_PER_SECOND
 TABLES = ("trades", "quotes", "books", "gaps", "quarantine", "instruments", "venue_bars_1m", "ingest_watermarks")
 Grades = dict[str, str]
 

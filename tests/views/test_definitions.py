@@ -11,12 +11,11 @@ import pytest
 
 from analytics.catalog import Definition, definitions
 from analytics.testing import SyntheticMarket
-from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
+from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
 from ares.model.row import Row, UtcNs
 from ares.store import Database, Record, RowWriter
 
 VIEWS = (*definitions("feature"), *definitions("signal"))
-HOUR_NS = 60 * MINUTE_NS
 MINUTES = 200
 SEEN = 40
 SETTLE_S_MAX = 20.0
