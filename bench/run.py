@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import collector
 import decode
+import imports
 import socket_to_row
 import traces
 import write
@@ -29,6 +30,7 @@ ROUNDS_MIN = 5
 BENCHES: dict[str, Callable[[], Bench]] = {
     "collector": collector.bench,
     "decode": decode.bench,
+    "import": imports.bench,
     "traces": traces.bench,
     "write": write.bench,
 }

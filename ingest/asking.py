@@ -10,6 +10,7 @@ from ares.config import AresConfig
 from ares.errors import VenueUnavailable
 from ares.resilience import Backoff
 from ares.store import Database, RowWriter, Value
+from ingest.archive import archived, kept_from_ns
 from ingest.backfill import BarKeeper, Report, TradeBackfill
 from ingest.desk import Desk
 from ingest.history import SoundHistory
@@ -59,10 +60,12 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     backoff = Backoff(settings.backoff_s_min, settings.backoff_s_max, random.Random())  # noqa: S311 - jitter
     writer = RowWriter(config.database)
     past = Sink(lane_of("past", settings), writer, clock, backoff)
+    retention_days = config.database.retention_trades_days
+    past.route = lambda rows: archived(rows, kept_from_ns(clock.now_ns(), retention_days))
     writing = asyncio.create_task(past.run())
     try:
         async with await Database.connect(config.database) as database:
-            recovery = Recovery(database, settings.venue, clock)
+            recovery = Recovery(database, settings.venue, clock, retention_days)
             await recovery.settle()
             known = await recovery.known(symbol)
         desk.resume(symbol, known.trades, known.watermark_ns)

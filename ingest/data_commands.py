@@ -1,17 +1,19 @@
-"""`ares data`: what the stored data are worth."""
+"""`ares data`: data from elsewhere, and what the stored data are worth."""
 
 from __future__ import annotations
 
 import typer
 
+from ingest.imports.commands import import_
 from ingest.quality_command import quality
 
-app = typer.Typer(no_args_is_help=True, help="What the stored data are worth.")
+app = typer.Typer(no_args_is_help=True, help="Data from elsewhere, and what the stored data are worth.")
 
 
 @app.callback()
 def root() -> None:
-    """What the stored data are worth."""
+    """Data from elsewhere, and what the stored data are worth."""
 
 
+app.command("import")(import_)
 app.command()(quality)

@@ -10,11 +10,11 @@ from ingest.feed import Channel
 
 Loss = Literal["disconnect", "silence", "refused", "id_jump", "checksum", "crossed"]
 """Why something of the stream did not come, or is not believed."""
-Discovery = Literal["restart", "unrecorded", "backfill", "rejected"]
+Discovery = Literal["restart", "unrecorded", "backfill", "rejected", "import"]
 """How a hole was found later."""
 Cause = Loss | Discovery
 Status = Literal["open", "healed", "lost"]
-Healer = Literal["", "rest", "stream", "nothing_missed"]
+Healer = Literal["", "rest", "stream", "import", "nothing_missed"]
 
 
 @dataclass(frozen=True, slots=True)

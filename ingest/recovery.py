@@ -11,6 +11,7 @@ from ares.model.market import Instrument
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_int, as_str
 from ares.telemetry import get_logger
+from ingest.archive import kept_from_ns
 from ingest.feed import CHANNELS, Channel
 from ingest.gaps import Cause, Gap, Where
 from ingest.intake import Resume, ids_of
@@ -37,11 +38,15 @@ class Known:
 
 @dataclass(slots=True)
 class Recovery:
-    """Reads the state of one venue from the store. Raises `StoreUnavailable`, `StoreRejected`."""
+    """Reads the state of one venue from the store. Raises `StoreUnavailable`, `StoreRejected`.
+
+    What is older than `retention_days` (0: nothing is) may lie in the archive, so that its absence says nothing.
+    """
 
     database: Database
     venue: str
     clock: Clock
+    retention_days: int = 0
 
     async def known(self, symbol: str) -> Known:
         """Everything that matters of a symbol; call `settle` first."""
@@ -68,16 +73,12 @@ class Recovery:
         return None if value is None else as_int(value)
 
     async def _trades(self, symbol: str, gaps: Sequence[Gap]) -> Resume | None:
-        scan_from = to_datetime(self.clock.now_ns() - SCAN_HOURS * 3_600 * NANOS_PER_SECOND)
-        where: dict[str, Param] = {"venue": self.venue, "symbol": symbol, "scan_from": scan_from}
+        where: dict[str, Param] = {"venue": self.venue, "symbol": symbol}
         bounds = await self.database.fetch_one(QUERIES["trade_bounds"], where)
         if bounds is None:
             return None
         first, last = as_int(bounds["first_seq"]), as_int(bounds["last_seq"])
-        scanned_from = as_int(bounds["first_scanned"]) if bounds["first_scanned"] is not None else last + 1
-        holes: list[Record] = []
-        if last - scanned_from + 1 != bounds["scanned"]:
-            holes = await self.database.fetch(QUERIES["holes"], {**where, "holes_max": HOLES_MAX})
+        scanned_from, holes = await self._holes({**where, "first_seq": first, "last_seq": last}, last)
         open_gaps = [bounded_by(gap, last, as_int(bounds["last_ts_ns"])) for gap in gaps if gap.status == "open"]
         unrecorded = self._unrecorded(symbol, holes, gaps)
         log.info("trades_recovered", symbol=symbol, last_seq=last, open=len(open_gaps), unrecorded=len(unrecorded))
@@ -90,6 +91,19 @@ class Recovery:
             unrecorded,
             still_missing([*open_gaps, *unrecorded], spans_of(holes), (scanned_from, last)),
         )
+
+    async def _holes(self, where: Mapping[str, Param], last: int) -> tuple[int, list[Record]]:
+        """The id from which on was looked for holes, and the holes."""
+        now_ns = self.clock.now_ns()
+        from_ns = max(now_ns - SCAN_HOURS * 3_600 * NANOS_PER_SECOND, kept_from_ns(now_ns, self.retention_days))
+        where = {**where, "scan_from": to_datetime(from_ns)}
+        scan = await self.database.fetch_one(QUERIES["trade_scan"], where)
+        if scan is None or scan["first_scanned"] is None:
+            return last + 1, []
+        scanned_from = as_int(scan["first_scanned"])
+        if last - scanned_from + 1 == scan["scanned"]:
+            return scanned_from, []
+        return scanned_from, await self.database.fetch(QUERIES["holes"], {**where, "holes_max": HOLES_MAX})
 
     def _unrecorded(self, symbol: str, holes: Sequence[Record], gaps: Sequence[Gap]) -> list[Gap]:
         """Holes in the ids that no gap row accounts for: a crash between two writes, or hands on the table."""

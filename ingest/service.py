@@ -7,20 +7,23 @@ import random
 
 from ares.clock import HOUR_NS, NANOS_PER_SECOND
 from ares.config.settings import AresConfig, IngestConfig, VenueConfig
-from ares.errors import ConfigError, VenueError
+from ares.errors import ConfigError, StoreUnavailable, VenueError
 from ares.model.market import Instrument
 from ares.resilience import Backoff
 from ares.service import Health, Service, ServiceContext
 from ares.store import Database, RowWriter
 from ares.telemetry import get_logger, metrics
+from ingest.archive import archived, kept_from_ns
 from ingest.backfill import BarKeeper, TradeBackfill
 from ingest.books import BookRoom
 from ingest.collector import collect, count_gaps
 from ingest.desk import Desk
 from ingest.feed import CHANNELS, Feed
+from ingest.gaps import Where
 from ingest.grading import checks_of
 from ingest.healing import Healer
 from ingest.history import SoundHistory, wait_of
+from ingest.imports.account import ImportAccount
 from ingest.quality import Inspector
 from ingest.recovery import Recovery
 from ingest.sink import Lane, Sink
@@ -59,6 +62,7 @@ class Ingest:
         self._past = self._sink("past", self._past_writer)
         self._live.on_acked = self._desk.ledger.acked
         self._live.on_refused = self._desk.refused
+        self._past.route = lambda rows: archived(rows, retained_from_ns(context))
         self._past.on_acked = self._desk.ledger.acked_from_history
         self._past.on_refused = self._desk.refused_history
         checks_of(context.config.quality.limits)
@@ -167,7 +171,8 @@ class Ingest:
     async def _recover(self, instruments: list[Instrument]) -> Recovery:
         """Continue from what is stored; record what was missed."""
         assert self._database is not None
-        recovery = Recovery(self._database, self._desk.venue, self._clock)
+        retention_days = self._config.database.retention_trades_days
+        recovery = Recovery(self._database, self._desk.venue, self._clock, retention_days)
         await recovery.settle()
         now_ns = self._clock.now_ns()
         rows = [each.to_row(now_ns) for each in await recovery.changed(instruments)]
@@ -193,6 +198,7 @@ class Ingest:
             intake = self._desk.intakes[symbol]
             while intake.tail is not None or intake.gaps:
                 await self._clock.sleep(WHOLE_POLL_S)
+            await self._account_for_imports(symbol)
             await self._live.drain()
             self._desk.ledger.history_is_whole(symbol, intake.first_ts_ns)
             log.info("history_is_whole", symbol=symbol, first_seq=intake.first, last_seq=intake.last)
@@ -204,6 +210,22 @@ class Ingest:
         quality = self._config.quality
         self._inspector = Inspector(self._database, settings.venue, settings.symbols, quality, self._clock)
         await self._inspector.run(self._past)
+
+    async def _account_for_imports(self, symbol: str) -> None:
+        """Say what is missing between imported trades and ours, now that the past is fetched."""
+        assert self._database is not None
+        intake, backoff = self._desk.intakes[symbol], self._backoff()
+        account = ImportAccount(self._database, Where(self._desk.venue, symbol, "trades"), self._clock)
+        while intake.first is not None:
+            try:
+                await self._past.drain()
+                await self._database.wait_applied(["trades", "gaps"])
+                await self._live.put(await account.after_recording(intake.first, intake.first_ts_ns))
+            except StoreUnavailable as error:
+                log.warning("imports_not_accounted", symbol=symbol, cause=str(error))
+                await self._clock.sleep(backoff.next_wait_s())
+            else:
+                return
 
     async def _publish(self) -> None:
         """Publish the watermarks, for ever."""
@@ -241,6 +263,11 @@ def every_ns_of(settings: IngestConfig) -> int:
 def limits_of(settings: IngestConfig) -> Limits:
     """What counts as plausible."""
     return Limits(settings.event_ahead_s_max, settings.price_jump_max)
+
+
+def retained_from_ns(context: ServiceContext) -> int:
+    """Trades before this moment go to the archive (UTC ns)."""
+    return kept_from_ns(context.clock.now_ns(), context.config.database.retention_trades_days)
 
 
 def venue_config(config: AresConfig) -> VenueConfig:

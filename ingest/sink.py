@@ -46,6 +46,7 @@ class Sink:
     """One lane into the store; what enters first is acknowledged first.
 
     `on_acked` sees every batch the store has, `on_refused` every row it will never take, after it is quarantined.
+    `route` says of what enters which table it is for.
     """
 
     def __init__(self, lane: Lane, writer: Writer, clock: Clock, backoff: Backoff) -> None:
@@ -62,6 +63,7 @@ class Sink:
         self._last_write_s = 0.0
         self.on_acked: Callable[[Sequence[Entry]], None] = lambda _: None
         self.on_refused: Callable[[Storable], Sequence[Storable]] = lambda _: ()
+        self.route: Callable[[Sequence[Entry]], Sequence[Entry]] = lambda rows: rows
         self.writable = True
 
     def reconfigure(self, lane: Lane) -> None:
@@ -77,6 +79,7 @@ class Sink:
         """Enter rows, waiting while the queue is full. Rows put together enter together."""
         if not rows:
             return
+        rows = self.route(rows)
         count = rows_in(rows)
         async with self._changed:
             fits = self._lane.queue_rows_max - count

@@ -81,6 +81,9 @@ class DatabaseConfig(Section):
     slow_statement_s: Seconds = Field(1.0, description="a statement that takes longer is logged")
     ready_s_max: Seconds = 90.0
     write_timeout_s: Seconds = 15.0
+    retention_trades_days: Annotated[int, Field(ge=0)] = Field(
+        0, description="trades that arrive when they are older go to trades_archive; 0: trades keeps all"
+    )
 
     @model_validator(mode="after")
     def _in_the_clear_only_at_home(self) -> Self:

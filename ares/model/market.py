@@ -19,7 +19,7 @@ import msgspec
 from ares.model.row import Cell, Row, Storable, UtcNs
 
 Side = Literal["buy", "sell"]
-Source = Literal["stream", "rest", "replay"]
+Source = Literal["stream", "rest", "replay", "import"]
 """Which way a trade came."""
 TsSource = Literal["venue", "receipt"]
 """Whose clock an event time is."""
@@ -90,9 +90,10 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
 
 class TradeRun(msgspec.Struct, frozen=True, gc=False):
-    """Trades of one symbol, column by column, none left out between the first and the last: what a burst is made of.
+    """Trades of one symbol, column by column: what a burst is made of, or a piece of a file.
 
-    Its ids are the decimal form of `seqs`. A hundred thousand trades a second do not become objects on their way.
+    A stream's leaves none out between the first and the last; a file's may. Its ids are the decimal form of
+    `seqs`. A hundred thousand trades a second do not become objects on their way.
     """
 
     venue: str
@@ -122,6 +123,22 @@ class TradeRun(msgspec.Struct, frozen=True, gc=False):
             Trade(self.venue, self.symbol, str(seq), seq, side, price, amount, ts_ns, received_at_ns, self.source)
             for seq, side, price, amount, ts_ns, received_at_ns in zip(*columns, strict=True)
         ]
+
+
+class ArchivedTrade(Trade, frozen=True, gc=False):
+    """A trade that is older than what `trades` keeps."""
+
+    table: ClassVar[str] = "trades_archive"
+
+
+class ArchivedRun(TradeRun, frozen=True, gc=False):
+    """Trades that are older than what `trades` keeps."""
+
+    table: ClassVar[str] = "trades_archive"
+
+    def trades(self) -> list[Trade]:
+        """The same, trade by trade."""
+        return [ArchivedTrade(*msgspec.structs.astuple(trade)) for trade in super().trades()]
 
 
 Entry = Storable | TradeRun

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 import numpy as np
 from questdb import Sender, TimestampNanos
 
-from ares.model.market import Entry, Quote, Side, Trade, TradeRun
+from ares.model.market import ArchivedRun, ArchivedTrade, Entry, Quote, Side, Trade, TradeRun
 from ares.model.row import Cell, Row, Storable, UtcNs
 
 IlpValue = bool | int | float | str | Decimal | TimestampNanos | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -92,8 +92,8 @@ class Lines:
         return prefix
 
     def trade(self, trade: Trade) -> bytes:
-        """A line of `trades`."""
-        key = (trade.venue, trade.symbol, trade.side, trade.source)
+        """A line of `trades` or of its archive."""
+        key = (trade.table, trade.venue, trade.symbol, trade.side, trade.source)
         prefix = self._prefixes.get(key) or self._prefix(key, trade.table, trade.symbols)
         return b'%btrade_id="%b",seq=%di,price==\x10%b,received_at=%dn %dn\n' % (
             prefix,
@@ -105,10 +105,10 @@ class Lines:
         )
 
     def run(self, run: TradeRun) -> bytes:
-        """Lines of `trades`."""
+        """Lines of `trades` or of its archive."""
         prefixes: dict[str, bytes] = {}
         for side in SIDES:
-            key = (run.venue, run.symbol, side, run.source)
+            key = (run.table, run.venue, run.symbol, side, run.source)
             symbols = {"venue": run.venue, "symbol": run.symbol, "side": side, "source": run.source}
             prefixes[side] = self._prefixes.get(key) or self._prefix(key, run.table, symbols)
         columns = (run.seqs, run.sides, run.prices, run.amounts, run.receipts_ns, run.times_ns)
@@ -141,7 +141,13 @@ class Lines:
 
 TEMPLATES = cast(
     "dict[type[Entry], Callable[[Lines, Entry], bytes]]",
-    {Trade: Lines.trade, TradeRun: Lines.run, Quote: Lines.quote},
+    {
+        Trade: Lines.trade,
+        TradeRun: Lines.run,
+        ArchivedTrade: Lines.trade,
+        ArchivedRun: Lines.run,
+        Quote: Lines.quote,
+    },
 )
 
 

@@ -7,6 +7,7 @@ import base64
 import http.client
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 
 from questdb import QuestDBError
 
@@ -26,11 +27,13 @@ class RowWriter:
     """Writes batches of rows; `write` returns when QuestDB's WAL has every one of them.
 
     A batch that failed may be written again whole: the tables' DEDUP keys make it one row each. Writes of one writer
-    happen one after the other, in a thread of its own, so that the event loop never waits for the network.
+    happen one after the other, in a thread of its own, so that the event loop never waits for the network. Writers
+    that share a `turn` send one at a time, while the others make their lines ready.
     """
 
-    def __init__(self, config: DatabaseConfig) -> None:
+    def __init__(self, config: DatabaseConfig, turn: AbstractContextManager[object] | None = None) -> None:
         self._config = config
+        self._turn = turn or nullcontext()
         self._lines: Lines | None = None
         self._connection: http.client.HTTPConnection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ilp")
@@ -47,7 +50,8 @@ class RowWriter:
             lines = self._lines.of(rows)
         except (QuestDBError, OverflowError) as error:
             raise StoreRejected(f"no line can hold this row: {error}") from None
-        self._post(lines)
+        with self._turn:
+            self._post(lines)
 
     async def close(self) -> None:
         """Close the connection; nothing is buffered here, so nothing is lost."""

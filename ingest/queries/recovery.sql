@@ -1,18 +1,24 @@
 -- What ingest reads at its start to continue where it ended. All times come as nanoseconds.
 
--- trade_bounds: first and last stored trade of a symbol, and how many there are; no row where there are none.
--- scanned is the number of trades from %(scan_from)s on, first_scanned the oldest of them.
-SELECT first_seq, last_seq, first_ts_ns, last_ts_ns, first_scanned, scanned FROM (
-  SELECT min(seq) AS first_seq, max(seq) AS last_seq, min(ts)::long AS first_ts_ns, max(ts)::long AS last_ts_ns,
-    min(CASE WHEN ts >= %(scan_from)s THEN seq END) AS first_scanned, sum(CASE WHEN ts >= %(scan_from)s THEN 1 ELSE 0 END) AS scanned
-  FROM trades WHERE venue = %(venue)s AND symbol = %(symbol)s
+-- trade_bounds: first and last trade of a symbol that was recorded; no row where there are none. Imported and
+-- replayed ones are outside of what we recorded: ids between them and ours were never ours to miss.
+SELECT first_seq, last_seq, first_ts_ns, last_ts_ns FROM (
+  SELECT min(seq) AS first_seq, max(seq) AS last_seq, min(ts)::long AS first_ts_ns, max(ts)::long AS last_ts_ns
+  FROM trades WHERE venue = %(venue)s AND symbol = %(symbol)s AND source IN ('stream', 'rest')
 ) WHERE first_seq IS NOT NULL;
 
--- holes: ranges of ids between stored trades from %(scan_from)s on that are not stored.
+-- trade_scan: how many trades from %(scan_from)s on with an id between those two are stored, wherever they came from,
+-- and the smallest of these ids (NULL: none).
+SELECT min(seq) AS first_scanned, count() AS scanned
+FROM trades WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(scan_from)s
+  AND seq >= %(first_seq)s AND seq <= %(last_seq)s;
+
+-- holes: ranges of ids between those two that are not stored, from %(scan_from)s on.
 SELECT first_seq, last_seq, started_ns, ended_ns FROM (
   SELECT lag(seq) OVER (ORDER BY seq) + 1 AS first_seq, seq - 1 AS last_seq,
     lag(ts::long) OVER (ORDER BY seq) AS started_ns, ts::long AS ended_ns
   FROM trades WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(scan_from)s
+    AND seq >= %(first_seq)s AND seq <= %(last_seq)s
 ) WHERE first_seq IS NOT NULL AND last_seq >= first_seq ORDER BY first_seq LIMIT %(holes_max)s;
 
 -- gaps: the newest revision of every gap of a symbol that is not healed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ares.model.market import Quote, Side, Source, Trade, TsSource
+from ares.model.market import ArchivedTrade, Quote, Side, Source, Trade, TsSource
 from ares.model.row import Row, Storable
 from ares.store.lines import Lines
 from tests.helpers import run_of
@@ -15,9 +15,10 @@ LONGS = st.integers(-(2**63) + 1, 2**63 - 1)
 MOMENTS = st.integers(0, 2**63 - 1)
 NUMBERS = st.floats()
 SIDES: st.SearchStrategy[Side] = st.sampled_from(["buy", "sell"])
-SOURCES: st.SearchStrategy[Source] = st.sampled_from(["stream", "rest", "replay"])
+SOURCES: st.SearchStrategy[Source] = st.sampled_from(["stream", "rest", "replay", "import"])
 CLOCKS: st.SearchStrategy[TsSource] = st.sampled_from(["venue", "receipt"])
 TRADES = st.builds(Trade, WORDS, WORDS, WORDS, LONGS, SIDES, NUMBERS, NUMBERS, MOMENTS, MOMENTS, SOURCES)
+ARCHIVED = st.builds(ArchivedTrade, WORDS, WORDS, WORDS, LONGS, SIDES, NUMBERS, NUMBERS, MOMENTS, MOMENTS, SOURCES)
 QUOTES = st.builds(Quote, WORDS, WORDS, LONGS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, MOMENTS, MOMENTS, CLOCKS)
 ROWS = st.builds(Row, st.just("logs"), MOMENTS, st.just({"level": "info"}), st.fixed_dictionaries({"event": WORDS}))
 LINES = Lines()
@@ -28,7 +29,7 @@ def plain(thing: Storable) -> Row:
     return Row(thing.table, thing.ts_ns, thing.symbols, thing.columns)
 
 
-@given(thing=TRADES | QUOTES)
+@given(thing=TRADES | ARCHIVED | QUOTES)
 def test_template_writes_what_the_client_writes(thing: Trade | Quote) -> None:
     assert LINES.of([thing]) == LINES.of([plain(thing)])
 
@@ -41,6 +42,6 @@ def test_run_is_written_as_its_trades_are(first: Trade, rest: list[Trade]) -> No
     assert len(run) == len(run.trades()) == len(trades)
 
 
-@given(things=st.lists(TRADES | QUOTES | ROWS, max_size=8))
+@given(things=st.lists(TRADES | ARCHIVED | QUOTES | ROWS, max_size=8))
 def test_rows_of_all_kinds_keep_their_order(things: list[Storable]) -> None:
     assert LINES.of(things) == b"".join(LINES.of([plain(thing)]) for thing in things)

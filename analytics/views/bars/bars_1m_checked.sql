@@ -3,7 +3,7 @@
 -- status: traded; quiet (nobody traded: volume 0, OHLC = the last close of the 60 minutes before); gap (trades of the
 --   minute are missing, or nothing is known of it: all values NULL, for missing is missing).
 -- origin: trades (ours), or venue (its own candle, up to and including the minute in which our recording began, since
---   our first minute is partial).
+--   our first minute is partial, and where nothing was recorded between imported trades and ours: cause import).
 -- A quiet minute has no price (NULL) where a gap hides the last close. A symbol ends where its watermark stands; with
 -- no watermark (imported data) at its last bar.
 -- Bounds: @from <= ts <= @to, default the last 24 hours; @warm_up reads so many minutes more before @from (for views
@@ -33,14 +33,19 @@ CREATE OR REPLACE VIEW bars_1m_checked AS (
     FROM minutes m CROSS JOIN spans s
     WHERE m.ts >= s.first_ts AND dateadd('m', 1, m.ts) <= s.certain_until
   ), holes AS (
-    SELECT DISTINCT m.ts, g.venue, g.symbol, true AS missing
+    SELECT m.ts, g.venue, g.symbol, count() AS missing, sum(CASE g.cause WHEN 'import' THEN 1 ELSE 0 END) AS unrecorded
     FROM minutes m CROSS JOIN (
       SELECT * FROM (
-        SELECT venue, symbol, status, started_at, ended_at, gap_id, ts FROM gaps
+        SELECT venue, symbol, status, cause, started_at, ended_at, gap_id, ts FROM gaps
         WHERE channel = 'trades' LATEST ON ts PARTITION BY gap_id
       ) WHERE status != 'healed' AND started_at <= @to
     ) g
     WHERE g.started_at < dateadd('m', 1, m.ts) AND (g.ended_at IS NULL OR g.ended_at >= m.ts)
+    GROUP BY m.ts, g.venue, g.symbol
+  ), placed AS (
+    SELECT g.ts, g.venue, g.symbol, h.missing > 0 AS missing,
+           CASE WHEN h.unrecorded > 0 THEN 'venue' ELSE g.origin END AS origin
+    FROM grid g LEFT JOIN holes h ON g.ts = h.ts AND g.venue = h.venue AND g.symbol = h.symbol
   ), own AS (
     SELECT ts, venue, symbol, open, high, low, close, volume, cost, trades, buy_volume FROM bars_1m
     WHERE ts >= dateadd('m', -60 - @warm_up, @from) AND ts <= @to
@@ -52,7 +57,7 @@ CREATE OR REPLACE VIEW bars_1m_checked AS (
            CASE WHEN g.origin = 'venue' AND v.close IS NULL THEN 'gap'
                 WHEN g.origin = 'venue' AND v.trades = 0 THEN 'quiet'
                 WHEN g.origin = 'venue' THEN 'traded'
-                WHEN h.missing THEN 'gap'
+                WHEN g.missing THEN 'gap'
                 WHEN o.close IS NULL THEN 'quiet'
                 ELSE 'traded' END AS status,
            CASE WHEN g.origin = 'venue' THEN v.open ELSE o.open END AS open,
@@ -63,10 +68,9 @@ CREATE OR REPLACE VIEW bars_1m_checked AS (
            CASE WHEN g.origin = 'venue' THEN v.cost ELSE o.cost END AS cost,
            CASE WHEN g.origin = 'venue' THEN v.trades ELSE o.trades END AS trades,
            CASE WHEN g.origin = 'venue' THEN v.buy_volume ELSE o.buy_volume END AS buy_volume
-    FROM grid g
+    FROM placed g
     LEFT JOIN own o ON g.ts = o.ts AND g.venue = o.venue AND g.symbol = o.symbol
     LEFT JOIN theirs v ON g.ts = v.ts AND g.venue = v.venue AND g.symbol = v.symbol
-    LEFT JOIN holes h ON g.ts = h.ts AND g.venue = h.venue AND g.symbol = h.symbol
   ), carried AS (
     SELECT *, last_value(CASE status WHEN 'traded' THEN close WHEN 'gap' THEN -1.0 END) IGNORE NULLS OVER (
              PARTITION BY venue, symbol ORDER BY ts ROWS BETWEEN 60 PRECEDING AND CURRENT ROW) AS last_close

@@ -13,6 +13,13 @@ CREATE TABLE IF NOT EXISTS trades (
   price DOUBLE, amount DOUBLE, received_at TIMESTAMP_NS
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, venue, symbol, trade_id);
 
+-- trades_archive: trades that were imported or fetched when they were older than `database.retention_trades_days`.
+-- Grain: venue, symbol, trade_id, as in trades. No view reads it, so that what arrives here changes no bar.
+CREATE TABLE IF NOT EXISTS trades_archive (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, side SYMBOL, source SYMBOL, trade_id VARCHAR, seq LONG,
+  price DOUBLE, amount DOUBLE, received_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, venue, symbol, trade_id);
+
 -- quotes: a change of the best bid or ask.
 -- Grain: venue, symbol, update_id. ts_source says whose clock ts is: some venues' frames carry no time.
 CREATE TABLE IF NOT EXISTS quotes (

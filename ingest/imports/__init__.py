@@ -1,0 +1,6 @@
+"""Moving in: files that others wrote become rows."""
+
+from typing import Literal
+
+LayoutName = Literal["binance-aggtrades", "binance-klines", "freqtrade-trades", "freqtrade-ohlcv", "nautilus-trades"]
+"""What a file can be."""
