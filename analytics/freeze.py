@@ -21,7 +21,7 @@ from analytics.facts import (
 )
 from analytics.scoring import Scorer
 from analytics.truth import NOTHING_FROZEN, FrozenFacts, Truth, TruthReader
-from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock
+from ares.clock import DAY_NS, MINUTE_NS, NANOS_PER_SECOND, Clock
 from ares.errors import StoreUnavailable
 from ares.model.row import Row
 from ares.store import RowWriter
@@ -30,7 +30,6 @@ from ares.telemetry import get_logger, metrics, observability, trace_id_of
 log = get_logger(__name__)
 
 FROZEN_TABLES = ("bar_facts", "feature_values", "signal_values", "predictions")
-DAY_NS = 24 * 3_600 * NANOS_PER_SECOND
 WRITE_ROWS_MAX = 20_000
 RECENT_S = 240.0
 """How old a bar may be, by our clock, to be looked for in the statements whose plans are cached."""

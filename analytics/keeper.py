@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from analytics.facts import Span, chunks, due_ns, newest_due, same, spans_to_recheck
-from analytics.freeze import DAY_NS, WARM_UP_BARS_MAX, Freezer
+from analytics.freeze import WARM_UP_BARS_MAX, Freezer
 from analytics.truth import QUERIES
-from ares.clock import MINUTE_NS, NANOS_PER_SECOND, floor_ns, to_datetime
+from ares.clock import DAY_NS, MINUTE_NS, NANOS_PER_SECOND, floor_ns, to_datetime
 from ares.store import Param, Record
 from ares.store.pool import as_int, as_str
 from ares.telemetry import get_logger, metrics

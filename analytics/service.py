@@ -6,12 +6,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from analytics.freeze import DAY_NS, Freezer
+from analytics.freeze import Freezer
 from analytics.jobs import TRAIN
 from analytics.keeper import Keeper, Pace
 from analytics.scoring import Scorer
 from analytics.truth import TruthReader
-from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND
+from ares.clock import DAY_NS, HOUR_NS, MINUTE_NS, NANOS_PER_SECOND
 from ares.config import AresConfig
 from ares.errors import AresError, StoreError
 from ares.resilience import Backoff

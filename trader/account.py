@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from ares.clock import NANOS_PER_SECOND, Clock, floor_ns
+from ares.clock import DAY_NS, NANOS_PER_SECOND, Clock, floor_ns
 from ares.control import ControlStore
 from ares.errors import VenueRejected
 from ares.events.types import Origin
@@ -26,7 +26,6 @@ from trader.portfolio.sizing import Grid
 from trader.rows import Equity, Identity, balance_rows, equity_row
 from trader.venues.gateway import Balance, VenueGateway
 
-DAY_NS = 86_400 * 1_000_000_000
 PAGES_MAX = 20
 """Pages of executions read in one sweep; the rest follows in the next."""
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ares.clock import MINUTE_NS
 from ares.errors import UsageError
 from ingest.imports.columns import Block
-from ingest.imports.judging import MINUTE_NS, CandleColumns
+from ingest.imports.judging import CandleColumns
 
 NEEDED = (
     "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count", "taker_buy_volume",

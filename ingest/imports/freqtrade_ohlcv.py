@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ares.clock import MINUTE_NS
 from ares.errors import UsageError
 from ingest.imports.columns import Block
-from ingest.imports.judging import MINUTE_NS, CandleColumns
+from ingest.imports.judging import CandleColumns
 
 NEEDED = ("date", "open", "high", "low", "close", "volume")
 
