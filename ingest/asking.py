@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 
 from ares.clock import HOUR_NS, NANOS_PER_MILLI, SystemClock
@@ -16,7 +15,7 @@ from ingest.desk import Desk
 from ingest.history import SoundHistory
 from ingest.recovery import Recovery
 from ingest.service import lane_of, limits_of, venue_config
-from ingest.sink import Sink
+from ingest.sink import Sink, running
 from ingest.validation import Validator
 from ingest.venues.registry import create_feed, create_history
 
@@ -62,19 +61,17 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     past = Sink(lane_of("past", settings), writer, clock, backoff)
     retention_days = config.database.retention_trades_days
     past.route = lambda rows: archived(rows, kept_from_ns(clock.now_ns(), retention_days))
-    writing = asyncio.create_task(past.run())
     try:
         async with await Database.connect(config.database) as database:
             recovery = Recovery(database, settings.venue, clock, retention_days)
             await recovery.settle()
             known = await recovery.known(symbol)
         desk.resume(symbol, known.trades, known.watermark_ns)
-        trades = await TradeBackfill(desk, history, past, clock, report).run(symbol, hours, backoff)
-        start_ns = clock.now_ns() - round(hours * HOUR_NS)
-        bars = await BarKeeper(settings.venue, history, past, clock).backfill(symbol, start_ns, backoff)
+        async with running([past]):
+            trades = await TradeBackfill(desk, history, past, clock, report).run(symbol, hours, backoff)
+            start_ns = clock.now_ns() - round(hours * HOUR_NS)
+            bars = await BarKeeper(settings.venue, history, past, clock).backfill(symbol, start_ns, backoff)
     finally:
-        writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
         await source.close()
         await writer.close()
     return trades, bars

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -202,3 +203,16 @@ class Sink:
             raise StoreUnavailable(f"the store refuses a row of {row.table} and its quarantine too: {error}") from None
         metrics.INGEST_QUARANTINED.labels(row.table, "row").inc()
         log.error("row_refused", table=row.table, cause=str(error))
+
+
+@asynccontextmanager
+async def running(lanes: Sequence[Sink]) -> AsyncIterator[None]:
+    """Lanes that write as long as the body runs; one that fails ends the body with its error."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(lane.run()) for lane in lanes]
+            yield
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None

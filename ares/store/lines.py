@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Protocol, cast
 
 import numpy as np
@@ -46,6 +47,14 @@ class Maker(Protocol):
     def new_buffer(self) -> Buffer: ...
 
 
+@cache
+def maker() -> Maker:
+    """The process's one sender: the client takes offence at many."""
+    sender = cast("Maker", Sender.from_conf(NOWHERE))
+    sender.establish()
+    return sender
+
+
 class Lines:
     """Encodes rows; not to be shared between threads.
 
@@ -54,9 +63,7 @@ class Lines:
     """
 
     def __init__(self) -> None:
-        maker = cast("Maker", Sender.from_conf(NOWHERE))
-        maker.establish()
-        self._buffer = maker.new_buffer()
+        self._buffer = maker().new_buffer()
         self._prefixes: dict[tuple[str, ...], bytes] = {}
 
     def of(self, entries: Sequence[Entry]) -> bytes:

@@ -29,7 +29,7 @@ from ingest.imports.judging import CHANNEL, Target, TradeColumns, contradictions
 from ingest.imports.layouts import Layout, layout_of
 from ingest.imports.segments import SEQ_MAX, Segments
 from ingest.ranges import Span
-from ingest.sink import Lane, Sink
+from ingest.sink import Lane, Sink, running
 
 log = get_logger(__name__)
 
@@ -259,14 +259,10 @@ async def importer_of(config: AresConfig, order: Order, clock: Clock, backoff: B
     turn = threading.Lock()
     writers = [RowWriter(config.database, turn) for _ in range(LANES)]
     lanes = [Sink(shape, writer, clock, backoff) for writer in writers]
-    writing = [asyncio.create_task(lane.run()) for lane in lanes]
     try:
-        async with await Database.connect(config.database) as database:
+        async with await Database.connect(config.database) as database, running(lanes):
             oldest_ns = kept_from_ns(now_ns, config.database.retention_trades_days)
             yield Importer(database, lanes, target, clock, oldest_ns)
     finally:
-        for task in writing:
-            task.cancel()
-        await asyncio.gather(*writing, return_exceptions=True)
         for writer in writers:
             await writer.close()
