@@ -17,7 +17,7 @@ from ares.model.row import Row
 from ares.resilience import Backoff
 from ingest.batches import staged
 from ingest.gaps import Gap, Where
-from ingest.sink import Lane, Sink
+from ingest.sink import Lane, Sink, running
 
 T0 = 1_700_000_000_000_000_000
 WHERE = Where("sim", "BTC/USDT", "trades")
@@ -57,12 +57,8 @@ async def sink(disk: Disk, *, queue_rows_max: int = 100, batch_rows_max: int = 8
         SystemClock(),
         Backoff(0.001, 0.002, random.Random(1)),
     )
-    task = asyncio.create_task(lane.run())
-    try:
+    async with running([lane]):
         yield lane
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def seqs(rows: Sequence[Row]) -> list[object]:
@@ -175,3 +171,26 @@ def test_a_batch_is_written_holes_first_then_market_then_healing_then_publicatio
     assert [row.table for part in parts for row in part] == ["gaps", "trades", "trades", "gaps", "ingest_watermarks"]
     assert seqs(parts[1]) == [1, 2]
     assert parts[0][0].symbols["status"] == "open"
+
+
+async def test_lane_that_fails_ends_what_waits_for_it() -> None:
+    class Broken(Disk):
+        async def write(self, rows: Sequence[Row]) -> None:
+            raise MemoryError
+
+    async def waits() -> None:
+        async with asyncio.timeout(5), sink(Broken()) as lane:
+            await lane.put([trade(1)])
+            await lane.drain()
+
+    with pytest.raises(MemoryError):
+        await waits()
+
+
+async def test_error_of_the_body_comes_out_as_itself() -> None:
+    async def fails() -> None:
+        async with sink(Disk()):
+            raise StoreRejected("mine")
+
+    with pytest.raises(StoreRejected, match="mine"):
+        await fails()
