@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from types import MappingProxyType
 
 from ares.errors import VenueError, VenueRejected
 from ares.model.market import Entry, TradeRun
@@ -16,6 +17,9 @@ from ingest.sink import Sink
 
 log = get_logger(__name__)
 
+SHED_FROM: Mapping[Channel, float] = MappingProxyType({"books": 0.8, "quotes": 0.9})
+"""Books and quotes are worth least later: what they said is soon said again."""
+
 
 async def collect(feed: Feed, channel: Channel, desk: Desk, sink: Sink, backoff: Backoff) -> None:
     """Stream one channel into the store until cancelled.
@@ -27,6 +31,7 @@ async def collect(feed: Feed, channel: Channel, desk: Desk, sink: Sink, backoff:
         try:
             async with aclosing(feed.frames(channel)) as batches:
                 async for frames in batches:
+                    desk.shed = shed_channels(sink.pressure)
                     rows = desk.rows_of(feed, frames)
                     count_gaps(rows)
                     await sink.put(rows)
@@ -42,6 +47,15 @@ async def collect(feed: Feed, channel: Channel, desk: Desk, sink: Sink, backoff:
             await desk.clock.sleep(wait_s)
         else:
             raise AssertionError("Feed.frames() returned; it must raise VenueError")
+
+
+def shed_channels(pressure: float) -> frozenset[Channel]:
+    """What is dropped when so much of the room is taken: books first, then quotes. Trades wait until there is room.
+
+    >>> sorted(shed_channels(0.95))
+    ['books', 'quotes']
+    """
+    return frozenset(channel for channel, share in SHED_FROM.items() if pressure >= share)
 
 
 def cause_of(error: VenueError) -> Cause:

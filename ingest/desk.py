@@ -44,6 +44,8 @@ class Desk:
     ledger: Ledger = field(init=False)
     validator: Validator = field(init=False)
     recent: dict[tuple[Channel, str], deque[int]] = field(default_factory=dict)
+    shed: frozenset[Channel] = frozenset()
+    """Channels whose events are dropped now; that is an outage of theirs."""
 
     def __post_init__(self) -> None:
         self.intakes = {symbol: TradeIntake(self.venue, symbol) for symbol in self.symbols}
@@ -85,7 +87,7 @@ class Desk:
             return ()
         if frames[0].channel == "trades":
             return self._trades_at_once(feed.runs(frames))
-        if frames[0].channel == "quotes":
+        if frames[0].channel == "quotes" and "quotes" not in self.shed:
             return self._quotes_at_once(feed, frames)
         return None
 
@@ -175,6 +177,9 @@ class Desk:
         return list(accepted.rows)
 
     def _rows_of_state(self, event: Quote | Book, channel: Channel) -> list[Storable]:
+        if channel in self.shed:
+            metrics.INGEST_SHED.labels(channel).inc()
+            return list(self.outages[channel].interrupted(event.symbol, "shed", self.clock.now_ns()))
         recent = self.recent.setdefault((channel, event.symbol), deque(maxlen=RECENT_IDS))
         if event.update_id in recent:
             metrics.INGEST_DUPLICATES.labels(channel, event.symbol).inc()

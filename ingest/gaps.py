@@ -8,7 +8,7 @@ from typing import Literal
 from ares.model.row import Row, UtcNs
 from ingest.feed import Channel
 
-Loss = Literal["disconnect", "silence", "refused", "id_jump", "checksum", "crossed"]
+Loss = Literal["disconnect", "silence", "refused", "id_jump", "checksum", "crossed", "shed"]
 """Why something of the stream did not come, or is not believed."""
 Discovery = Literal["restart", "unrecorded", "backfill", "rejected", "import"]
 """How a hole was found later."""

@@ -27,6 +27,7 @@ from ingest.imports.account import ImportAccount
 from ingest.quality import Inspector
 from ingest.recovery import Recovery
 from ingest.sink import Lane, Sink
+from ingest.spool import Spool
 from ingest.stalls import StallWatch
 from ingest.validation import Limits, Validator
 from ingest.venues.registry import create_feed, create_history
@@ -60,8 +61,8 @@ class Ingest:
         self._past_writer = RowWriter(context.config.database)
         self._live = self._sink("live", self._live_writer)
         self._past = self._sink("past", self._past_writer)
-        self._live.on_acked = self._desk.ledger.acked
-        self._live.on_refused = self._desk.refused
+        self._live.on_refused = self._desk.refused_history
+        self._spool = spool_of(context) if settings.spool_mb_max else None
         self._past.route = lambda rows: archived(rows, retained_from_ns(context))
         self._past.on_acked = self._desk.ledger.acked_from_history
         self._past.on_refused = self._desk.refused_history
@@ -83,6 +84,9 @@ class Ingest:
     async def start(self) -> None:
         """Reach the store and, if it answers, the venue. Raises `UnknownSymbol`, `StoreUnavailable`."""
         self._database = await Database.connect(self._config.database)
+        if self._spool is not None:
+            self._spool.open()
+            self._live.spill_to(self._spool)
         self._lanes = [asyncio.create_task(lane.run(), name="lane") for lane in (self._live, self._past)]
         try:
             self._instruments = list(await self._feed.open())
@@ -136,6 +140,9 @@ class Ingest:
         for lane in self._lanes:
             lane.cancel()
         await asyncio.gather(*self._lanes, return_exceptions=True)
+        self._live.leave()
+        if self._spool is not None:
+            self._spool.close()
         for writer in (self._live_writer, self._past_writer):
             await writer.close()
         if self._history is not None:
@@ -150,7 +157,8 @@ class Ingest:
         if self._state:
             return Health(ready=False, detail=self._state)
         if not (self._live.writable and self._past.writable):
-            return Health(ready=False, detail=f"the store takes no rows, {self._live.depth} wait")
+            full = f". {self._live.trouble}" if self._live.trouble else ""
+            return Health(ready=False, detail=f"the store takes no rows, {self._live.depth} wait{full}")
         return Health(ready=not dead, detail=f"no stream of {', '.join(dead)}" if dead else "")
 
     def _report_unreachable(self, error: VenueError) -> None:
@@ -169,8 +177,13 @@ class Ingest:
         return self._instruments
 
     async def _recover(self, instruments: list[Instrument]) -> Recovery:
-        """Continue from what is stored; record what was missed."""
+        """Store what the process before us left on disk, then continue from what is stored; record what was missed."""
         assert self._database is not None
+        if self._live.depth:
+            log.info("spool_found", venue=self._desk.venue, rows=self._live.depth)
+        await self._live.drain()
+        self._live.on_acked = self._desk.ledger.acked
+        self._live.on_refused = self._desk.refused
         retention_days = self._config.database.retention_trades_days
         recovery = Recovery(self._database, self._desk.venue, self._clock, retention_days)
         await recovery.settle()
@@ -247,6 +260,13 @@ async def watch(lane: asyncio.Task[None]) -> None:
 def lane_of(name: str, settings: IngestConfig) -> Lane:
     """The shape of a lane."""
     return Lane(name, settings.venue, settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
+
+
+def spool_of(context: ServiceContext) -> Spool:
+    """Where what the store does not take waits, by venue; not opened."""
+    settings = context.config.ingest
+    folder = context.state_dir / "spool" / settings.venue
+    return Spool(folder, settings.spool_mb_max * 2**20, settings.spool_sync_s, context.clock)
 
 
 def room_of(feed: Feed, settings: IngestConfig) -> BookRoom:

@@ -1,7 +1,8 @@
 """Rows on their way into the store: a bounded queue, ordered batches, and an answer for every row.
 
 A row leaves the queue when the store acknowledged it, or when it lies in `quarantine` because the store refuses it.
-While the store is away the same batch is tried again for ever; the queue fills, `put` waits, nobody reads the venue's
+While the store is away the same batch is tried again for ever, and the queue fills. What it cannot hold goes to a
+spool on disk, and comes back in order. Where there is no spool, or it is full, `put` waits: nobody reads the venue's
 line, and what it says after it hung up for that shows as a jump of ids and is fetched later.
 """
 
@@ -18,12 +19,16 @@ from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.model.market import Entry, TradeRun, rows_in, size
 from ares.model.row import Storable
-from ares.resilience import Backoff
+from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics, observability, trace_id_of
 from ingest.batches import oldest_streamed_ns, row_text, rows_by_table, staged, trades_by_minute
 from ingest.feed import Rejected
+from ingest.spool import Spool, SpoolFull
 
 log = get_logger(__name__)
+
+FULL_POLL_S = 0.5
+"""How often a full spool is asked again."""
 
 
 class Writer(Protocol):
@@ -52,12 +57,14 @@ class Sink:
 
     def __init__(self, lane: Lane, writer: Writer, clock: Clock, backoff: Backoff) -> None:
         self._lane = lane
+        self._spool: Spool | None = None
         self._writer = writer
         self._clock = clock
         self._backoff = backoff
         self._queue: deque[Entry] = deque()
         self._changed = asyncio.Condition()
         self._queued = 0
+        self._under_way: Sequence[Entry] = ()
         self._taken_in = 0
         self._dealt_with = 0
         self._hurried = False
@@ -71,25 +78,76 @@ class Sink:
         """Cut the next batches by another shape."""
         self._lane = lane
 
+    def spill_to(self, spool: Spool) -> None:
+        """Hold there what the queue cannot, and write first what lies there already."""
+        self._spool = spool
+        self._taken_in += spool.rows
+
+    def leave(self) -> None:
+        """Once nothing runs any more: put what is not acknowledged into the spool, where the next process finds it."""
+        rest = [*self._under_way, *self._queue]
+        if self._spool is None or not rest:
+            return
+        keep = self._spool.prepend if self._spool.rows else self._spool.append
+        try:
+            keep(rest)
+        except SpoolFull as error:
+            log.warning("rows_not_kept", lane=self._lane.name, rows=rows_in(rest), cause=str(error))
+
     @property
     def depth(self) -> int:
         """Rows that are not acknowledged yet, those of the batch under way included."""
         return self._taken_in - self._dealt_with
 
+    @property
+    def pressure(self) -> float:
+        """How much of the room is taken for what the store does not take now, from 0 to 1: see `shed_channels`."""
+        if self._spool is not None:
+            return self._spool.share
+        return 0.0 if self.writable else min(1.0, self._queued / self._lane.queue_rows_max)
+
+    @property
+    def trouble(self) -> str:
+        """Why less is held than should be; nothing where all is well."""
+        return "" if self._spool is None else self._spool.fault
+
     async def put(self, rows: Sequence[Entry]) -> None:
-        """Enter rows, waiting while the queue is full. Rows put together enter together."""
+        """Enter rows, waiting while there is no room. Rows put together enter together."""
         if not rows:
             return
         rows = self.route(rows)
         count = rows_in(rows)
-        async with self._changed:
-            fits = self._lane.queue_rows_max - count
-            await self._changed.wait_for(lambda: self._queued <= max(0, fits))
-            self._queue.extend(rows)
-            self._queued += count
-            self._taken_in += count
-            self._changed.notify_all()
+        while not await self._entered(rows, count):
+            await self._clock.sleep(FULL_POLL_S)
         metrics.INGEST_QUEUE_ROWS.labels(self._lane.name).set(self.depth)
+
+    async def _entered(self, rows: Sequence[Entry], count: int) -> bool:
+        """Whether rows are in the queue or, once that is full and until all of it is back, in the spool."""
+        fits = max(0, self._lane.queue_rows_max - count)
+        async with self._changed:
+            if self._spool is None:
+                await self._changed.wait_for(lambda: self._queued <= fits)
+            if self._spool is None or (self._spool.rows == 0 and self._queued <= fits):
+                self._queue.extend(rows)
+                self._queued += count
+                self._taken_in += count
+            else:
+                await to_the_end(self._to_spool(self._spool, rows, count))
+                if self._spool.fault:
+                    return False
+            self._changed.notify_all()
+        return True
+
+    async def _to_spool(self, spool: Spool, rows: Sequence[Entry], count: int) -> None:
+        was_full = bool(spool.fault)
+        try:
+            await asyncio.to_thread(spool.append, rows)
+        except SpoolFull as error:
+            if not was_full:
+                log.error("spool_full", lane=self._lane.name, cause=str(error), rows=spool.rows)
+        else:
+            self._taken_in += count
+        gauge_spool(spool)
 
     async def drain(self) -> None:
         """Return once everything that was put before is dealt with."""
@@ -104,7 +162,11 @@ class Sink:
         while True:
             batch = await self._next_batch()
             await self._write_through(batch)
+            if self._spool is not None and self._spool.size:
+                await asyncio.to_thread(self._spool.forget)
+                gauge_spool(self._spool)
             async with self._changed:
+                self._under_way = ()
                 self._dealt_with += rows_in(batch)
                 self._changed.notify_all()
             metrics.INGEST_QUEUE_ROWS.labels(self._lane.name).set(self.depth)
@@ -116,7 +178,9 @@ class Sink:
         less by the row.
         """
         async with self._changed:
-            await self._changed.wait_for(lambda: bool(self._queue))
+            await self._changed.wait_for(lambda: bool(self._queue or (self._spool and self._spool.rows)))
+            if not self._queue and self._spool is not None:
+                return await self._from_spool(self._spool)
         due_s = self._clock.monotonic_s() + min(self._last_write_s / 2, self._lane.batch_s_max)
         while self._queued < self._lane.batch_rows_max and not self._hurried:
             wait_s = due_s - self._clock.monotonic_s()
@@ -131,7 +195,15 @@ class Sink:
                 batch.append(self._queue.popleft())
                 count += size(batch[-1])
             self._queued -= count
+            self._under_way = batch
             self._changed.notify_all()
+        return batch
+
+    async def _from_spool(self, spool: Spool) -> list[Entry]:
+        """The oldest rows of the spool, which stay there until they are acknowledged."""
+        before = spool.rows
+        batch = await asyncio.to_thread(spool.take, self._lane.batch_rows_max)
+        self._dealt_with += before - spool.rows - rows_in(batch)
         return batch
 
     async def _write_through(self, batch: Sequence[Entry]) -> None:
@@ -216,3 +288,9 @@ async def running(lanes: Sequence[Sink]) -> AsyncIterator[None]:
                 task.cancel()
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
+
+
+def gauge_spool(spool: Spool) -> None:
+    """Show how much waits on disk, and whether more can."""
+    metrics.INGEST_SPOOL_BYTES.set(spool.size)
+    metrics.INGEST_SPOOL_FULL.set(bool(spool.fault))

@@ -162,6 +162,10 @@ class IngestConfig(Section):
     book_levels: Count = 20
     book_s_min: Reloadable[Seconds] = Field(0.25, description="a book of one symbol is written at most this often")
     queue_rows_max: Count = 200_000
+    spool_mb_max: Annotated[int, Field(ge=0)] = Field(
+        1024, description="on disk, what the queue cannot hold while the store is away; 0: none"
+    )
+    spool_sync_s: Seconds = Field(1.0, description="so much of the spool a power cut may cost")
     batch_rows_max: Reloadable[Count] = 100_000
     batch_s_max: Reloadable[Seconds] = Field(0.1, description="a batch waits half a write's time, and never longer")
     silence_s_max: Reloadable[Seconds] = Field(30.0, description="a stream without a frame for longer is reconnected")

@@ -58,7 +58,7 @@ class Instrument:
         )
 
 
-class Trade(msgspec.Struct, frozen=True, gc=False):
+class Trade(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """A public trade; `side` is the taker's. `seq` orders trades that share a timestamp (the numeric id)."""
 
     venue: str
@@ -89,7 +89,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
         }
 
 
-class TradeRun(msgspec.Struct, frozen=True, gc=False):
+class TradeRun(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """Trades of one symbol, column by column: what a burst is made of, or a piece of a file.
 
     A stream's leaves none out between the first and the last; a file's may. Its ids are the decimal form of
@@ -155,7 +155,7 @@ def rows_in(entries: Iterable[Entry]) -> int:
     return sum(map(size, entries))
 
 
-class Quote(msgspec.Struct, frozen=True, gc=False):
+class Quote(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """Best bid and ask after a change; `ts_source` says whose clock `ts_ns` is (some frames carry no time)."""
 
     venue: str
@@ -187,7 +187,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
         }
 
 
-class Book(msgspec.Struct, frozen=True, gc=False):
+class Book(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """Top of an order book: `bids` and `asks` are (price, amount), best first."""
 
     venue: str
@@ -215,7 +215,7 @@ class Book(msgspec.Struct, frozen=True, gc=False):
         }
 
 
-class Bar(msgspec.Struct, frozen=True, gc=False):
+class Bar(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """The venue's own candle for the minute that starts at `ts_ns`; `cost` and `volume` in quote and base.
 
     `trades` and what takers bought are None where the venue does not tell them.

@@ -54,6 +54,9 @@ JOB_RUNS = Counter("ares_job_runs_total", "Runs of scheduled jobs", ["job", "sta
 # Ingest
 INGEST_ROWS = Counter("ares_ingest_rows_total", "Rows that QuestDB acknowledged", ["table"])
 INGEST_QUEUE_ROWS = Gauge("ares_ingest_queue_rows", "Rows that are not acknowledged yet", ["lane"])
+INGEST_SPOOL_BYTES = Gauge("ares_ingest_spool_bytes", "On disk, to be written to the store")
+INGEST_SPOOL_FULL = Gauge("ares_ingest_spool_full", "1 while the spool takes nothing more")
+INGEST_SHED = Counter("ares_ingest_shed_total", "Quotes and books dropped for want of room", ["channel"])
 INGEST_WRITE_FAILURES = Counter("ares_ingest_write_failures_total", "Batches to be repeated", ["lane", "cause"])
 INGEST_QUARANTINED = Counter("ares_ingest_quarantined_total", "Frames and rows refused", ["channel", "field"])
 INGEST_DUPLICATES = Counter("ares_ingest_duplicates_total", "Events that had been seen before", ["channel", "symbol"])
