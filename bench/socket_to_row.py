@@ -1,7 +1,8 @@
 """From a venue's WebSocket to rows that can be read: Ares, cryptofeed's QuestDB backend, and QuestDB's client alone.
 
 Each contestant is a process of its own against the same QuestDB and the same real frames, in turns. CPU seconds are the
-collector's alone, from its first frame to the moment the last row can be read.
+collector's alone, from its first frame to the moment the last row can be read. Trades of a run happened in the seconds
+before it and after those of every run before, as in a stream: rows are appended, not merged into what is there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ MESSAGES = 300_000
 PACED_MESSAGES = 50_000
 PACE = 5_000
 GIVEN_UP_S = 15.0
+SPAN_MS = 10_000
+"""From the first to the last event of a run."""
 PEERS_TABLE = """
 CREATE TABLE "trades-BINANCE" (
   symbol SYMBOL, side SYMBOL, type SYMBOL, price DOUBLE, amount DOUBLE, id VARCHAR, receipt_timestamp TIMESTAMP,
@@ -66,19 +69,27 @@ class Arena:
 
     config: DatabaseConfig
     names: Iterator[int] = field(default_factory=count)
+    told_until_ms: int = 0
+
+    def next_span(self) -> Sequence[str]:
+        """First moment and length of a run's market, in ms: over by now, and begun after that of the last run."""
+        began_ms = max(self.told_until_ms, int(time.time() * 1_000) - SPAN_MS)
+        self.told_until_ms = began_ms + SPAN_MS
+        time.sleep(max(0.0, self.told_until_ms / 1_000 - time.time()))
+        return str(began_ms), str(SPAN_MS)
 
     def ares(self, messages: int, rate: int) -> Run:
         venue = f"v{next(self.names)}"
         database = {name: str(getattr(self.config, name)) for name in ("http_port", "pg_port", "health_port")}
         environment = {f"ARES_DATABASE__{name.upper()}": value for name, value in database.items()}
-        with venue_server(messages, rate) as (port, server):
+        with venue_server(messages, rate, self.next_span()) as (port, server):
             command = [sys.executable, str(HERE / "collect_ares.py"), str(port), venue]
             return self.watched(Contestant(command, venue=venue, environment=environment), messages, server)
 
     def cryptofeed(self, messages: int, rate: int) -> Run:
         asyncio.run(self.make_room())
         user = f"{self.config.user}:{self.config.password.get_secret_value()}"
-        with venue_server(messages, rate) as (port, server):
+        with venue_server(messages, rate, self.next_span()) as (port, server):
             script = str(PEERS / "collect_cryptofeed.py")
             command = [str(peers_python()), script, str(port), user, str(self.config.http_port)]
             return self.watched(Contestant(command, 'SELECT count() AS n FROM "trades-BINANCE"'), messages, server)
@@ -87,7 +98,7 @@ class Arena:
         venue = f"v{next(self.names)}"
         secret = self.config.password.get_secret_value()
         conf = f"http::addr={self.config.host}:{self.config.http_port};username={self.config.user};password={secret};"
-        command = [str(peers_python()), str(PEERS / "load_dataframe.py"), conf, venue, str(messages)]
+        command = [str(peers_python()), str(PEERS / "load_dataframe.py"), conf, venue, str(messages), *self.next_span()]
         return self.watched(Contestant(command, venue=venue), messages, None)
 
     async def make_room(self) -> None:
@@ -136,10 +147,10 @@ class Arena:
 
 
 @contextmanager
-def venue_server(messages: int, rate: int) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def venue_server(messages: int, rate: int, span: Sequence[str]) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """A venue that is ready for one client."""
     (port,) = free_ports(1)
-    command = [sys.executable, str(HERE / "venue_server.py"), str(port), str(messages), str(rate)]
+    command = [sys.executable, str(HERE / "venue_server.py"), str(port), str(messages), str(rate), *span]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         server.stdout.readline()

@@ -1,9 +1,9 @@
 """A WebSocket server that sends trades of a real recording as fast as they are taken, or paced; a process of its own.
 
-usage: venue_server.py PORT MESSAGES RATE     RATE = messages a second, 0 = at once
-Frames are made before the first client comes. An address with /stream gets wrapped frames at once, any other gets raw
-ones after its first message, which is answered as the venue does. When a paced frame is sent is written to standard
-output at the end, as one line of JSON: seconds of CLOCK_MONOTONIC.
+usage: venue_server.py PORT MESSAGES RATE START_MS SPAN_MS     RATE = messages a second, 0 = at once
+Trades happen evenly in the SPAN_MS after START_MS. Frames are made before the first client comes. An address with /stream
+gets wrapped frames at once, any other gets raw ones after its first message, which is answered as the venue does. When
+a paced frame is sent is written to standard output at the end, as one line of JSON: seconds of CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ RECORDING = Path(__file__).resolve().parents[1] / "simulator" / "recordings" / "
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def trades(count: int) -> list[bytes]:
+def trades(count: int, start_ms: int, span_ms: int) -> list[bytes]:
     """Recorded prices, amounts and sides, over and over; ids that run on, at times that run on."""
     with gzip.open(RECORDING, "rb") as lines:
         recorded = [json.loads(line.partition(b" ")[2])["data"] for line in lines if b"@trade" in line[:60]]
-    began_ms = int(time.time() * 1000) - count // 10
     made = []
     for number in range(count):
         each = recorded[number % len(recorded)]
-        ms, seq = began_ms + number // 10, number + 1
+        ms, seq = start_ms + number * span_ms // count, number + 1
         event = {"e": "aggTrade", "E": ms + 1, "s": "BTCUSDT", "a": seq, "p": each["p"], "q": each["q"], "f": seq}
         event |= {"l": seq, "T": ms, "m": each["m"], "M": True}
         made.append(json.dumps(event, separators=(",", ":")).encode())
@@ -82,8 +81,8 @@ def serve(line: socket.socket, events: list[bytes], rate: int) -> list[float]:
 
 
 def main() -> None:
-    port, count, rate = (int(word) for word in sys.argv[1:])
-    events = trades(count)
+    port, count, rate, start_ms, span_ms = (int(word) for word in sys.argv[1:])
+    events = trades(count, start_ms, span_ms)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))

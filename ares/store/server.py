@@ -199,6 +199,8 @@ class EmbeddedQuestDB:
                 start_new_session=True,
                 preexec_fn=before_exec,  # noqa: PLW1509 - one prctl call, before any thread of the child exists
             )
+        if self._child is not None:
+            self._child.wait()  # it is gone, or this one could not run; nobody else buries it
         self._child = child
         config = self.config
         started_at_s = psutil.Process(child.pid).create_time()

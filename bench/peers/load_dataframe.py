@@ -1,4 +1,5 @@
-"""QuestDB's own client alone: the same trades as a data frame, sent and acknowledged. usage: load_dataframe.py CONF VENUE COUNT.
+"""QuestDB's own client alone: the same trades as a data frame, sent and acknowledged.
+usage: load_dataframe.py CONF VENUE COUNT START_MS SPAN_MS
 
 The frame is made before the clock starts. Prints what `collect_ares.py` prints.
 """
@@ -13,10 +14,10 @@ import numpy as np
 import pandas as pd
 from questdb import Sender
 
-conf, venue, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+conf, venue = sys.argv[1:3]
+count, start_ms, span_ms = (int(word) for word in sys.argv[3:])
 ids = np.arange(1, count + 1)
-now_ms = int(time.time() * 1000) - count // 10
-moments = ((now_ms + ids // 10) * 1_000_000).view("M8[ns]")
+moments = ((start_ms + (ids - 1) * span_ms // count) * 1_000_000).view("M8[ns]")
 frame = pd.DataFrame(
     {
         "ts": moments,
