@@ -1,9 +1,10 @@
 """A WebSocket server that sends trades of a real recording as fast as they are taken, or paced; a process of its own.
 
 usage: venue_server.py PORT MESSAGES RATE START_MS SPAN_MS     RATE = messages a second, 0 = at once
-Trades happen evenly in the SPAN_MS after START_MS. Frames are made before the first client comes. An address with /stream
-gets wrapped frames at once, any other gets raw ones after its first message, which is answered as the venue does. When
-a paced frame is sent is written to standard output at the end, as one line of JSON: seconds of CLOCK_MONOTONIC.
+Trades happen evenly in the SPAN_MS after START_MS. Frames are made before the first client comes. An address with
+/stream gets wrapped frames at once, any other gets raw ones after its first message, which is answered as the venue
+does. When a paced frame is sent is written to standard output at the end, as one line of JSON: seconds of
+CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
