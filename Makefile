@@ -14,12 +14,15 @@ RELOADS ?= 200
 ENTRIES ?= 1000000
 EVENTS ?= 1000000
 DRAINS ?= 50
+KILLS ?= 50
+STORE_KILLS ?= 20
+AWAY_S ?= 120
 ONLY ?=
 OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz supply-chain vaultd test-vault audit-proof replay-proof storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz supply-chain vaultd test-vault audit-proof replay-proof crash-proof storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +80,9 @@ audit-proof: .venv/ready ## every attack on an audit chain of ENTRIES (1000000) 
 
 replay-proof: .venv/ready ## all tables are rebuilt from EVENTS (1000000) events, proved equal, and the rate is told
 	ARES_TEST_EVENTS=$(EVENTS) $(BIN)/python -m pytest -q tests/integration/test_events_replay.py $(ARGS)
+
+crash-proof: .venv/ready ## 20,000 trades a second; the collector is killed KILLS times (50), the store STORE_KILLS times (20) and away AWAY_S (120)
+	ARES_TEST_RATE=10000 ARES_TEST_KILLS=$(KILLS) ARES_TEST_STORE_KILLS=$(STORE_KILLS) ARES_TEST_AWAY_S=$(AWAY_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_crashes.py $(ARGS)
 
 storm: .venv/ready ## the running demo: its settings change RELOADS times (200), its services end DRAINS times (50)
 	ARES_TEST_RELOADS=$(RELOADS) ARES_TEST_DRAINS=$(DRAINS) $(BIN)/python -m pytest tests/acceptance/test_demo.py tests/integration/test_config_reload.py tests/integration/test_ingest_service.py $(ARGS)
