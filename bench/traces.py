@@ -28,16 +28,18 @@ from ingest.sink import Lane, Sink
 
 ROWS = 50_000
 BATCH_ROWS = 1_000
-BASE_NS = 1_760_000_000 * NANOS_PER_SECOND
+BASE_NS = 1_740_000_000 * NANOS_PER_SECOND
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
+UNREFRESHED = "SELECT view_name FROM materialized_views() WHERE refresh_base_table_txn < base_table_txn"
+"""Views that the server still has work with, which the next run would pay for."""
 
 
 @dataclass
 class Arena:
-    """A server of its own; a venue per round."""
+    """A server of its own. A run has a venue of its own and happens after the runs before it: rows are appended."""
 
     config: DatabaseConfig
-    venues: Iterator[int] = field(default_factory=count)
+    runs: Iterator[int] = field(default_factory=count)
     missing: int = 0
 
     def with_share(self, share: float) -> Run:
@@ -51,8 +53,13 @@ class Arena:
 
     async def _ingest(self) -> float:
         """Rows per second from the queue to the acknowledgement."""
-        venue = f"v{next(self.venues)}"
-        runs = [run_of(venue, symbol, first) for first in range(0, ROWS // 2, BATCH_ROWS // 2) for symbol in SYMBOLS]
+        number = next(self.runs)
+        venue, base_ns = f"v{number}", BASE_NS + number * ROWS // 2 * NANOS_PER_SECOND
+        runs = [
+            run_of(venue, symbol, first, base_ns)
+            for first in range(0, ROWS // 2, BATCH_ROWS // 2)
+            for symbol in SYMBOLS
+        ]
         writer = RowWriter(self.config)
         lane = Lane("live", venue, queue_rows_max=ROWS, batch_rows_max=BATCH_ROWS, batch_s_max=0.001)
         sink = Sink(lane, writer, SystemClock(), Backoff(0.1, 1.0, random.Random(1)))
@@ -75,14 +82,16 @@ class Arena:
     async def _count(self, venue: str) -> None:
         async with await Database.connect(self.config) as database:
             await database.wait_applied(["trades", "spans"], 60)
+            while await database.fetch(UNREFRESHED):
+                await asyncio.sleep(0.05)
             row = await database.fetch_one("SELECT count() AS n FROM trades WHERE venue = %(venue)s", {"venue": venue})
         self.missing += ROWS - int(str(row["n"])) if row else ROWS
 
 
-def run_of(venue: str, symbol: str, first: int) -> TradeRun:
+def run_of(venue: str, symbol: str, first: int, base_ns: int) -> TradeRun:
     """A symbol's half of a batch, as the stream's decoders make it."""
     count = BATCH_ROWS // 2
-    times_ns = [BASE_NS + n * NANOS_PER_SECOND for n in range(first, first + count)]
+    times_ns = [base_ns + n * NANOS_PER_SECOND for n in range(first, first + count)]
     sides: list[Side] = ["buy"] * count
     ids = list(range(first + 1, first + 1 + count))
     return TradeRun(venue, symbol, "stream", ids, sides, [60_000.0] * count, [0.01] * count, times_ns, times_ns)
