@@ -224,15 +224,15 @@ class Sink:
             self.writable = True
             self._backoff.reset()
         self._last_write_s = self._clock.monotonic_s() - began_s
-        if observability.records:
-            self._trace(batch, began_ns)
+        if observability.records:  # once there is nothing to do but to wait, so that no row waits for a trace
+            asyncio.get_running_loop().call_soon(self._trace, batch, began_ns, self._clock.now_ns())
 
-    def _trace(self, batch: Sequence[Entry], began_ns: int) -> None:
+    def _trace(self, batch: Sequence[Entry], began_ns: int, ended_ns: int) -> None:
         """A span for every minute of an instrument that the batch held trades of."""
-        venue, now_ns = self._lane.venue, self._clock.now_ns()
+        venue = self._lane.venue
         for (symbol, minute), count in trades_by_minute(batch).items():
             trace_id = trace_id_of(venue, symbol, minute)
-            observability.record("ingest.batch", trace_id, began_ns, now_ns, venue=venue, symbol=symbol, trades=count)
+            observability.record("ingest.batch", trace_id, began_ns, ended_ns, venue=venue, symbol=symbol, trades=count)
 
     async def _write_or_halve(self, rows: Sequence[Entry]) -> list[Sequence[Entry]]:
         """Write; what the store refuses comes back in halves, down to the row that it means."""
