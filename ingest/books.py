@@ -15,11 +15,11 @@ from typing import Literal
 
 import msgspec
 
-from ares.model.market import Book, TsSource
+from ares.model.market import Book, Quote, TsSource
 
 WAITING_MAX = 10_000
 """Changes kept while the snapshot is on its way; with more, the oldest go, and the splice tells whether it matters."""
-LEVELS_MAX = 5_000
+LEVELS_MAX = 50_000
 """Price levels kept on a side; far ones are forgotten once there are twice as many."""
 
 Level = tuple[float, float]
@@ -32,6 +32,8 @@ class BookUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     `first_id`..`last_id` are the venue's numbers of the changes inside, `prev_id` the last one of the message before,
     where the venue tells it. `bid_texts` and `ask_texts` are the levels in the venue's own digits, for its checksum.
+    `in_stream` is a snapshot among the changes: all that came before it is in it. `depth`: the venue tells of so many
+    levels of a side and no more, not even that one of the others is gone.
     """
 
     venue: str
@@ -45,6 +47,8 @@ class BookUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ts_source: TsSource
     prev_id: int | None = None
     snapshot: bool = False
+    in_stream: bool = False
+    depth: int | None = None
     checksum: int | None = None
     bid_texts: tuple[Text, ...] = ()
     ask_texts: tuple[Text, ...] = ()
@@ -64,10 +68,18 @@ Follows = Callable[[int, BookUpdate, bool], Fit]
 
 @dataclass(slots=True)
 class Side:
-    """One side: amounts by price, and the venue's digits where it sends a checksum."""
+    """One side: amounts by price, and the venue's digits where it sends a checksum. `pick` finds the best price."""
 
+    pick: Callable[[Iterable[float]], float]
     amounts: dict[float, float] = field(default_factory=dict)
     texts: dict[float, Text] = field(default_factory=dict)
+    known_best: float | None = None
+
+    def best(self) -> float | None:
+        """The best price, None while there is none. Looked for only when the last one is gone."""
+        if self.known_best is None and self.amounts:
+            self.known_best = self.pick(self.amounts)
+        return self.known_best
 
     def change(self, levels: Iterable[Level], texts: Iterable[Text]) -> None:
         """Set the amounts at these prices."""
@@ -75,8 +87,12 @@ class Side:
             if amount == 0.0:
                 self.amounts.pop(price, None)
                 self.texts.pop(price, None)
+                if price == self.known_best:
+                    self.known_best = None
             else:
                 self.amounts[price] = amount
+                if self.known_best is not None:
+                    self.known_best = self.pick((self.known_best, price))
         for text in texts:
             price = float(text[0])
             if price in self.amounts:
@@ -100,8 +116,8 @@ class OrderBook:
     def __init__(self, follows: Follows, checksum: Callable[[OrderBook], int] | None = None) -> None:
         self._follows = follows
         self._checksum = checksum
-        self.bids = Side()
-        self.asks = Side()
+        self.bids = Side(max)
+        self.asks = Side(min)
         self.newest: BookUpdate | None = None
         self._fresh = False
         self._waiting: list[BookUpdate] = []
@@ -123,15 +139,14 @@ class OrderBook:
 
     def reset(self) -> None:
         """The stream is lost: nothing of this is true any more."""
-        self.bids, self.asks = Side(), Side()
+        self.bids, self.asks = Side(max), Side(min)
         self.newest = None
         self._waiting = []
 
     def best(self) -> tuple[float, float] | None:
         """Best bid and ask, None while a side is empty."""
-        if not self.bids.amounts or not self.asks.amounts:
-            return None
-        return max(self.bids.amounts), min(self.asks.amounts)
+        bid, ask = self.bids.best(), self.asks.best()
+        return None if bid is None or ask is None else (bid, ask)
 
     def best_texts(self, levels: int) -> tuple[list[Text], list[Text]]:
         """The best bids and asks in the venue's digits."""
@@ -155,10 +170,20 @@ class OrderBook:
             newest.ts_source,
         )
 
+    def quote(self, received_at_ns: int) -> Quote | None:
+        """Best bid and ask, with the time and the number of the last change; None while there is no book."""
+        newest, best = self.newest, self.best()
+        if newest is None or best is None:
+            return None
+        amounts = self.bids.amounts[best[0]], self.asks.amounts[best[1]]
+        values = best[0], amounts[0], best[1], amounts[1]
+        stamps = newest.ts_ns, received_at_ns, newest.ts_source
+        return Quote(newest.venue, newest.symbol, newest.last_id, *values, *stamps)
+
     def _splice(self, snapshot: BookUpdate) -> Trouble | None:
         """Begin with a snapshot and go on with what came since; keep that if the snapshot is too old for it."""
-        waiting, self._waiting = self._waiting, []
-        self.bids, self.asks = Side(), Side()
+        waiting, self._waiting = [] if snapshot.in_stream else self._waiting, []
+        self.bids, self.asks = Side(max), Side(min)
         self._change(snapshot)
         self._fresh = True
         trouble = self._fault_of(snapshot)
@@ -186,10 +211,11 @@ class OrderBook:
     def _change(self, update: BookUpdate) -> None:
         self.bids.change(update.bids, update.bid_texts)
         self.asks.change(update.asks, update.ask_texts)
-        if len(self.bids.amounts) > 2 * LEVELS_MAX:
-            self.bids.keep(nlargest(LEVELS_MAX, self.bids.amounts))
-        if len(self.asks.amounts) > 2 * LEVELS_MAX:
-            self.asks.keep(nsmallest(LEVELS_MAX, self.asks.amounts))
+        kept, most = (LEVELS_MAX, 2 * LEVELS_MAX) if update.depth is None else (update.depth, update.depth)
+        if len(self.bids.amounts) > most:
+            self.bids.keep(nlargest(kept, self.bids.amounts))
+        if len(self.asks.amounts) > most:
+            self.asks.keep(nsmallest(kept, self.asks.amounts))
         self.newest = update
 
     def _fault_of(self, update: BookUpdate) -> Trouble | None:
@@ -212,6 +238,7 @@ class BookRoom:
     books: dict[str, OrderBook] = field(default_factory=dict)
     handed_out_ns: dict[str, int] = field(default_factory=dict)
     changed: dict[str, None] = field(default_factory=dict)
+    quoted: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def take(self, update: BookUpdate) -> Trouble | None:
         """Take a message in; what is wrong with its book now, if anything."""
@@ -223,13 +250,27 @@ class BookRoom:
             self.changed[update.symbol] = None
         else:
             self.changed.pop(update.symbol, None)
+            self.quoted.pop(update.symbol, None)
         return trouble
+
+    def new_quote(self, symbol: str, received_at_ns: int) -> Quote | None:
+        """Best bid and ask of a book, if they are not what they were when this was last asked."""
+        quote = self.books[symbol].quote(received_at_ns)
+        if quote is None:
+            self.quoted.pop(symbol, None)
+            return None
+        values = (quote.bid, quote.bid_amount, quote.ask, quote.ask_amount)
+        if self.quoted.get(symbol) == values:
+            return None
+        self.quoted[symbol] = values
+        return quote
 
     def reset(self) -> None:
         """The stream of all of them is lost."""
         for book in self.books.values():
             book.reset()
         self.changed.clear()
+        self.quoted.clear()
 
     def due(self, now_ns: int) -> list[Book]:
         """Tops of the books that changed, each symbol at most once in `every_ns`."""

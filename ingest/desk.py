@@ -39,6 +39,8 @@ class Desk:
     limits: Limits
     clock: Clock
     room: BookRoom | None = None
+    behind_quotes: BookRoom | None = field(init=False)
+    """The books behind best bids and asks, where the venue has no stream that tells each change of these."""
     intakes: Mapping[str, TradeIntake] = field(init=False)
     outages: Mapping[Channel, Outages] = field(init=False)
     ledger: Ledger = field(init=False)
@@ -52,6 +54,8 @@ class Desk:
         self.outages = {channel: Outages(self.venue, channel) for channel in ("quotes", "books")}
         self.ledger = Ledger(self.venue, self.symbols)
         self.validator = Validator(self.limits)
+        room = self.room
+        self.behind_quotes = None if room is None else BookRoom(room.follows, 1, 0, room.checksum)
 
     def resume(self, symbol: str, known: Resume | None, watermark_ns: int) -> list[Row]:
         """Continue a symbol's trades from what is stored."""
@@ -88,7 +92,8 @@ class Desk:
         if frames[0].channel == "trades":
             return self._trades_at_once(feed.runs(frames))
         if frames[0].channel == "quotes" and "quotes" not in self.shed:
-            return self._quotes_at_once(feed, frames)
+            books = self.behind_quotes
+            return self._quotes_at_once(feed, frames) if books is None or not books.books else None
         return None
 
     def _trades_at_once(self, runs: Sequence[TradeRun] | None) -> Sequence[Entry] | None:
@@ -150,7 +155,7 @@ class Desk:
         rows: list[Storable] = []
         for event in events:
             if isinstance(event, BookUpdate):
-                rows += self._rows_of_update(feed, event)
+                rows += self._rows_of_update(feed, event, frame)
                 continue
             fault = self.validator.fault_of(event, self.clock.now_ns())
             if fault is not None:
@@ -178,28 +183,49 @@ class Desk:
 
     def _rows_of_state(self, event: Quote | Book, channel: Channel) -> list[Storable]:
         if channel in self.shed:
-            metrics.INGEST_SHED.labels(channel).inc()
-            return list(self.outages[channel].interrupted(event.symbol, "shed", self.clock.now_ns()))
+            return self._shed_row(event, channel)
         recent = self.recent.setdefault((channel, event.symbol), deque(maxlen=RECENT_IDS))
         if event.update_id in recent:
             metrics.INGEST_DUPLICATES.labels(channel, event.symbol).inc()
             return list(self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns()))
         recent.append(event.update_id)
+        return self._rows_of_new_state(event, channel)
+
+    def _shed_row(self, event: Quote | Book, channel: Channel) -> list[Storable]:
+        metrics.INGEST_SHED.labels(channel).inc()
+        return list(self.outages[channel].interrupted(event.symbol, "shed", self.clock.now_ns()))
+
+    def _rows_of_new_state(self, event: Quote | Book, channel: Channel) -> list[Storable]:
         self._note(channel, event.symbol, event.ts_ns)
         if event.ts_source == "venue":
             self.ledger.venue_time.observe(event.ts_ns, event.received_at_ns)
         closing = self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns())
         return [event, *closing]
 
-    def _rows_of_update(self, feed: Feed, update: BookUpdate) -> list[Storable]:
-        """A change of a book writes nothing by itself; a book that is no longer believed is an outage."""
-        assert self.room is not None, "a feed that sends changes of books needs a room for them"
-        trouble = self.room.take(update)
+    def _rows_of_update(self, feed: Feed, update: BookUpdate, frame: Frame) -> list[Storable]:
+        """What a change of a book writes: a quote, on their channel; an outage, if the book is no longer believed."""
+        channel = frame.channel
+        room = self.behind_quotes if channel == "quotes" else self.room
+        assert room is not None, "a feed that sends changes of books needs a room for them"
+        trouble = room.take(update)
         if trouble is None:
+            return self._rows_of_best(room, update, frame) if channel == "quotes" else []
+        feed.resync(update.symbol, channel)
+        log.warning("book_resynced", channel=channel, symbol=update.symbol, cause=trouble, update_id=update.last_id)
+        return list(self.outages[channel].interrupted(update.symbol, trouble, self.clock.now_ns()))
+
+    def _rows_of_best(self, room: BookRoom, update: BookUpdate, frame: Frame) -> list[Storable]:
+        """The best bid and ask after a change, if it changed these. Nothing repeats them, so there is no id to know."""
+        quote = room.new_quote(update.symbol, update.received_at_ns)
+        if quote is None:
             return []
-        feed.resync(update.symbol)
-        log.warning("book_resynced", symbol=update.symbol, cause=trouble, update_id=update.last_id)
-        return list(self.outages["books"].interrupted(update.symbol, trouble, self.clock.now_ns()))
+        fault = self.validator.fault_of(quote, self.clock.now_ns())
+        if fault is not None:
+            return [self.reject(frame, fault.field, fault.reason, quote.symbol)]
+        if "quotes" in self.shed:
+            room.quoted.pop(quote.symbol)
+            return self._shed_row(quote, "quotes")
+        return self._rows_of_new_state(quote, "quotes")
 
     def _rows_of_top(self, book: Book) -> list[Storable]:
         fault = self.validator.fault_of(book, self.clock.now_ns())
@@ -221,8 +247,9 @@ class Desk:
     def interrupted(self, channel: Channel, cause: Cause) -> list[Row]:
         """The channel is lost: a gap for each of its symbols."""
         now_ns = self.clock.now_ns()
-        if channel == "books" and self.room is not None:
-            self.room.reset()
+        room = {"books": self.room, "quotes": self.behind_quotes}.get(channel)
+        if room is not None:
+            room.reset()
         rows: list[Row] = []
         for symbol in self.symbols:
             if channel == "trades":

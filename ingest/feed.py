@@ -111,8 +111,8 @@ class Feed(Protocol):
         """How the changes of its books follow one another."""
         ...
 
-    def resync(self, symbol: str) -> None:
-        """The book of this symbol is no longer believed: get a new snapshot into the frames of `books`."""
+    def resync(self, symbol: str, channel: Channel) -> None:
+        """The book of this symbol is no longer believed: get a new snapshot into the frames of this channel."""
         ...
 
     def renew(self, channel: Channel) -> None:

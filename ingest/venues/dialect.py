@@ -6,14 +6,15 @@ A new venue is a folder with a dialect, its decoders and a README that says what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from ares.model.market import TradeRun
 from ingest.books import BookUpdate
 from ingest.feed import BookRules, Channel, MarketEvent
 from ingest.venues.wire import Names
 
-Answer = Literal["confirmed", "refused"]
+Answer = Literal["confirmed", "refused", "greeting"]
+"""What a frame says to a request: yes, no, or nothing yet; a venue that greets may still refuse."""
 
 
 class Dialect(Protocol):
@@ -42,7 +43,7 @@ class Dialect(Protocol):
         ...
 
     def answer_of(self, payload: bytes) -> Answer | None:
-        """Whether a frame answers a request of ours; None for data."""
+        """Whether a frame answers a request of ours, or comes before any answer; None for data."""
         ...
 
     def decode(self, channel: Channel, payload: object, names: Names, received_at_ns: int) -> Sequence[MarketEvent]:
@@ -51,6 +52,15 @@ class Dialect(Protocol):
 
     def runs(self, payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
         """Frames of `trades` in columns, one run per symbol; None if any of them is not an ordinary trade."""
+        ...
+
+
+@runtime_checkable
+class NumbersFrames(Protocol):
+    """A dialect whose venue counts the frames of a connection, so that one that was lost shows."""
+
+    def number_of(self, channel: Channel, payload: bytes) -> int | None:
+        """The number of a frame; None where a lost one shows by other means."""
         ...
 
 

@@ -14,10 +14,10 @@ from ares.model.market import Instrument, TradeRun
 from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookUpdate
-from ingest.feed import BookRules, Channel, Frame, MarketEvent, Silence
+from ingest.feed import BookRules, ChainBroken, Channel, Frame, MarketEvent, Silence, raw_text
 from ingest.history import wait_of
 from ingest.venues.budget import ConnectBudget
-from ingest.venues.dialect import Dialect, Snapshots
+from ingest.venues.dialect import Dialect, NumbersFrames, Snapshots
 from ingest.venues.socket import Socket, connect
 from ingest.venues.wire import Names
 
@@ -39,6 +39,7 @@ class Line:
     spoken_s: float = 0.0
     wanted: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     asked_for: set[str] = field(default_factory=set)
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,15 @@ class NativeFeed:
                     raise Silence(f"{channel} of {self._venue}: no frame for {self._ingest.silence_s_max} s")
                 if frames:
                     heard_s = self._clock.monotonic_s()
+                whole = self._before_loss(channel, line, frames)
+                lost, frames = whole < len(frames), frames[:whole]
                 if frames and not line.confirmed:
                     frames = self._without_answers(channel, line, frames)
                     if not line.wanted.empty():
                         helper = asyncio.create_task(self._fetch_snapshots(line), name=f"{self._venue}-snapshots")
                 yield frames
+                if lost:
+                    raise ChainBroken(f"{channel} of {self._venue}: a frame after number {line.number} was lost")
         finally:
             line.confirmed = False
             if helper is not None:
@@ -138,17 +143,34 @@ class NativeFeed:
             line.socket.send(say)
         return [frame for frame in frames if frame.payload != answer]
 
+    def _before_loss(self, channel: Channel, line: Line, frames: Sequence[Frame]) -> int:
+        """How many of these frames come before one that the venue sent and we did not get."""
+        dialect = self._parts.dialect
+        if not isinstance(dialect, NumbersFrames):
+            return len(frames)
+        for place, frame in enumerate(frames):
+            number = dialect.number_of(channel, frame.payload) if isinstance(frame.payload, bytes) else None
+            if number is None:
+                continue
+            if line.number is not None and number != line.number + 1:
+                return place
+            line.number = number
+        return len(frames)
+
     def _without_answers(self, channel: Channel, line: Line, frames: list[Frame]) -> list[Frame]:
         """The first frames of a line, without the venue's answer. Raises `VenueRejected` if it says no."""
         data: list[Frame] = []
+        greeted = True
         for frame in frames:
             assert isinstance(frame.payload, bytes)
             answer = self._parts.dialect.answer_of(frame.payload)
             if answer == "refused":
-                text = frame.payload[:200].decode("utf-8", "replace")
-                raise VenueRejected("subscription", f"{channel} of {self._venue}: {text}")
+                raise self._refusal(channel, frame.payload)
             if answer is None:
                 data.append(frame)
+            greeted = greeted and answer == "greeting"
+        if greeted:
+            return data
         line.confirmed = True
         metrics.INGEST_CONNECTS.labels(channel, "ok").inc()
         log.info("feed_connected", venue=self._venue, channel=channel)
@@ -158,9 +180,12 @@ class NativeFeed:
                     self._want(line, symbol)
         return data
 
-    def resync(self, symbol: str) -> None:
-        """The book of this symbol is no longer believed: get a new snapshot into the frames of `books`."""
-        line = self._lines.get("books")
+    def _refusal(self, channel: Channel, payload: object) -> VenueRejected:
+        return VenueRejected("subscription", f"{channel} of {self._venue}: {raw_text(payload)[:200]}")
+
+    def resync(self, symbol: str, channel: Channel) -> None:
+        """The book of this symbol is no longer believed: get a new snapshot into the frames of this channel."""
+        line = self._lines.get(channel)
         if line is None or not line.confirmed:
             return
         again = self._parts.dialect.resubscription(symbol, self._names)
@@ -206,8 +231,12 @@ class NativeFeed:
         try:
             return dialect.decode(frame.channel, payload, self._names, frame.received_at_ns)
         except MalformedFrame:
-            if isinstance(payload, bytes) and dialect.answer_of(payload) == "confirmed":
+            answer = dialect.answer_of(payload) if isinstance(payload, bytes) else None
+            if answer in ("confirmed", "greeting"):
                 return ()
+            line = self._lines.get(frame.channel)
+            if answer == "refused" and line is not None:
+                line.socket.give_up(self._refusal(frame.channel, payload))
             raise
 
     def runs(self, frames: Sequence[Frame]) -> Sequence[TradeRun] | None:

@@ -81,9 +81,9 @@ class Socket(WSListener):
         self._frames.append(frame)
         self._arrived.set()
 
-    def give_up(self) -> None:
-        """Believe nothing more of this line: `next` ends with `Silence` once what has arrived is taken."""
-        self._end = Silence(f"{self._channel}: the venue has what this line does not bring")
+    def give_up(self, cause: VenueError | None = None) -> None:
+        """Believe nothing more of this line: `next` ends with the cause, a `Silence`, once what arrived is taken."""
+        self._end = cause or Silence(f"{self._channel}: the venue has what this line does not bring")
         self._arrived.set()
 
     def send(self, message: bytes) -> None:

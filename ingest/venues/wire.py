@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
-from ares.clock import NANOS_PER_MILLI
+from ares.clock import NANOS_PER_MILLI, to_ns
 from ares.errors import MalformedFrame
 from ingest.books import Level
 
@@ -25,6 +27,8 @@ Id = Annotated[int, msgspec.Meta(gt=0, le=ID_MAX)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
 Millis = Annotated[int, msgspec.Meta(gt=0, le=ID_MAX // NANOS_PER_MILLI)]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+Moment = Annotated[str, msgspec.Meta(pattern=r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$")]
+"""UTC as RFC 3339 writes it, to the nanosecond at most; `nanos_of` reads it."""
 Levels = tuple[Level, ...]
 
 
@@ -79,6 +83,21 @@ def read_together(messages: Wire[list[T]], payloads: Sequence[bytes]) -> list[T]
     except MalformedFrame:
         return None
     return read if len(read) == len(payloads) else None
+
+
+def nanos_of(moment: str, unit_ns: int = 1) -> int:
+    """A `Moment` as UTC ns, cut to whole `unit_ns`. Raises `MalformedFrame` for a day or an hour that there is not."""
+    fraction = moment[20:-1].ljust(9, "0")
+    ts_ns = _second_ns(moment[:19]) + int(fraction)
+    return ts_ns - ts_ns % unit_ns
+
+
+@lru_cache(maxsize=256)
+def _second_ns(text: str) -> int:
+    try:
+        return to_ns(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise MalformedFrame("ts", str(error)) from None
 
 
 def sound(levels: Levels, side: str) -> Levels:

@@ -75,7 +75,7 @@ class ReplayFeed:
     def reconfigure(self, ingest: IngestConfig) -> None:
         raise AssertionError("a recording does not change")
 
-    def resync(self, symbol: str) -> None:
+    def resync(self, symbol: str, _channel: Channel) -> None:
         raise AssertionError(f"the book of {symbol} broke, but the recording is whole")
 
     def renew(self, _channel: Channel) -> None:

@@ -215,7 +215,7 @@ class BinanceFeed:
         """Not asked for: ccxt follows the books, and these are its tops."""
         return BookRules(follows)
 
-    def resync(self, symbol: str) -> None:
+    def resync(self, symbol: str, channel: Channel) -> None:
         """ccxt gives the connection up when a chain breaks, and builds the book anew."""
 
     def renew(self, channel: Channel) -> None:

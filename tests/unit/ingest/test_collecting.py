@@ -95,7 +95,7 @@ class Script:
     def reconfigure(self, ingest: IngestConfig) -> None:
         self.up = True
 
-    def resync(self, symbol: str) -> None:
+    def resync(self, symbol: str, _channel: Channel) -> None:
         self.resynced.append(symbol)
 
     def decode(self, frame: Frame) -> Sequence[MarketEvent]:

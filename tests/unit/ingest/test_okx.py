@@ -183,7 +183,7 @@ async def test_a_silent_line_is_kept_alive_by_the_venues_own_word_and_asked_for_
                 books += [event for frame in frames for event in feed.decode(frame)]
                 if venue.heard.count("ping") >= 2 and len(books) == 1:
                     assert [word for word in venue.heard if "unsubscribe" in word] == []
-                    feed.resync("BTC/USDT")
+                    feed.resync("BTC/USDT", "books")
                 if len(books) == 2:
                     break
     assert len([word for word in venue.heard if "unsubscribe" in word]) == 1
