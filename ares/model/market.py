@@ -218,7 +218,7 @@ class Book(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
 class Bar(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """The venue's own candle for the minute that starts at `ts_ns`; `cost` and `volume` in quote and base.
 
-    `trades` and what takers bought are None where the venue does not tell them.
+    `cost`, `trades` and what takers bought are None where the venue does not tell them.
     """
 
     venue: str
@@ -229,7 +229,7 @@ class Bar(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     low: float
     close: float
     volume: float
-    cost: float
+    cost: float | None
     trades: int | None
     buy_volume: float | None
     received_at_ns: int

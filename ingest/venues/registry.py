@@ -14,7 +14,11 @@ from ingest.venues.binance.ccxt_feed import BinanceFeed
 from ingest.venues.binance.dialect import BinanceDialect
 from ingest.venues.binance.rest import BinanceWords
 from ingest.venues.client import create_client, load_markets
+from ingest.venues.coinbase.dialect import CoinbaseDialect
+from ingest.venues.coinbase.rest import CoinbaseWords
 from ingest.venues.dialect import Dialect, Snapshots
+from ingest.venues.kraken.dialect import KrakenDialect
+from ingest.venues.kraken.rest import KrakenWords
 from ingest.venues.markets import instruments_of
 from ingest.venues.native_feed import NativeFeed, Parts
 from ingest.venues.okx.dialect import OkxDialect
@@ -33,6 +37,8 @@ class Language:
 
 LANGUAGES: Mapping[str, Language] = {
     "binance": Language(BinanceDialect(), BinanceWords()),
+    "coinbase": Language(CoinbaseDialect(), CoinbaseWords()),
+    "kraken": Language(KrakenDialect(), KrakenWords()),
     "okx": Language(OkxDialect(), OkxWords()),
 }
 """By `venues.<name>.protocol`."""

@@ -14,6 +14,7 @@ import msgspec
 
 from ares.clock import NANOS_PER_MILLI, to_ns
 from ares.errors import MalformedFrame
+from ares.model.market import Trade, TradeRun
 from ingest.books import Level
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ Id = Annotated[int, msgspec.Meta(gt=0, le=ID_MAX)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=ID_MAX)]
 Millis = Annotated[int, msgspec.Meta(gt=0, le=ID_MAX // NANOS_PER_MILLI)]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
-Moment = Annotated[str, msgspec.Meta(pattern=r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$")]
+Moment = Annotated[str, msgspec.Meta(pattern=r"^20[0-9]{2}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?Z\Z")]
 """UTC as RFC 3339 writes it, to the nanosecond at most; `nanos_of` reads it."""
 Levels = tuple[Level, ...]
 
@@ -83,6 +84,27 @@ def read_together(messages: Wire[list[T]], payloads: Sequence[bytes]) -> list[T]
     except MalformedFrame:
         return None
     return read if len(read) == len(payloads) else None
+
+
+def runs_of(trades: Sequence[Trade]) -> list[TradeRun]:
+    """Trades of one source in columns, a run per symbol, each in order of arrival."""
+    by_symbol: dict[str, list[Trade]] = {}
+    for trade in trades:
+        by_symbol.setdefault(trade.symbol, []).append(trade)
+    return [
+        TradeRun(
+            some[0].venue,
+            symbol,
+            some[0].source,
+            [trade.seq for trade in some],
+            [trade.side for trade in some],
+            [trade.price for trade in some],
+            [trade.amount for trade in some],
+            [trade.ts_ns for trade in some],
+            [trade.received_at_ns for trade in some],
+        )
+        for symbol, some in by_symbol.items()
+    ]
 
 
 def nanos_of(moment: str, unit_ns: int = 1) -> int:

@@ -1,0 +1,1 @@
+"""Coinbase spot: Advanced Trade's stream, the Exchange's REST."""

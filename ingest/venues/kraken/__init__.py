@@ -1,0 +1,1 @@
+"""Kraken spot: WebSocket version 2, REST."""
