@@ -30,6 +30,7 @@ from ingest.venues.wire import (
     exact,
     nanos_of,
     read_together,
+    runs_of,
     sound,
 )
 
@@ -191,7 +192,7 @@ def trade_of(payload: object, venue: str, symbol: str, received_at_ns: int) -> T
 
 
 def _millis(seconds: Decimal) -> int:
-    if not 0 < seconds < ID_MAX // NANOS_PER_SECOND:
+    if not seconds.is_finite() or not 1 <= seconds < ID_MAX // NANOS_PER_SECOND:
         raise MalformedFrame("ts", "not a moment")
     return int(seconds * 1_000)
 
