@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 
 import msgspec
 import pytest
 
-from ares.errors import MalformedFrame
+from ares.errors import MalformedFrame, VenueRejected
 from ares.model.market import Trade
 from ingest.books import BookRoom, BookUpdate
+from ingest.feed import ChainBroken, Frame
 from ingest.venues.coinbase.dialect import CoinbaseDialect
 from ingest.venues.coinbase.rest import CoinbaseWords
 from ingest.venues.rest import Asked
 from ingest.venues.wire import Names
+from tests.venue_line import SaidVenue, feed_of, listen
 
 NAMES = Names("coinbase", {"BTC-USD": "BTC/USD", "ETH-USD": "ETH/USD"})
 NOW_NS = 1_790_000_000_000_000_000
@@ -131,3 +137,79 @@ def test_a_new_snapshot_replaces_what_came_before_it() -> None:
     assert room.due(NOW_NS) == []
     assert room.take(update) is None
     assert [book.bids for book in room.due(NOW_NS)] == [update.bids]
+
+
+def counted(number: int, payload: bytes = SNAPSHOT) -> bytes:
+    return payload.replace(b'"sequence_num":2', f'"sequence_num":{number}'.encode())
+
+
+CHANGE = SNAPSHOT.replace(b'"snapshot"', b'"update"')
+CONFIRMED = SUBSCRIBED.replace(b'"sequence_num":1', b'"sequence_num":2')
+BTC = {"BTC-USD": "BTC/USD"}
+
+
+async def test_a_frame_that_was_lost_ends_the_line_of_books_and_what_came_before_it_is_kept() -> None:
+    said = [counted(0), counted(1, CONFIRMED), counted(2, CHANGE), counted(4, CHANGE)]
+    venue = SaidVenue(lambda heard: said if "level2" in heard else [])
+    events: list[object] = []
+    async with feed_of(venue, "coinbase", DIALECT, BTC) as feed:
+
+        def take(frames: Sequence[Frame]) -> None:
+            events.extend([event for frame in frames for event in feed.decode(frame)])
+
+        with pytest.raises(ChainBroken, match="after number 2"):
+            await listen(feed, "quotes", take)
+    assert len(events) == 2
+    assert [json.loads(word)["channel"] for word in venue.heard] == ["heartbeats", "level2"]
+
+
+async def test_a_line_of_trades_goes_on_after_a_frame_that_was_lost_for_ids_tell_what_it_held() -> None:
+    trades = STREAMED.replace(b'"sequence_num":7', b'"sequence_num":2')
+    said = [counted(0, trades), counted(1, CONFIRMED), counted(9, trades)]
+    venue = SaidVenue(lambda heard: said if "market_trades" in heard else [])
+    events: list[object] = []
+    async with (
+        feed_of(venue, "coinbase", DIALECT, BTC) as feed,
+        asyncio.timeout(10),
+        aclosing(feed.frames("trades")) as batches,
+    ):
+        async for frames in batches:
+            events += [event for frame in frames for event in feed.decode(frame)]
+            if len(events) == 4:
+                break
+    assert feed.is_live("trades") is False
+
+
+async def test_a_book_that_broke_is_subscribed_to_anew_on_the_line_where_it_broke() -> None:
+    numbers = itertools.count()
+
+    def answers(heard: str) -> Sequence[bytes]:
+        if "heartbeats" in heard:
+            return []
+        told = [counted(next(numbers), CONFIRMED)]
+        return [*told, counted(next(numbers))] if '"subscribe"' in heard else told
+
+    venue = SaidVenue(answers)
+    books: list[object] = []
+    async with (
+        feed_of(venue, "coinbase", DIALECT, BTC) as feed,
+        asyncio.timeout(10),
+        aclosing(feed.frames("quotes")) as batches,
+    ):
+        async for frames in batches:
+            books += [event for frame in frames for event in feed.decode(frame)]
+            if len(books) == 1 and len(venue.heard) == 2:
+                assert feed.is_live("quotes")
+                feed.resync("BTC/USD", "books")  # no such line: nothing happens
+                feed.resync("BTC/USD", "quotes")
+            if len(books) == 2:
+                break
+    assert [json.loads(word)["type"] for word in venue.heard[2:]] == ["unsubscribe", "subscribe"]
+    assert venue.connections == 1
+
+
+async def test_a_product_that_the_venue_does_not_know_is_a_refusal() -> None:
+    venue = SaidVenue(lambda heard: [ERROR] if "level2" in heard else [])
+    async with feed_of(venue, "coinbase", DIALECT, BTC) as feed:
+        with pytest.raises(VenueRejected, match="not a valid product"):
+            await listen(feed, "books", list)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 
 import msgspec
 import pytest
 
-from ares.errors import MalformedFrame
+from ares.errors import MalformedFrame, VenueRejected
 from ares.model.market import Trade
 from ingest.books import BookRoom, BookUpdate
+from ingest.feed import Channel, Frame
 from ingest.venues.kraken.decoder import rest_pair
 from ingest.venues.kraken.dialect import KrakenDialect
 from ingest.venues.kraken.rest import KrakenWords
+from ingest.venues.native_feed import NativeFeed
 from ingest.venues.rest import Asked
 from ingest.venues.wire import Names
+from tests.venue_line import SaidVenue, feed_of, listen
 
 NAMES = Names("kraken", {"BTC/USD": "BTC/USD", "MATIC/USD": "MATIC/USD"})
 NOW_NS = 1_790_000_000_000_000_000
@@ -156,3 +162,88 @@ def test_an_instrument_has_the_venues_steps_and_the_name_of_the_stream(
 
 def test_rest_calls_a_pair_by_its_old_name() -> None:
     assert (rest_pair("BTC/USD"), rest_pair("DOGE/BTC"), rest_pair("ETH/EUR")) == ("XBTUSD", "XDGXBT", "ETHEUR")
+
+
+BTC = {"BTC/USD": "BTC/USD"}
+CONFIRMED_UNSUBSCRIBED = SUBSCRIBED.replace(b'"subscribe"', b'"unsubscribe"')
+HEARTBEAT = b'{"channel":"heartbeat"}'
+
+
+async def taken(feed: NativeFeed, channel: Channel, until: Callable[[list[object]], bool]) -> list[object]:
+    """What a line says until that is enough."""
+    events: list[object] = []
+    async with asyncio.timeout(10), aclosing(feed.frames(channel)) as batches:
+        async for frames in batches:
+            for frame in frames:
+                events += feed.decode(frame)
+            if until(events):
+                break
+    return events
+
+
+async def test_a_venue_that_only_greeted_has_confirmed_nothing() -> None:
+    venue = SaidVenue(lambda _: [], greeting=[STATUS])
+    async with (
+        feed_of(venue, "kraken", DIALECT, BTC) as feed,
+        asyncio.timeout(10),
+        aclosing(feed.frames("books")) as batches,
+    ):
+        async for frames in batches:
+            assert frames == []
+            assert not feed.is_live("books")
+            if venue.heard:
+                break
+
+
+async def test_a_refusal_after_the_greeting_is_a_refusal() -> None:
+    venue = SaidVenue(lambda _: [REFUSED], greeting=[STATUS])
+    async with feed_of(venue, "kraken", DIALECT, BTC) as feed:
+        with pytest.raises(VenueRejected, match="Currency pair not supported"):
+            await taken(feed, "books", bool)
+
+
+async def test_a_refusal_of_a_later_request_keeps_the_frame_and_ends_the_line() -> None:
+    venue = SaidVenue(lambda heard: [REFUSED] if "unsubscribe" in heard else [SUBSCRIBED, CHECKED], greeting=[STATUS])
+    async with feed_of(venue, "kraken", DIALECT, BTC) as feed:
+        refused: list[Frame] = []
+
+        def take(frames: Sequence[Frame]) -> None:
+            if frames and not refused:
+                feed.resync("BTC/USD", "books")
+            for frame in frames:
+                try:
+                    feed.decode(frame)
+                except MalformedFrame:
+                    refused.append(frame)
+
+        with pytest.raises(VenueRejected, match="Currency pair not supported"):
+            await listen(feed, "books", take)
+        assert len(refused) == 1
+
+
+async def test_a_book_that_broke_is_subscribed_to_anew_on_the_line_where_it_broke() -> None:
+    def answers(heard: str) -> Sequence[bytes]:
+        return [CONFIRMED_UNSUBSCRIBED] if "unsubscribe" in heard else [SUBSCRIBED, CHECKED, HEARTBEAT]
+
+    venue = SaidVenue(answers, greeting=[STATUS])
+    async with feed_of(venue, "kraken", DIALECT, BTC) as feed:
+
+        def enough(events: list[object]) -> bool:
+            if len(events) == 1 and len(venue.heard) == 1:
+                feed.resync("BTC/USD", "quotes")
+            return len(events) == 2
+
+        events = await taken(feed, "quotes", enough)
+    assert all(isinstance(event, BookUpdate) and event.snapshot for event in events)
+    requests = [json.loads(word) for word in venue.heard]
+    assert [request["method"] for request in requests] == ["subscribe", "unsubscribe", "subscribe"]
+    assert {request["params"]["depth"] for request in requests} == {100}
+    assert venue.connections == 1
+
+
+async def test_trades_are_asked_for_with_the_newest_that_were_before() -> None:
+    venue = SaidVenue(lambda _: [SUBSCRIBED, STREAMED], greeting=[STATUS])
+    async with feed_of(venue, "kraken", DIALECT, BTC) as feed:
+        (trade,) = await taken(feed, "trades", bool)
+    assert isinstance(trade, Trade)
+    assert json.loads(venue.heard[0])["params"] == {"channel": "trade", "symbol": ["BTC/USD"], "snapshot": True}
