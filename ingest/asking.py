@@ -11,6 +11,7 @@ from ares.resilience import Backoff
 from ares.store import Database, RowWriter, Value
 from ingest.archive import archived, kept_from_ns
 from ingest.backfill import BarKeeper, Report, TradeBackfill
+from ingest.contracts import InBase
 from ingest.desk import Desk
 from ingest.history import SoundHistory
 from ingest.recovery import Recovery
@@ -54,7 +55,7 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     limits = limits_of(settings)
     symbols = {each.symbol: each.venue_symbol for each in instruments}
     source = create_history(settings.venue, venue_config(config), symbols, clock)
-    history = SoundHistory(source, Validator(limits), clock)
+    history = SoundHistory(source, Validator(limits), clock, InBase(instruments))
     desk = Desk(settings.venue, (symbol,), limits, clock)
     backoff = Backoff(settings.backoff_s_min, settings.backoff_s_max, random.Random())  # noqa: S311 - jitter
     writer = RowWriter(config.database)

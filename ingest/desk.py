@@ -17,7 +17,8 @@ from ares.model.market import Book, Entry, Quote, Trade, TradeRun
 from ares.model.row import Row, Storable
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookRoom, BookUpdate
-from ingest.feed import Channel, Feed, Frame, Rejected, raw_text
+from ingest.feed import WITHOUT_IDS, Channel, Feed, Frame, Rejected, raw_text
+from ingest.funding import FundingRoom, FundingUpdate
 from ingest.gaps import Cause
 from ingest.intake import Arrival, Resume, TradeIntake
 from ingest.ledger import Ledger
@@ -41,6 +42,7 @@ class Desk:
     room: BookRoom | None = None
     behind_quotes: BookRoom | None = field(init=False)
     """The books behind best bids and asks, where the venue has no stream that tells each change of these."""
+    funding: FundingRoom = field(default_factory=FundingRoom)
     intakes: Mapping[str, TradeIntake] = field(init=False)
     outages: Mapping[Channel, Outages] = field(init=False)
     ledger: Ledger = field(init=False)
@@ -51,7 +53,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.intakes = {symbol: TradeIntake(self.venue, symbol) for symbol in self.symbols}
-        self.outages = {channel: Outages(self.venue, channel) for channel in ("quotes", "books")}
+        self.outages = {channel: Outages(self.venue, channel) for channel in WITHOUT_IDS}
         self.ledger = Ledger(self.venue, self.symbols)
         self.validator = Validator(self.limits)
         room = self.room
@@ -157,6 +159,9 @@ class Desk:
             if isinstance(event, BookUpdate):
                 rows += self._rows_of_update(feed, event, frame)
                 continue
+            if isinstance(event, FundingUpdate):
+                rows += self._rows_of_funding(feed, event, frame)
+                continue
             fault = self.validator.fault_of(event, self.clock.now_ns())
             if fault is not None:
                 rows.append(self.reject(frame, fault.field, fault.reason, event.symbol))
@@ -234,6 +239,22 @@ class Desk:
             return [self.reject(frame, fault.field, fault.reason, book.symbol)]
         return self._rows_of_state(book, "books")
 
+    def _rows_of_funding(self, feed: Feed, update: FundingUpdate, frame: Frame) -> list[Storable]:
+        """A row where the rate changed or was not told for a while; a rate that nothing confirms is an outage."""
+        now_ns = self.clock.now_ns()
+        if self.funding.take(update) == "silence":
+            feed.renew("funding")
+            return list(self.outages["funding"].interrupted(update.symbol, "silence", now_ns))
+        funding = self.funding.whole(update.symbol)
+        if funding is None:
+            return []
+        fault = self.validator.fault_of(funding, now_ns)
+        if fault is not None:
+            return [self.reject(frame, fault.field, fault.reason, funding.symbol)]
+        self._note("funding", funding.symbol, funding.ts_ns)
+        written: list[Storable] = [funding] if self.funding.is_due(funding) else []
+        return [*written, *self.outages["funding"].seen(funding.symbol, funding.ts_ns, now_ns)]
+
     def _note(self, channel: Channel, symbol: str, ts_ns: int) -> None:
         metrics.INGEST_LAST_EVENT.labels(channel, symbol).set(ts_ns / NANOS_PER_SECOND)
 
@@ -250,6 +271,8 @@ class Desk:
         room = {"books": self.room, "quotes": self.behind_quotes}.get(channel)
         if room is not None:
             room.reset()
+        if channel == "funding":
+            self.funding.reset()
         rows: list[Row] = []
         for symbol in self.symbols:
             if channel == "trades":

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ares.model.market import ArchivedRun, ArchivedTrade, Bar, Book, Entry, Quote, Trade, TradeRun
+from ares.model.market import ArchivedRun, ArchivedTrade, Bar, Book, Entry, Funding, Quote, Trade, TradeRun
 from ares.model.row import Cell, Row, Storable, UtcNs
 
 
@@ -41,8 +41,8 @@ class Plain(msgspec.Struct, frozen=True, array_like=True, tag="row"):
     columns: dict[str, PlainCell]
 
 
-Kept = Trade | TradeRun | ArchivedTrade | ArchivedRun | Quote | Book | Bar | Plain
-KINDS = (Trade, TradeRun, ArchivedTrade, ArchivedRun, Quote, Book, Bar)
+Kept = Trade | TradeRun | ArchivedTrade | ArchivedRun | Quote | Book | Bar | Funding | Plain
+KINDS = (Trade, TradeRun, ArchivedTrade, ArchivedRun, Quote, Book, Bar, Funding)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Kept])

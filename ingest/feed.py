@@ -12,13 +12,17 @@ import msgspec
 
 from ares.config.settings import IngestConfig
 from ares.errors import VenueError, VenueUnavailable
-from ares.model.market import Bar, Book, Instrument, Quote, Trade, TradeRun
+from ares.model.market import Bar, Book, Funding, Instrument, Quote, Trade, TradeRun
 from ares.model.row import Row
 from ingest.books import BookUpdate, Follows, OrderBook
+from ingest.funding import FundingUpdate
 
-Channel = Literal["trades", "quotes", "books"]
-CHANNELS: tuple[Channel, ...] = ("trades", "quotes", "books")
-MarketEvent = Trade | Quote | Book | BookUpdate
+Channel = Literal["trades", "quotes", "books", "funding"]
+SPOT: tuple[Channel, ...] = ("trades", "quotes", "books")
+PERPETUALS: tuple[Channel, ...] = (*SPOT, "funding")
+WITHOUT_IDS: tuple[Channel, ...] = ("quotes", "books", "funding")
+"""Channels whose outages are ranges of time; nobody can fetch again what they missed."""
+MarketEvent = Trade | Quote | Book | BookUpdate | FundingUpdate
 RAW_CHARACTERS_MAX = 4_000
 
 
@@ -86,6 +90,11 @@ class Feed(Protocol):
         """Its name in rows."""
         ...
 
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """What the venue streams; each has a connection of its own."""
+        ...
+
     def reconfigure(self, ingest: IngestConfig) -> None:
         """Collect by these settings from now on; the symbols stay those of the start."""
         ...
@@ -141,6 +150,14 @@ class History(Protocol):
 
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Bar]:
         """The venue's closed one-minute candles that start in [start_ns, end_ns), in order; at most 1000."""
+        ...
+
+
+class FundingHistory(Protocol):
+    """What a venue with perpetuals can be asked as well. Raises `VenueUnavailable` or `VenueRejected`."""
+
+    async def funding(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Funding]:
+        """The rates that were settled in [start_ns, end_ns), in order."""
         ...
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ares.clock import Clock
 from ares.errors import VenueError, VenueRejected, VenueUnavailable
-from ares.model.market import Bar, Trade
+from ares.model.market import Bar, Funding, Trade
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics
+from ingest.contracts import InBase
 from ingest.feed import History, Rejected, TradePage, raw_text
 from ingest.ranges import Span
 from ingest.validation import Fault, Validator, bar_fault
@@ -21,11 +22,15 @@ PAGE_TRADES_MAX = 1_000
 
 @dataclass(slots=True)
 class SoundHistory:
-    """A `History` whose trades passed validation; its validator is not the live one, for prices were others then."""
+    """A `History` whose trades passed validation; its validator is not the live one, for prices were others then.
+
+    Amounts are in the base currency, `in_base` turns what the venue counts in contracts.
+    """
 
     source: History
     validator: Validator
     clock: Clock
+    in_base: InBase = field(default_factory=lambda: InBase(()))
 
     async def page(self, symbol: str, span: Span) -> TradePage:
         """The trades of at most a page of ids, none if the venue refuses the question. Raises `VenueUnavailable`."""
@@ -39,7 +44,7 @@ class SoundHistory:
         sound: list[Trade] = []
         rejected = list(page.rejected)
         now_ns = self.clock.now_ns()
-        for trade in page.trades:
+        for trade in map(self.in_base.trade, page.trades):
             fault = self.validator.fault_of(trade, now_ns)
             if fault is not None:
                 rejected.append(refused(trade, fault, "trades", now_ns))
@@ -49,7 +54,8 @@ class SoundHistory:
 
     async def latest_trade(self, symbol: str) -> Trade | None:
         """The newest trade, or None if there never was one."""
-        return await self.source.latest_trade(symbol)
+        latest = await self.source.latest_trade(symbol)
+        return None if latest is None else self.in_base.trade(latest)
 
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> tuple[list[Bar], list[Rejected]]:
         """Closed candles that start in [start_ns, end_ns), at most 1000, and those that make no sense."""
@@ -64,7 +70,7 @@ class SoundHistory:
         return sound, rejected
 
 
-def refused(event: Trade | Bar, fault: Fault, channel: str, now_ns: int) -> Rejected:
+def refused(event: Trade | Bar | Funding, fault: Fault, channel: str, now_ns: int) -> Rejected:
     """An implausible piece of history, for the quarantine."""
     metrics.INGEST_QUARANTINED.labels(channel, fault.field).inc()
     return Rejected(channel, fault.field, fault.reason, raw_text(repr(event)), now_ns, event.symbol)

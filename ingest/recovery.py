@@ -12,7 +12,7 @@ from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_int, as_str
 from ares.telemetry import get_logger
 from ingest.archive import kept_from_ns
-from ingest.feed import CHANNELS, Channel
+from ingest.feed import WITHOUT_IDS, Channel
 from ingest.gaps import Cause, Gap, Where
 from ingest.intake import Resume, ids_of
 from ingest.ranges import IdRanges, Span
@@ -20,7 +20,7 @@ from ingest.ranges import IdRanges, Span
 log = get_logger(__name__)
 
 QUERIES = load_queries("ingest", "queries/recovery.sql")
-TABLES = ("trades", "quotes", "books", "gaps", "ingest_watermarks", "instruments", "venue_bars_1m")
+TABLES = ("trades", "quotes", "books", "gaps", "ingest_watermarks", "instruments", "venue_bars_1m", "funding")
 SCAN_HOURS = 24 * 7
 """How far back unrecorded holes are looked for; older ones would have been found by earlier starts."""
 HOLES_MAX = 10_000
@@ -55,10 +55,11 @@ class Recovery:
         watermark = await self._number("watermark", where, "watermark_ns")
         return Known(
             await self._trades(symbol, [gap for gap in gaps if gap.channel == "trades"]),
-            {c: [g for g in gaps if g.channel == c and g.status == "open"] for c in CHANNELS if c != "trades"},
+            {c: [g for g in gaps if g.channel == c and g.status == "open"] for c in WITHOUT_IDS},
             {
                 "quotes": await self._number("last_quote", where, "last_ns"),
                 "books": await self._number("last_book", where, "last_ns"),
+                "funding": await self._number("last_funding", where, "last_ns"),
             },
             watermark or 0,
         )
@@ -129,6 +130,12 @@ class Recovery:
             if stored is None or any(getattr(instrument, name) != value for name, value in stored.items()):
                 fresh.append(instrument)
         return fresh
+
+    async def settled_funding(self, symbol: str, from_ns: int) -> set[int]:
+        """When the symbol's stored funding rates from then on were settled (UTC ns)."""
+        where: dict[str, Param] = {"venue": self.venue, "symbol": symbol, "from": to_datetime(from_ns)}
+        records = await self.database.fetch(QUERIES["settled_funding"], where)
+        return {as_int(record["settled_ns"]) for record in records}
 
     async def bars_needed_from(self, symbol: str, horizon_ns: int) -> int:
         """From when on the venue's candles must be fetched: the newest stored one if none is missing before it."""

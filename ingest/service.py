@@ -17,8 +17,9 @@ from ingest.archive import archived, kept_from_ns
 from ingest.backfill import BarKeeper, TradeBackfill
 from ingest.books import BookRoom
 from ingest.collector import collect, count_gaps
+from ingest.contracts import InBase
 from ingest.desk import Desk
-from ingest.feed import CHANNELS, Feed
+from ingest.feed import Feed
 from ingest.gaps import Where
 from ingest.grading import checks_of
 from ingest.healing import Healer
@@ -26,6 +27,7 @@ from ingest.history import SoundHistory, wait_of
 from ingest.imports.account import ImportAccount
 from ingest.quality import Inspector
 from ingest.recovery import Recovery
+from ingest.settlements import FundingKeeper
 from ingest.sink import Lane, Sink
 from ingest.spool import Spool
 from ingest.stalls import StallWatch
@@ -41,7 +43,7 @@ WHOLE_POLL_S = 0.1
 
 
 class Ingest:
-    """Collects one venue: its three streams, its past, and the account of what is missing.
+    """Collects one venue: its streams, its past, and the account of what is missing.
 
     Two lanes lead into the store, so that fetching the past never delays the present. They outlive `run`, for `stop`
     lets them finish what is queued.
@@ -56,6 +58,7 @@ class Ingest:
         self._feed = create_feed(venue, venue_config(context.config), settings, context.clock)
         self._room = room_of(self._feed, settings)
         self._desk = Desk(venue, settings.symbols, limits_of(settings), context.clock, self._room)
+        self._pace_funding(settings)
         self._history_validator = Validator(limits_of(settings))
         self._live_writer = RowWriter(context.config.database)
         self._past_writer = RowWriter(context.config.database)
@@ -76,6 +79,11 @@ class Ingest:
 
     def _sink(self, lane: str, writer: RowWriter) -> Sink:
         return Sink(lane_of(lane, self._config.ingest), writer, self._clock, self._backoff())
+
+    def _pace_funding(self, settings: IngestConfig) -> None:
+        room = self._desk.funding
+        room.every_ns = round(settings.funding_s_min * NANOS_PER_SECOND)
+        room.repeat_ns = round(settings.funding_s_max * NANOS_PER_SECOND)
 
     def _backoff(self) -> Backoff:
         settings = self._config.ingest
@@ -100,19 +108,21 @@ class Ingest:
         settings = self._config.ingest
         venue = venue_config(self._config)
         self._history = create_history(settings.venue, venue, symbols, self._clock)
-        history = SoundHistory(self._history, self._history_validator, self._clock)
+        history = SoundHistory(self._history, self._history_validator, self._clock, InBase(instruments))
         self._state = "recovering"
         recovery = await self._recover(instruments)
         self._state = ""
         healer = Healer(self._desk, self._feed, history, self._live, self._past, self._clock)
         stalls = StallWatch(self._desk, self._feed, history, self._clock, lambda: self._config.ingest.silence_s_max)
         async with asyncio.TaskGroup() as tasks:
-            for channel in CHANNELS:
+            for channel in self._feed.channels:
                 tasks.create_task(collect(self._feed, channel, self._desk, self._live, self._backoff()))
             for symbol in symbols:
                 tasks.create_task(healer.run(symbol, self._backoff()))
                 tasks.create_task(stalls.run(symbol, self._backoff()))
                 tasks.create_task(self._reach_back(symbol, history, recovery))
+                if "funding" in self._feed.channels:
+                    tasks.create_task(self._keep_settlements(symbol, self._history, recovery))
             tasks.create_task(self._publish())
             tasks.create_task(self._inspect())
             for lane in self._lanes:
@@ -125,6 +135,7 @@ class Ingest:
             self._inspector.settings = config.quality
         self._feed.reconfigure(config.ingest)
         self._room.every_ns = every_ns_of(config.ingest)
+        self._pace_funding(config.ingest)
         self._live.reconfigure(lane_of("live", config.ingest))
         self._past.reconfigure(lane_of("past", config.ingest))
         self._desk.validator.limits = self._history_validator.limits = limits_of(config.ingest)
@@ -152,8 +163,8 @@ class Ingest:
             await self._database.close()
 
     def health(self) -> Health:
-        """Ready while all three streams are live and the store takes rows."""
-        dead = [channel for channel in CHANNELS if not self._feed.is_live(channel)]
+        """Ready while all streams are live and the store takes rows."""
+        dead = [channel for channel in self._feed.channels if not self._feed.is_live(channel)]
         if self._state:
             return Health(ready=False, detail=self._state)
         if not (self._live.writable and self._past.writable):
@@ -215,6 +226,14 @@ class Ingest:
             await self._live.drain()
             self._desk.ledger.history_is_whole(symbol, intake.first_ts_ns)
             log.info("history_is_whole", symbol=symbol, first_seq=intake.first, last_seq=intake.last)
+
+    async def _keep_settlements(self, symbol: str, history: RestHistory, recovery: Recovery) -> None:
+        """Fetch what a perpetual paid, then each payment after its moment, for ever."""
+        horizon_ns = self._clock.now_ns() - round(self._config.ingest.backfill_funding_hours * HOUR_NS)
+        keeper = FundingKeeper(self._desk.venue, history, self._past, self._desk.funding, self._clock)
+        keeper.stored[symbol] = await recovery.settled_funding(symbol, horizon_ns)
+        await keeper.backfill(symbol, horizon_ns, self._backoff())
+        await keeper.refresh(symbol, self._backoff())
 
     async def _inspect(self) -> None:
         """Grade what is stored, for ever."""

@@ -9,8 +9,12 @@ from math import isfinite
 from operator import lt
 
 from ares.clock import NANOS_PER_SECOND
-from ares.model.market import Bar, Book, Quote, Trade, TradeRun
+from ares.model.market import Bar, Book, Funding, Quote, Trade, TradeRun
 
+FUNDING_RATE_MAX = 1.0
+"""No perpetual pays more than the position in one payment; venues cap theirs at a few per cent."""
+FUNDING_AHEAD_S_MAX = 32 * 86_400
+"""Perpetuals pay every few hours; a payment in months is a number of something else."""
 REFUSALS_TO_REBASE = 20
 """So many price jumps in a row mean that the market moved, not that the frames are wrong."""
 
@@ -43,7 +47,7 @@ class Validator:
     last_prices: dict[str, float] = field(default_factory=dict)
     jumps_in_a_row: dict[str, int] = field(default_factory=dict)
 
-    def fault_of(self, event: Trade | Quote | Book, now_ns: int) -> Fault | None:
+    def fault_of(self, event: Trade | Quote | Book | Funding, now_ns: int) -> Fault | None:
         """None if the event is plausible."""
         if event.ts_ns > self._latest_ns(now_ns):
             return Fault("ts", f"{(event.ts_ns - now_ns) / NANOS_PER_SECOND:.3f} s ahead of our clock")
@@ -51,6 +55,8 @@ class Validator:
             return positive("price", event.price) or positive("amount", event.amount) or self._jump_of(event)
         if isinstance(event, Quote):
             return quote_fault(event)
+        if isinstance(event, Funding):
+            return funding_fault(event)
         return book_fault(event)
 
     def passes_run(self, run: TradeRun, now_ns: int) -> bool:
@@ -116,6 +122,20 @@ def book_fault(book: Book) -> Fault | None:
         if any((after <= before) if rising else (after >= before) for (before, _), (after, _) in pairwise(side)):
             return Fault(name, "not best first")
     return Fault("bids", "not below the asks") if book.bids[0][0] >= book.asks[0][0] else None
+
+
+def funding_fault(funding: Funding) -> Fault | None:
+    """A rate that somebody can pay, soon; prices positive where there are any."""
+    if not (isfinite(funding.rate) and abs(funding.rate) <= FUNDING_RATE_MAX):
+        return Fault("rate", f"{funding.rate!r} is not between -{FUNDING_RATE_MAX:g} and {FUNDING_RATE_MAX:g}")
+    away_s = abs(funding.funding_at_ns - funding.ts_ns) / NANOS_PER_SECOND
+    if away_s > FUNDING_AHEAD_S_MAX:
+        return Fault("funding_at", f"{away_s / 86_400:.0f} days away")
+    for name, price in (("mark_price", funding.mark_price), ("index_price", funding.index_price)):
+        fault = None if price is None else positive(name, price)
+        if fault is not None:
+            return fault
+    return None
 
 
 def bar_fault(bar: Bar) -> Fault | None:

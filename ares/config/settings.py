@@ -143,7 +143,7 @@ class KafkaConfig(Section):
 class VenueConfig(Section):
     """A venue we talk to. `protocol` names its dialect and ccxt's class; URLs unset: the venue's own."""
 
-    protocol: Literal["binance", "coinbase", "kraken", "okx"] = "binance"
+    protocol: Literal["binance", "binanceusdm", "coinbase", "kraken", "okx", "okxswap"] = "binance"
     feed: Literal["native", "ccxt"] = Field("native", description="whose sockets and decoders collect the live data")
     rest_url: str | None = None
     ws_url: str | None = None
@@ -173,6 +173,11 @@ class IngestConfig(Section):
     backoff_s_max: Seconds = 30.0
     backfill_trades_hours: Annotated[float, Field(ge=0)] = 6.0
     backfill_bars_hours: Annotated[float, Field(ge=0)] = 72.0
+    backfill_funding_hours: Annotated[float, Field(ge=0)] = Field(720.0, description="settled rates of perpetuals")
+    funding_s_min: Reloadable[Seconds] = Field(
+        1.0, description="a funding rate that changes is written at most this often"
+    )
+    funding_s_max: Reloadable[Seconds] = Field(60.0, description="one that does not is written again after this time")
     watermark_s: Reloadable[Seconds] = 0.5
     price_jump_max: Reloadable[Annotated[float, Field(gt=1)]] = Field(
         10.0, description="ratio to the last price that is refused"
@@ -182,6 +187,7 @@ class IngestConfig(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         require_order(self.backoff_s_min, self.backoff_s_max, "backoff_s_min, _max")
+        require_order(self.funding_s_min, self.funding_s_max, "funding_s_min, _max")
         return self
 
 

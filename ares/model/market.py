@@ -21,13 +21,22 @@ from ares.model.row import Cell, Row, Storable, UtcNs
 Side = Literal["buy", "sell"]
 Source = Literal["stream", "rest", "replay", "import"]
 """Which way a trade came."""
+ContractKind = Literal["linear", "inverse"]
+"""What a contract is so much of: of the base currency, or of the quote currency."""
+FundingKind = Literal["predicted", "settled"]
+"""A rate that may still change until its moment, or one that was paid."""
 TsSource = Literal["venue", "receipt"]
 """Whose clock an event time is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """A tradable pair at a venue; `symbol` is ccxt's ("BTC/USDT"), `venue_symbol` the venue's ("BTCUSDT")."""
+    """A pair or perpetual at a venue; `symbol` is ccxt's ("BTC/USDT", "BTC/USDT:USDT"), `venue_symbol` its own.
+
+    `amount_step` is in the base currency, as every amount; 0 where the venue's steps are none of it. `contract_size` is
+    what one of the venue's contracts holds, of the base currency ("linear") or of the quote ("inverse"); orders count
+    in contracts. Both are None where there is no contract.
+    """
 
     venue: str
     symbol: str
@@ -40,12 +49,17 @@ class Instrument:
     maker_fee: Decimal
     taker_fee: Decimal
     active: bool = True
+    contract: ContractKind | None = None
+    contract_size: Decimal | None = None
 
     def to_row(self, ts_ns: int) -> Row:
+        symbols = {"venue": self.venue, "symbol": self.symbol, "base": self.base, "quote": self.quote}
+        if self.contract is not None:
+            symbols["contract"] = self.contract
         return Row(
             "instruments",
             ts_ns,
-            {"venue": self.venue, "symbol": self.symbol, "base": self.base, "quote": self.quote},
+            symbols,
             {
                 "venue_symbol": self.venue_symbol,
                 "price_tick": self.price_tick,
@@ -54,6 +68,7 @@ class Instrument:
                 "maker_fee": self.maker_fee,
                 "taker_fee": self.taker_fee,
                 "active": self.active,
+                "contract_size": self.contract_size,
             },
         )
 
@@ -251,6 +266,40 @@ class Bar(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
             "cost": self.cost,
             "trades": self.trades,
             "buy_volume": self.buy_volume,
+            "received_at": UtcNs(self.received_at_ns),
+        }
+
+
+class Funding(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
+    """What a perpetual pays at `funding_at_ns`: `rate` of the position's value, from longs to shorts where positive.
+
+    A predicted rate is what the venue said at `ts_ns`; a settled one was paid then, so that both moments are one. The
+    prices are those of that moment, None where the venue does not tell them.
+    """
+
+    venue: str
+    symbol: str
+    kind: FundingKind
+    rate: float
+    mark_price: float | None
+    index_price: float | None
+    funding_at_ns: int
+    ts_ns: int
+    received_at_ns: int
+
+    table: ClassVar[str] = "funding"
+
+    @property
+    def symbols(self) -> Mapping[str, str]:
+        return {"venue": self.venue, "symbol": self.symbol, "kind": self.kind}
+
+    @property
+    def columns(self) -> Mapping[str, Cell]:
+        return {
+            "rate": self.rate,
+            "mark_price": self.mark_price,
+            "index_price": self.index_price,
+            "funding_at": UtcNs(self.funding_at_ns),
             "received_at": UtcNs(self.received_at_ns),
         }
 

@@ -66,6 +66,12 @@ def binance_urls(rest: str, ws: str) -> dict[str, object]:
     }
 
 
+def binance_usdm_urls(rest: str) -> dict[str, object]:
+    """ccxt's `urls.api` of the class `binanceusdm`: USD-M futures at this address, every other API nowhere."""
+    spot = dict.fromkeys(("public", "private", "v1", "sapi"), DEAD)
+    return {**binance_urls(rest, ""), **spot, "fapiPublic": f"{rest}/fapi/v1"}
+
+
 def keys(name: str, venue: VenueConfig) -> tuple[str, str]:
     """Key and secret of a venue. Raises `ConfigError` if it has none."""
     found: list[str] = []

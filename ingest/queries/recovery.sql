@@ -33,12 +33,19 @@ SELECT max(ts)::long AS last_ns FROM quotes WHERE venue = %(venue)s AND symbol =
 -- last_book: event time of the newest stored book of a symbol.
 SELECT max(ts)::long AS last_ns FROM books WHERE venue = %(venue)s AND symbol = %(symbol)s;
 
+-- last_funding: event time of the newest stored prediction of a symbol's funding rate.
+SELECT max(ts)::long AS last_ns FROM funding WHERE venue = %(venue)s AND symbol = %(symbol)s AND kind = 'predicted';
+
+-- settled_funding: when a symbol's stored funding rates from %(from)s on were settled.
+SELECT ts::long AS settled_ns FROM funding
+WHERE venue = %(venue)s AND symbol = %(symbol)s AND kind = 'settled' AND ts >= %(from)s;
+
 -- watermark: the newest published watermark of a symbol's live trades.
 SELECT max(watermark)::long AS watermark_ns FROM ingest_watermarks
 WHERE venue = %(venue)s AND symbol = %(symbol)s AND channel = 'trades';
 
 -- instrument: the newest stored version of an instrument.
-SELECT venue_symbol, base, quote, price_tick, amount_step, cost_min, maker_fee, taker_fee, active
+SELECT venue_symbol, base, quote, price_tick, amount_step, cost_min, maker_fee, taker_fee, active, contract, contract_size
 FROM instruments WHERE venue = %(venue)s AND symbol = %(symbol)s LATEST ON ts PARTITION BY venue, symbol;
 
 -- bars_stored: how many of the venue's candles are stored from %(from)s on, and when the newest starts.

@@ -14,7 +14,8 @@ from ares.model.market import Instrument, TradeRun
 from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookUpdate
-from ingest.feed import BookRules, ChainBroken, Channel, Frame, MarketEvent, Silence, raw_text
+from ingest.contracts import InBase
+from ingest.feed import SPOT, BookRules, ChainBroken, Channel, Frame, MarketEvent, Silence, raw_text
 from ingest.history import wait_of
 from ingest.venues.budget import ConnectBudget
 from ingest.venues.dialect import Dialect, NumbersFrames, Snapshots
@@ -44,11 +45,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a venue brings: its words, its list of instruments, and where its snapshots come from."""
+    """What a venue brings: its words, its list of instruments, where its snapshots come from, and what it streams."""
 
     dialect: Dialect
     markets: Markets
     snapshots: SnapshotsOf
+    channels: Sequence[Channel] = SPOT
 
 
 class NativeFeed:
@@ -66,6 +68,7 @@ class NativeFeed:
         self._ingest = ingest
         self._clock = clock
         self._names = Names(venue, {})
+        self._in_base = InBase(())
         self._lines: dict[Channel, Line] = {}
         self._budget = ConnectBudget(venue, config.connects_per_minute_max, clock)
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
@@ -80,6 +83,11 @@ class NativeFeed:
         """How the changes of its books follow one another."""
         return self._parts.dialect.book_rules
 
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """What the venue streams; each has a connection of its own."""
+        return self._parts.channels
+
     def reconfigure(self, ingest: IngestConfig) -> None:
         """Silences by these settings from now on; the symbols stay those of the start."""
         self._ingest = ingest
@@ -88,6 +96,7 @@ class NativeFeed:
         """Learn the venue's markets. Raises `VenueUnavailable`, `VenueRejected`, or `UnknownSymbol`."""
         instruments = await self._parts.markets(self._ingest.symbols)
         self._names = Names(self._venue, {each.venue_symbol: each.symbol for each in instruments})
+        self._in_base = InBase(instruments)
         return instruments
 
     async def frames(self, channel: Channel) -> AsyncGenerator[Sequence[Frame], None]:
@@ -224,6 +233,10 @@ class NativeFeed:
 
     def decode(self, frame: Frame) -> Sequence[MarketEvent]:
         """What a frame says, if anything. Raises `MalformedFrame`, and nothing else, whatever the frame holds."""
+        return self._in_base.events(self._decoded(frame))
+
+    def _decoded(self, frame: Frame) -> Sequence[MarketEvent]:
+        """What a frame says, in the venue's own amounts."""
         payload = frame.payload
         if isinstance(payload, BookUpdate):
             return (payload,)
@@ -244,7 +257,8 @@ class NativeFeed:
         payloads = [frame.payload for frame in frames if isinstance(frame.payload, bytes)]
         if len(payloads) != len(frames):
             return None
-        return self._parts.dialect.runs(payloads, self._names, [frame.received_at_ns for frame in frames])
+        runs = self._parts.dialect.runs(payloads, self._names, [frame.received_at_ns for frame in frames])
+        return runs if runs is None or not self._in_base else [self._in_base.run(run) for run in runs]
 
     def renew(self, channel: Channel) -> None:
         """The connection of this channel is open and does not bring what the venue has: end it as a `Silence`."""

@@ -13,6 +13,8 @@ from ingest.feed import Feed
 from ingest.venues.binance.ccxt_feed import BinanceFeed
 from ingest.venues.binance.dialect import BinanceDialect
 from ingest.venues.binance.rest import BinanceWords
+from ingest.venues.binanceusdm.dialect import UsdmDialect
+from ingest.venues.binanceusdm.rest import UsdmWords
 from ingest.venues.client import create_client, load_markets
 from ingest.venues.coinbase.dialect import CoinbaseDialect
 from ingest.venues.coinbase.rest import CoinbaseWords
@@ -23,7 +25,9 @@ from ingest.venues.markets import instruments_of
 from ingest.venues.native_feed import NativeFeed, Parts
 from ingest.venues.okx.dialect import OkxDialect
 from ingest.venues.okx.rest import OkxWords
-from ingest.venues.rest import RestWords
+from ingest.venues.okxswap.dialect import SwapDialect
+from ingest.venues.okxswap.rest import SwapWords
+from ingest.venues.rest import RestWords, channels_of
 from ingest.venues.rest_history import RestHistory
 
 
@@ -37,9 +41,11 @@ class Language:
 
 LANGUAGES: Mapping[str, Language] = {
     "binance": Language(BinanceDialect(), BinanceWords()),
+    "binanceusdm": Language(UsdmDialect(), UsdmWords()),
     "coinbase": Language(CoinbaseDialect(), CoinbaseWords()),
     "kraken": Language(KrakenDialect(), KrakenWords()),
     "okx": Language(OkxDialect(), OkxWords()),
+    "okxswap": Language(SwapDialect(), SwapWords()),
 }
 """By `venues.<name>.protocol`."""
 
@@ -59,7 +65,8 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
     def snapshots(venue_symbols: Mapping[str, str]) -> Snapshots:
         return create_history(venue, config, venue_symbols, clock)
 
-    return NativeFeed(venue, Parts(language.dialect, markets, snapshots), config, ingest, clock)
+    parts = Parts(language.dialect, markets, snapshots, channels_of(language.words))
+    return NativeFeed(venue, parts, config, ingest, clock)
 
 
 def create_history(venue: str, config: VenueConfig, venue_symbols: Mapping[str, str], clock: Clock) -> RestHistory:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-from ares.model.market import Bar, Instrument, Trade
+from ares.model.market import Bar, Funding, Instrument, Trade
 from ingest.books import BookUpdate
+from ingest.feed import PERPETUALS, SPOT, Channel
 
 Paging = Literal["id", "time", "newest"]
 """How far back trades can be asked for: from an id on, from a moment on, or only the newest ones."""
@@ -105,3 +106,26 @@ class RestWords(Protocol):
     def read_instrument(self, market: Mapping[str, object], venue: str, symbol: str) -> Instrument:
         """An instrument from what ccxt's `load_markets` says of it: `market["info"]` is the venue's own listing."""
         ...
+
+
+@runtime_checkable
+class FundingWords(RestWords, Protocol):
+    """The words of a venue with perpetuals: with them it has the channel `funding`."""
+
+    @property
+    def page_funding_max(self) -> int:
+        """Settled rates that one answer holds at most."""
+        ...
+
+    def funding(self, venue_symbol: str, start_ns: int, end_ns: int) -> Question:
+        """The rates that were settled in [start_ns, end_ns), no more of them than `page_funding_max`."""
+        ...
+
+    def read_funding(self, answer: object, asked: Asked) -> Sequence[Funding]:
+        """The settled rates of an answer, in any order."""
+        ...
+
+
+def channels_of(words: RestWords) -> Sequence[Channel]:
+    """What a venue with these words streams."""
+    return PERPETUALS if isinstance(words, FundingWords) else SPOT

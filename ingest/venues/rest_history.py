@@ -6,21 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from ares.clock import MINUTE_NS, Clock
+from ares.clock import HOUR_NS, MINUTE_NS, Clock
 from ares.config.settings import VenueConfig
 from ares.errors import MalformedFrame, VenueRejected, VenueUnavailable
-from ares.model.market import Bar, Trade
+from ares.model.market import Bar, Funding, Trade
 from ares.resilience import Guard, GuardPolicy, to_the_end
 from ingest.books import BookUpdate
 from ingest.feed import Rejected, TradePage, raw_text
 from ingest.venues.client import RestClient, ask, create_client
 from ingest.venues.paging import Search
-from ingest.venues.rest import Asked, Question, RestWords
+from ingest.venues.rest import Asked, FundingWords, Question, RestWords
 
 T = TypeVar("T")
 
 QUESTIONS_MAX = 60
 """In search of one trade by time: with halving alone so many would find a nanosecond in thirty years."""
+
+FUNDING_HOURS_MIN = 1
+"""The shortest time between two payments of a perpetual at any venue."""
 
 
 class RestHistory:
@@ -77,6 +80,21 @@ class RestHistory:
         if question is None:
             raise VenueRejected("book", f"{self._venue} sends its snapshots on the stream")
         return self._read(self._words.read_book, await self._ask("book", question), symbol)
+
+    async def funding(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Funding]:
+        """The rates that were settled in [start_ns, end_ns), in order. Raises `VenueRejected` where there are none."""
+        words = self._words
+        if not isinstance(words, FundingWords):
+            raise VenueRejected("funding", f"{self._venue} has no perpetuals")
+        settled: dict[int, Funding] = {}
+        step_ns = (words.page_funding_max - 1) * FUNDING_HOURS_MIN * HOUR_NS
+        for first_ns in range(start_ns, end_ns, step_ns):
+            last_ns = min(end_ns, first_ns + step_ns)
+            answer = await self._ask("funding", words.funding(self._venue_symbols[symbol], first_ns, last_ns))
+            for funding in self._read(words.read_funding, answer, symbol):
+                if first_ns <= funding.ts_ns < last_ns:
+                    settled[funding.ts_ns] = funding
+        return [settled[ts_ns] for ts_ns in sorted(settled)]
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -18,7 +18,7 @@ from ares.errors import VenueUnavailable
 from ares.model.market import Instrument
 from ares.resilience import to_the_end
 from ares.telemetry import get_logger, metrics
-from ingest.feed import BookRules, Channel, Frame, MarketEvent, Silence
+from ingest.feed import SPOT, BookRules, Channel, Frame, MarketEvent, Silence
 from ingest.venues.binance.client import BinanceClient, create_client
 from ingest.venues.binance.decoder import decode_book, decode_quote, decode_trade, follows
 from ingest.venues.binance.rest import SNAPSHOT_LEVELS, BinanceWords
@@ -85,6 +85,11 @@ class BinanceFeed:
     def venue(self) -> str:
         """Its name in rows."""
         return self._venue
+
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """What the venue streams; each has a connection of its own."""
+        return SPOT
 
     def reconfigure(self, ingest: IngestConfig) -> None:
         """Books and silences by these settings from now on; the symbols stay those of the start."""

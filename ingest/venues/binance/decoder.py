@@ -41,7 +41,7 @@ class AggTrade(msgspec.Struct, gc=False):
 
 
 class BookTicker(msgspec.Struct, gc=False):
-    """Best bid and ask; only derivatives' frames carry a time."""
+    """Best bid and ask; only derivatives' frames carry times: the matching engine's `T`, and `E`, when it was sent."""
 
     s: str
     u: Id
@@ -50,10 +50,11 @@ class BookTicker(msgspec.Struct, gc=False):
     a: float
     A: float
     E: Millis | None = None
+    T: Millis | None = None
 
 
 class DepthUpdate(msgspec.Struct, gc=False):
-    """What changed of a book; `pu` only on derivatives."""
+    """What changed of a book; `pu` and the matching engine's time `T` only on derivatives."""
 
     s: str
     E: Millis
@@ -62,6 +63,7 @@ class DepthUpdate(msgspec.Struct, gc=False):
     b: Levels
     a: Levels
     pu: Id | None = None
+    T: Millis | None = None
 
 
 class DepthSnapshot(msgspec.Struct, rename="camel", gc=False):
@@ -71,6 +73,7 @@ class DepthSnapshot(msgspec.Struct, rename="camel", gc=False):
     bids: Levels
     asks: Levels
     event_time: Millis | None = msgspec.field(name="E", default=None)
+    matched_at: Millis | None = msgspec.field(name="T", default=None)
 
 
 class Top(msgspec.Struct, gc=False):
@@ -100,12 +103,13 @@ class Kline(msgspec.Struct, array_like=True, gc=False):
 
 
 class Filter(msgspec.Struct, rename="camel"):
-    """A rule that orders must keep; each type of filter has one of the three."""
+    """A rule that orders must keep; each type of filter has one of the four."""
 
     filter_type: str
     tick_size: Decimal | None = None
     step_size: Decimal | None = None
     min_notional: Decimal | None = None
+    notional: Decimal | None = None
 
 
 class Listing(msgspec.Struct, rename="camel"):
@@ -120,9 +124,9 @@ class Listing(msgspec.Struct, rename="camel"):
 
 TRADE_FIELDS = {"a": "trade_id", "p": "price", "q": "amount", "T": "ts", "m": "side", "s": "symbol"}
 QUOTE_FIELDS = {"u": "update_id", "b": "bid", "B": "bid_amount", "a": "ask", "A": "ask_amount"}
-QUOTE_FIELDS |= {"E": "ts", "s": "symbol"}
+QUOTE_FIELDS |= {"E": "ts", "T": "ts", "s": "symbol"}
 BOOK_FIELDS = {"U": "update_id", "u": "update_id", "pu": "update_id", "lastUpdateId": "update_id"}
-BOOK_FIELDS |= {"b": "bids", "a": "asks", "E": "ts", "s": "symbol"}
+BOOK_FIELDS |= {"b": "bids", "a": "asks", "E": "ts", "T": "ts", "s": "symbol"}
 BAR_FIELDS = {str(place): name for place, name in enumerate(Kline.__struct_fields__)}
 
 TRADES = Wire(list[AggTrade], TRADE_FIELDS)
@@ -198,7 +202,7 @@ def trade_of(payload: object, venue: str, symbol: str, received_at_ns: int, sour
 def decode_quote(payload: object, names: Names, received_at_ns: int) -> Quote:
     """A frame of the stream `bookTicker`; spot frames carry no time, so ours of receipt serves."""
     event = WRAPPED_QUOTE.read(payload).data if is_wrapped(payload) else QUOTE.read(payload)
-    ts_ns, ts_source = moment(event.E, received_at_ns)
+    ts_ns, ts_source = moment(event.T or event.E, received_at_ns)
     symbol = names.symbol(event.s)
     return Quote(names.venue, symbol, event.u, event.b, event.B, event.a, event.A, ts_ns, received_at_ns, ts_source)
 
@@ -216,7 +220,7 @@ def decode_depth(payload: object, names: Names, received_at_ns: int) -> BookUpda
         prev_id=event.pu,
         bids=sound(event.b, "bids"),
         asks=sound(event.a, "asks"),
-        ts_ns=event.E * NANOS_PER_MILLI,
+        ts_ns=(event.T or event.E) * NANOS_PER_MILLI,
         received_at_ns=received_at_ns,
         ts_source="venue",
     )
@@ -225,7 +229,7 @@ def decode_depth(payload: object, names: Names, received_at_ns: int) -> BookUpda
 def decode_snapshot(payload: object, venue: str, symbol: str, received_at_ns: int) -> BookUpdate:
     """An answer of REST `depth`, which does not name its symbol."""
     answer = SNAPSHOT.read(payload)
-    ts_ns, ts_source = moment(answer.event_time, received_at_ns)
+    ts_ns, ts_source = moment(answer.matched_at or answer.event_time, received_at_ns)
     return BookUpdate(
         venue=venue,
         symbol=symbol,
@@ -292,7 +296,7 @@ def decode_instrument(payload: object, venue: str, symbol: str, fees: tuple[obje
         listing.quote_asset,
         exact(filters.get("PRICE_FILTER", nothing).tick_size, "price_tick"),
         exact(filters.get("LOT_SIZE", nothing).step_size, "amount_step"),
-        exact(minimum.min_notional, "cost_min"),
+        exact(minimum.notional if minimum.min_notional is None else minimum.min_notional, "cost_min"),
         fee(fees[0]),
         fee(fees[1]),
         active=listing.status == "TRADING",

@@ -6,7 +6,7 @@ https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -37,6 +37,7 @@ class BinanceDialect:
 
     book_rules = BookRules(follows)
     heartbeat: tuple[bytes, bytes] | None = None
+    streams: Mapping[Channel, str] = STREAMS
 
     def address(self, base: str | None, channel: Channel) -> str:  # noqa: ARG002 - one address for all
         """Raw streams: without the wrapping of combined ones there is less to read."""
@@ -44,7 +45,7 @@ class BinanceDialect:
 
     def opening(self, channel: Channel, names: Names, *, levels: int) -> Sequence[bytes]:  # noqa: ARG002 - full books
         """One subscription for all symbols."""
-        streams = [f"{name.lower()}@{STREAMS[channel]}" for name in names.by_venue_symbol]
+        streams = [f"{name.lower()}@{self.streams[channel]}" for name in names.by_venue_symbol]
         return [json.dumps({"method": "SUBSCRIBE", "params": streams, "id": 1}).encode()]
 
     def resubscription(self, symbol: str, names: Names) -> Sequence[bytes]:  # noqa: ARG002 - REST has them

@@ -23,6 +23,8 @@ class BinanceWords:
     """Aggregate trades by id, candles, snapshots of books."""
 
     ccxt_id = "binance"
+    api = "publicGet"
+    """What ccxt's names of the raw endpoints begin with."""
     market_types: Sequence[str] = ("spot",)
     paging: Paging = "id"
     page_trades_max = 1_000
@@ -34,11 +36,11 @@ class BinanceWords:
 
     def trades(self, venue_symbol: str, since: int, count: int) -> Question:
         """Aggregate trades from an id on."""
-        return Question("publicGetAggTrades", {"symbol": venue_symbol, "fromId": since, "limit": count})
+        return Question(f"{self.api}AggTrades", {"symbol": venue_symbol, "fromId": since, "limit": count})
 
     def latest_trade(self, venue_symbol: str) -> Question:
         """The newest aggregate trade."""
-        return Question("publicGetAggTrades", {"symbol": venue_symbol, "limit": 1})
+        return Question(f"{self.api}AggTrades", {"symbol": venue_symbol, "limit": 1})
 
     def bars(self, venue_symbol: str, start_ns: int, end_ns: int) -> Question:
         """Klines; the venue's end is inclusive."""
@@ -49,11 +51,11 @@ class BinanceWords:
             "endTime": end_ns // NANOS_PER_MILLI - 1,
             "limit": self.page_bars_max,
         }
-        return Question("publicGetKlines", params)
+        return Question(f"{self.api}Klines", params)
 
     def book(self, venue_symbol: str) -> Question:
         """A snapshot, which the stream does not bring."""
-        return Question("publicGetDepth", {"symbol": venue_symbol, "limit": SNAPSHOT_LEVELS})
+        return Question(f"{self.api}Depth", {"symbol": venue_symbol, "limit": SNAPSHOT_LEVELS})
 
     def rows_of(self, answer: object) -> Sequence[object]:
         """The answer is the list of trades."""

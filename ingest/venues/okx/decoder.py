@@ -235,13 +235,17 @@ def checksum(book: OrderBook) -> int:
     return value - 2**32 if value >= 2**31 else value
 
 
-def decode_bar(payload: object, venue: str, symbol: str, received_at_ns: int) -> Bar | None:
-    """A row of `history-candles`, None while its minute is open. Trades and what takers bought are not told."""
+def decode_bar(payload: object, venue: str, symbol: str, received_at_ns: int, *, contracts: bool = False) -> Bar | None:
+    """A row of `history-candles`, None while its minute is open. Trades and what takers bought are not told.
+
+    `contracts`: the venue's first volume counts contracts, its second the base currency (of spot, the quote).
+    """
     row = CANDLE.read(payload)
     if row.confirm == "0":
         return None
     prices = (row.open, row.high, row.low, row.close)
-    return Bar(venue, symbol, row.ts * NANOS_PER_MILLI, *prices, row.volume, row.cost, None, None, received_at_ns)
+    volume = row.volume_ccy if contracts else row.volume
+    return Bar(venue, symbol, row.ts * NANOS_PER_MILLI, *prices, volume, row.cost, None, None, received_at_ns)
 
 
 def decode_instrument(payload: object, venue: str, symbol: str, fees: tuple[Decimal, Decimal]) -> Instrument:

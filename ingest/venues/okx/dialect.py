@@ -6,7 +6,7 @@ https://www.okx.com/docs-v5/en/#overview-websocket
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,8 +18,9 @@ from ingest.venues.okx.decoder import checksum, decode_depths, decode_quotes, de
 from ingest.venues.wire import Names, Wire
 
 BASE = "wss://ws.okx.com:8443"
-CHANNELS: dict[Channel, str] = {"trades": "trades-all", "quotes": "bbo-tbt", "books": "books"}
-PATHS: dict[Channel, str] = {"trades": "business", "quotes": "public", "books": "public"}
+TOPICS: Mapping[Channel, Sequence[str]] = {"trades": ("trades-all",), "quotes": ("bbo-tbt",), "books": ("books",)}
+PATHS: Mapping[Channel, str] = {"trades": "business"}
+"""All others are public."""
 
 
 class Event(msgspec.Struct):
@@ -36,19 +37,20 @@ class OkxDialect:
 
     book_rules = BookRules(follows, checksum)
     heartbeat = (b"ping", b"pong")
+    topics: Mapping[Channel, Sequence[str]] = TOPICS
 
     def address(self, base: str | None, channel: Channel) -> str:
         """Single trades are on an address of their own."""
-        return f"{(base or BASE).rstrip('/')}/ws/v5/{PATHS[channel]}"
+        return f"{(base or BASE).rstrip('/')}/ws/v5/{PATHS.get(channel, 'public')}"
 
     def opening(self, channel: Channel, names: Names, *, levels: int) -> Sequence[bytes]:  # noqa: ARG002 - one depth
         """One subscription for all symbols."""
-        return [_request("subscribe", channel, list(names.by_venue_symbol))]
+        return [request("subscribe", self.topics[channel], list(names.by_venue_symbol))]
 
     def resubscription(self, symbol: str, names: Names) -> Sequence[bytes]:
         """A new subscription begins with a snapshot."""
         of_it = [name for name, ours in names.by_venue_symbol.items() if ours == symbol]
-        return [_request("unsubscribe", "books", of_it), _request("subscribe", "books", of_it)]
+        return [request(word, self.topics["books"], of_it) for word in ("unsubscribe", "subscribe")]
 
     def answer_of(self, payload: bytes) -> Answer | None:
         """Whether a frame answers a request; the venue answers for each symbol."""
@@ -71,6 +73,7 @@ class OkxDialect:
         return decode_run(payloads, names, receipts_ns)
 
 
-def _request(operation: str, channel: Channel, venue_symbols: Sequence[str]) -> bytes:
-    args = [{"channel": CHANNELS[channel], "instId": name} for name in venue_symbols]
+def request(operation: str, topics: Sequence[str], venue_symbols: Sequence[str]) -> bytes:
+    """One request for these topics of all these instruments."""
+    args = [{"channel": topic, "instId": name} for topic in topics for name in venue_symbols]
     return json.dumps({"op": operation, "args": args}).encode()

@@ -1,9 +1,10 @@
--- instruments: a version of a venue's instrument: tick, lot, minimum cost, fees.
--- Grain: venue, symbol, change. ts = when we learned it.
+-- instruments: a version of a venue's instrument: tick, lot, minimum cost, fees; of a perpetual also its contract.
+-- Grain: venue, symbol, change. ts = when we learned it. amount_step is in the base currency (0: no step of it).
+-- contract: NULL, linear (contract_size is of the base currency) or inverse (of the quote); the venue's orders count in contracts.
 CREATE TABLE IF NOT EXISTS instruments (
   ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, base SYMBOL, quote SYMBOL, venue_symbol VARCHAR,
   price_tick DECIMAL(28,10), amount_step DECIMAL(28,10), cost_min DECIMAL(28,10),
-  maker_fee DECIMAL(28,10), taker_fee DECIMAL(28,10), active BOOLEAN
+  maker_fee DECIMAL(28,10), taker_fee DECIMAL(28,10), active BOOLEAN, contract SYMBOL, contract_size DECIMAL(28,10)
 ) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, venue, symbol);
 
 -- trades: a public trade, one id space per venue by stream, REST and replay alike.
@@ -40,6 +41,15 @@ CREATE TABLE IF NOT EXISTS venue_bars_1m (
   ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, open DOUBLE, high DOUBLE, low DOUBLE, close DOUBLE,
   volume DOUBLE, cost DOUBLE, trades LONG, buy_volume DOUBLE, received_at TIMESTAMP_NS
 ) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, venue, symbol);
+
+-- funding: a perpetual's funding rate, a share of the position's value; positive: longs pay shorts.
+-- Grain: venue, symbol, kind, ts. kind predicted: what the venue said at ts of the payment at funding_at, written when it
+-- changes and now and then while it does not; settled: what was paid at ts = funding_at (the venue's own, to its ms).
+-- mark_price, index_price: at ts, NULL where the venue does not tell them.
+CREATE TABLE IF NOT EXISTS funding (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, kind SYMBOL, rate DOUBLE, mark_price DOUBLE, index_price DOUBLE,
+  funding_at TIMESTAMP_NS, received_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, venue, symbol, kind);
 
 -- gaps: a range that is missing from the stream, why, and how it was healed; append-only, one row a revision.
 -- Grain: gap_id, revision. ts = when this revision was written; the newest revision of a gap_id is its state.

@@ -1,0 +1,1 @@
+"""Binance USD-M: perpetuals that are paid in USDT or USDC."""

@@ -1,0 +1,1 @@
+"""OKX swaps: perpetuals, linear and inverse."""
