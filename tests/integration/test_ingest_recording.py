@@ -20,7 +20,7 @@ from ares.resilience import Backoff
 from ares.store import Database, RowWriter
 from ingest.collector import collect
 from ingest.desk import Desk
-from ingest.feed import BookRules, Channel, Frame, MarketEvent
+from ingest.feed import SPOT, BookRules, Channel, Frame, MarketEvent
 from ingest.sink import Lane, Sink
 from ingest.validation import Limits
 from ingest.venues.binance.dialect import BinanceDialect
@@ -47,6 +47,7 @@ class ReplayFeed:
     names: Names
     ended: asyncio.Event
     dialect: BinanceDialect = field(default_factory=BinanceDialect)
+    channels: Sequence[Channel] = SPOT
 
     async def open(self) -> Sequence[Instrument]:
         return []

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ares.model.market import ArchivedRun, ArchivedTrade, Bar, Book, Entry, Quote, Trade, TradeRun
+from ares.model.market import ArchivedRun, ArchivedTrade, Bar, Book, Entry, Funding, Quote, Trade, TradeRun
 from ares.model.row import Row, UtcNs
 from ingest.entries import decoded, encoded
 
@@ -41,6 +41,9 @@ entries: st.SearchStrategy[Entry] = st.one_of(
     st.builds(lambda source, values: ArchivedRun("v", "s", source, *values), sources, columns),
     st.builds(Quote, text, text, longs, floats, floats, floats, floats, longs, longs, clocks),
     st.builds(Book, text, text, longs, levels, levels, longs, longs, clocks),
+    st.builds(
+        Funding, text, text, st.just("settled"), floats, st.none() | floats, st.none() | floats, longs, longs, longs
+    ),
     st.builds(Bar, text, text, longs, *[floats] * 6, st.none() | longs, st.none() | floats, longs),
     st.builds(Row, text, longs, st.dictionaries(text, text, max_size=3), st.dictionaries(text, cells, max_size=4)),
 )

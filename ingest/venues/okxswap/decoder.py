@@ -18,7 +18,7 @@ from ingest.funding import FundingUpdate
 from ingest.venues.okx.decoder import Topic
 from ingest.venues.wire import Millis, Names, Wire, Word, exact
 
-CONTRACT_SIZE_MIN, CONTRACT_SIZE_MAX = Decimal("1E-9"), Decimal("1E12")
+FACTOR_MIN, FACTOR_MAX = Decimal("1E-5"), Decimal("1E9")
 
 
 class Rate(msgspec.Struct, rename="camel", gc=False):
@@ -128,9 +128,7 @@ def decode_swap(payload: object, venue: str, symbol: str, fees: tuple[Decimal, D
     """A swap of `instruments`; ours is the name of its currencies ("BTC/USD:BTC"), for the venue leaves them empty."""
     listing = LISTING.read(payload)
     base, _, quote = symbol.partition(":")[0].partition("/")
-    size = exact(listing.ct_val, "contract_size") * exact(listing.ct_mult, "contract_size")
-    if not CONTRACT_SIZE_MIN <= size <= CONTRACT_SIZE_MAX:
-        raise MalformedFrame("contract_size", f"not between {CONTRACT_SIZE_MIN} and {CONTRACT_SIZE_MAX}")
+    size = factor(listing.ct_val) * factor(listing.ct_mult)
     step = exact(listing.lot_sz, "amount_step") * size if listing.ct_type == "linear" else Decimal(0)
     return Instrument(
         venue,
@@ -146,3 +144,11 @@ def decode_swap(payload: object, venue: str, symbol: str, fees: tuple[Decimal, D
         contract=listing.ct_type,
         contract_size=size,
     )
+
+
+def factor(value: Decimal) -> Decimal:
+    """A part of a contract's size, within what the store can hold. Raises `MalformedFrame`."""
+    exact(value, "contract_size")
+    if not FACTOR_MIN <= value <= FACTOR_MAX:
+        raise MalformedFrame("contract_size", f"not between {FACTOR_MIN} and {FACTOR_MAX}")
+    return value

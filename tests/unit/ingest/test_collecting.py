@@ -21,7 +21,7 @@ from ingest.backfill import BarKeeper, TradeBackfill
 from ingest.books import BookUpdate
 from ingest.collector import cause_of, collect
 from ingest.desk import Desk
-from ingest.feed import BookRules, ChainBroken, Channel, Frame, MarketEvent, Rejected, Silence, TradePage
+from ingest.feed import SPOT, BookRules, ChainBroken, Channel, Frame, MarketEvent, Rejected, Silence, TradePage
 from ingest.healing import LOOKS_MAX, Healer
 from ingest.history import SoundHistory, wait_of
 from ingest.sink import Lane, Sink
@@ -72,6 +72,7 @@ class Script:
     resynced: list[str] = field(default_factory=list)
     renewed: list[Channel] = field(default_factory=list)
     venue: str = "sim"
+    channels: Sequence[Channel] = SPOT
     up: bool = True
 
     async def open(self) -> Sequence[Instrument]:
