@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="What is collected, what is missing
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 QUERIES = load_queries("ingest", "queries/status.sql")
-PER_SYMBOL = ("trades", "latency", "quotes", "books", "watermarks", "gap_counts", "quarantined")
+PER_SYMBOL = ("trades", "latency", "quotes", "books", "funding", "watermarks", "gap_counts", "quarantined")
 ELSEWHERE = "(unknown)"
 HOURS_MAX = 24 * 365
 

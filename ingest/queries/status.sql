@@ -17,6 +17,10 @@ WHERE venue = %(venue)s AND ts > dateadd('m', -1, now()) GROUP BY symbol;
 SELECT symbol, count() / 60.0 AS books_per_s FROM books
 WHERE venue = %(venue)s AND ts > dateadd('m', -1, now()) GROUP BY symbol;
 
+-- funding: the rate that each perpetual pays next, as the venue said last, and when.
+SELECT symbol, rate AS funding_rate, datediff('s', now(), funding_at) AS funding_in_s
+FROM funding WHERE venue = %(venue)s AND kind = 'predicted' AND ts > dateadd('d', -1, now()) LATEST ON ts PARTITION BY symbol;
+
 -- watermarks: how far behind now everything is acknowledged, by symbol, and the newest acknowledged id.
 SELECT symbol, datediff('T', watermark, now()) AS watermark_age_ms, last_seq
 FROM ingest_watermarks WHERE venue = %(venue)s AND channel = 'trades' LATEST ON ts PARTITION BY symbol;

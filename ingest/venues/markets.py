@@ -25,3 +25,8 @@ def instruments_of(
             raise UnknownSymbol(venue, symbol, near)
         instruments.append(words.read_instrument(market, venue, symbol))
     return instruments
+
+
+def perpetuals_of(markets: Mapping[str, Market]) -> Mapping[str, Market]:
+    """Those that pay funding: a future that is delivered has the same words and no rate."""
+    return {symbol: market for symbol, market in markets.items() if market.get("swap")}

@@ -21,7 +21,7 @@ from ingest.venues.coinbase.rest import CoinbaseWords
 from ingest.venues.dialect import Dialect, Snapshots
 from ingest.venues.kraken.dialect import KrakenDialect
 from ingest.venues.kraken.rest import KrakenWords
-from ingest.venues.markets import instruments_of
+from ingest.venues.markets import instruments_of, perpetuals_of
 from ingest.venues.native_feed import NativeFeed, Parts
 from ingest.venues.okx.dialect import OkxDialect
 from ingest.venues.okx.rest import OkxWords
@@ -59,13 +59,18 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
         return BinanceFeed(venue, config, ingest, clock)
     language = LANGUAGES[config.protocol]
 
+    channels = channels_of(language.words)
+
     async def markets(symbols: Sequence[str]) -> Sequence[Instrument]:
-        return instruments_of(language.words, venue, await load_markets(create_client(language.words, config)), symbols)
+        listed = await load_markets(create_client(language.words, config))
+        if "funding" in channels:
+            listed = perpetuals_of(listed)
+        return instruments_of(language.words, venue, listed, symbols)
 
     def snapshots(venue_symbols: Mapping[str, str]) -> Snapshots:
         return create_history(venue, config, venue_symbols, clock)
 
-    parts = Parts(language.dialect, markets, snapshots, channels_of(language.words))
+    parts = Parts(language.dialect, markets, snapshots, channels)
     return NativeFeed(venue, parts, config, ingest, clock)
 
 
