@@ -27,7 +27,7 @@ class Dialect(Protocol):
 
     @property
     def heartbeat(self) -> tuple[bytes, bytes] | None:
-        """What to say on a line that is silent, and what the venue answers; None where WebSocket's own pings do."""
+        """What to say on a line that is silent, and how its answer begins; None where WebSocket's own pings do."""
         ...
 
     def address(self, base: str | None, channel: Channel) -> str:

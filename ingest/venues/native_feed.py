@@ -150,7 +150,9 @@ class NativeFeed:
         if not frames and now_s - max(heard_s, line.spoken_s) > self._config.ping_s:
             line.spoken_s = now_s
             line.socket.send(say)
-        return [frame for frame in frames if frame.payload != answer]
+        return [
+            frame for frame in frames if not (isinstance(frame.payload, bytes) and frame.payload.startswith(answer))
+        ]
 
     def _before_loss(self, channel: Channel, line: Line, frames: Sequence[Frame]) -> int:
         """How many of these frames come before one that the venue sent and we did not get."""

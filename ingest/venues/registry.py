@@ -15,6 +15,8 @@ from ingest.venues.binance.dialect import BinanceDialect
 from ingest.venues.binance.rest import BinanceWords
 from ingest.venues.binanceusdm.dialect import UsdmDialect
 from ingest.venues.binanceusdm.rest import UsdmWords
+from ingest.venues.bybit.dialect import BybitDialect
+from ingest.venues.bybit.rest import BybitWords
 from ingest.venues.client import create_client, load_markets
 from ingest.venues.coinbase.dialect import CoinbaseDialect
 from ingest.venues.coinbase.rest import CoinbaseWords
@@ -37,10 +39,14 @@ class Language:
 
     dialect: Dialect
     words: RestWords
+    dense_ids: bool = True
+    """Whether the ids of a symbol's trades grow by one: else the account of what is missing is one of time."""
 
 
 LANGUAGES: Mapping[str, Language] = {
     "binance": Language(BinanceDialect(), BinanceWords()),
+    "bybit": Language(BybitDialect("spot"), BybitWords("spot"), dense_ids=False),
+    "bybitlinear": Language(BybitDialect("linear"), BybitWords("linear"), dense_ids=False),
     "binanceusdm": Language(UsdmDialect(), UsdmWords()),
     "coinbase": Language(CoinbaseDialect(), CoinbaseWords()),
     "kraken": Language(KrakenDialect(), KrakenWords()),
@@ -72,6 +78,11 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
 
     parts = Parts(language.dialect, markets, snapshots, channels)
     return NativeFeed(venue, parts, config, ingest, clock)
+
+
+def has_dense_ids(config: VenueConfig) -> bool:
+    """Whether one can tell by the ids of a venue's trades that some are missing."""
+    return LANGUAGES[config.protocol].dense_ids
 
 
 def create_history(venue: str, config: VenueConfig, venue_symbols: Mapping[str, str], clock: Clock) -> RestHistory:
