@@ -14,6 +14,7 @@ from ingest.backfill import BarKeeper, Report, TradeBackfill
 from ingest.contracts import InBase
 from ingest.desk import Desk
 from ingest.history import SoundHistory
+from ingest.intakes import has_dense_ids
 from ingest.recovery import Recovery
 from ingest.service import lane_of, limits_of, venue_config
 from ingest.sink import Sink, running
@@ -48,7 +49,10 @@ async def ask_venue(config: AresConfig) -> list[dict[str, Value]]:
 
 
 async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Report) -> tuple[int, int]:
-    """Extend a symbol into the past beside whatever service runs; returns how many trades and candles came."""
+    """Extend a symbol into the past beside whatever service runs; returns how many trades and candles came.
+
+    A venue that tells only its newest trades has none of the past: candles alone come of it.
+    """
     clock = SystemClock()
     settings = config.ingest
     instruments = await create_feed(settings.venue, venue_config(config), settings, clock).open()
@@ -56,7 +60,8 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     symbols = {each.symbol: each.venue_symbol for each in instruments}
     source = create_history(settings.venue, venue_config(config), symbols, clock)
     history = SoundHistory(source, Validator(limits), clock, InBase(instruments))
-    desk = Desk(settings.venue, (symbol,), limits, clock)
+    dense_ids = has_dense_ids(venue_config(config))
+    desk = Desk(settings.venue, (symbol,), limits, clock, dense_ids=dense_ids)
     backoff = Backoff(settings.backoff_s_min, settings.backoff_s_max, random.Random())  # noqa: S311 - jitter
     writer = RowWriter(config.database)
     past = Sink(lane_of("past", settings), writer, clock, backoff)
@@ -64,12 +69,14 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     past.route = lambda rows: archived(rows, kept_from_ns(clock.now_ns(), retention_days))
     try:
         async with await Database.connect(config.database) as database:
-            recovery = Recovery(database, settings.venue, clock, retention_days)
+            recovery = Recovery(database, settings.venue, clock, retention_days, dense_ids)
             await recovery.settle()
             known = await recovery.known(symbol)
         desk.resume(symbol, known.trades, known.watermark_ns)
         async with running([past]):
-            trades = await TradeBackfill(desk, history, past, clock, report).run(symbol, hours, backoff)
+            trades = 0
+            if dense_ids:
+                trades = await TradeBackfill(desk, history, past, clock, report).run(symbol, hours, backoff)
             start_ns = clock.now_ns() - round(hours * HOUR_NS)
             bars = await BarKeeper(settings.venue, history, past, clock).backfill(symbol, start_ns, backoff)
     finally:

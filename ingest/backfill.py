@@ -43,7 +43,7 @@ class TradeBackfill:
 
     async def run(self, symbol: str, hours: float, backoff: Backoff) -> int:
         """Fetch until `hours` ago; returns how many. Waits and asks again while the venue does not answer."""
-        intake = self.desk.intakes[symbol]
+        intake = self.desk.dense(symbol)
         await self._wait_for_start(symbol, intake, backoff)
         horizon_ns = self.clock.now_ns() - round(hours * HOUR_NS)
         fetched = number = 0

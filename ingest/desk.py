@@ -21,8 +21,10 @@ from ingest.feed import WITHOUT_IDS, Channel, Feed, Frame, Rejected, raw_text
 from ingest.funding import FundingRoom, FundingUpdate
 from ingest.gaps import Cause
 from ingest.intake import Arrival, Resume, TradeIntake
+from ingest.intakes import Intake, intake_of
 from ingest.ledger import Ledger
 from ingest.outages import Outages
+from ingest.timed import TimedIntake
 from ingest.validation import Limits, Validator
 
 log = get_logger(__name__)
@@ -43,7 +45,9 @@ class Desk:
     behind_quotes: BookRoom | None = field(init=False)
     """The books behind best bids and asks, where the venue has no stream that tells each change of these."""
     funding: FundingRoom = field(default_factory=FundingRoom)
-    intakes: Mapping[str, TradeIntake] = field(init=False)
+    dense_ids: bool = True
+    """Whether ids tell what is missing of trades: see `ingest.intakes`."""
+    intakes: Mapping[str, Intake] = field(init=False)
     outages: Mapping[Channel, Outages] = field(init=False)
     ledger: Ledger = field(init=False)
     validator: Validator = field(init=False)
@@ -52,12 +56,24 @@ class Desk:
     """Channels whose events are dropped now; that is an outage of theirs."""
 
     def __post_init__(self) -> None:
-        self.intakes = {symbol: TradeIntake(self.venue, symbol) for symbol in self.symbols}
+        self.intakes = {each: intake_of(self.venue, each, dense_ids=self.dense_ids) for each in self.symbols}
         self.outages = {channel: Outages(self.venue, channel) for channel in WITHOUT_IDS}
         self.ledger = Ledger(self.venue, self.symbols)
         self.validator = Validator(self.limits)
         room = self.room
         self.behind_quotes = None if room is None else BookRoom(room.follows, 1, 0, room.checksum)
+
+    def dense(self, symbol: str) -> TradeIntake:
+        """The account by ids, of a venue whose ids allow it."""
+        intake = self.intakes[symbol]
+        assert isinstance(intake, TradeIntake)
+        return intake
+
+    def timed(self, symbol: str) -> TimedIntake:
+        """The account by time, of any other venue."""
+        intake = self.intakes[symbol]
+        assert isinstance(intake, TimedIntake)
+        return intake
 
     def resume(self, symbol: str, known: Resume | None, watermark_ns: int) -> list[Row]:
         """Continue a symbol's trades from what is stored."""

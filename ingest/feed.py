@@ -148,6 +148,10 @@ class History(Protocol):
         """The newest trade, or None if there never was one."""
         ...
 
+    async def newest_trades(self, symbol: str) -> TradePage:
+        """As many of the newest trades as one answer holds: none between the oldest and the newest is left out."""
+        ...
+
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Bar]:
         """The venue's closed one-minute candles that start in [start_ns, end_ns), in order; at most 1000."""
         ...

@@ -32,7 +32,7 @@ class Gap:
 
     `started_at_ns` and `ended_at_ns` are the event times of what came last before and first after the hole, so they
     enclose everything that is missing; `ended_at_ns` and `last_seq` are None while the end is not known. Quotes and
-    books have no ids, hence no `first_seq`.
+    books have no ids, hence no `first_seq`, and neither do trades whose ids have holes of their own.
     """
 
     venue: str
@@ -62,6 +62,10 @@ class Gap:
         ended_at_ns = max(ended_at_ns, self.started_at_ns)
         missing = last_seq - self.first_seq + 1
         return replace(self, last_seq=last_seq, ended_at_ns=ended_at_ns, missing=missing, revision=self.revision + 1)
+
+    def until(self, ended_at_ns: int) -> Gap:
+        """The end became known, where there are no ids that could be counted."""
+        return replace(self, ended_at_ns=max(ended_at_ns, self.started_at_ns), revision=self.revision + 1)
 
     def closed(
         self, status: Literal["healed", "lost"], healed_by: Healer, ended_at_ns: int, missing: int | None

@@ -57,7 +57,7 @@ class Healer:
 
     async def heal_all(self, symbol: str) -> None:
         """Close the open end if the stream is back, then every bounded gap, the newest first."""
-        intake = self.desk.intakes[symbol]
+        intake = self.desk.dense(symbol)
         if intake.tail is not None and self.feed.is_live("trades"):
             await self._catch_up(symbol, intake)
         for gap in sorted(intake.gaps, key=lambda g: g.first_seq or 0, reverse=True):

@@ -41,6 +41,15 @@ class SoundHistory:
         except VenueRejected as error:
             log.warning("history_refused", symbol=symbol, first_seq=first, last_seq=last, cause=str(error))
             return TradePage([])
+        sound = self._sound(page)
+        return TradePage([trade for trade in sound.trades if first <= trade.seq <= last], sound.rejected)
+
+    async def newest_trades(self, symbol: str) -> TradePage:
+        """The newest trades that one answer holds, in order of time and `seq`. Raises `VenueError`."""
+        page = self._sound(await self.source.newest_trades(symbol))
+        return TradePage(sorted(page.trades, key=lambda trade: (trade.ts_ns, trade.seq)), page.rejected)
+
+    def _sound(self, page: TradePage) -> TradePage:
         sound: list[Trade] = []
         rejected = list(page.rejected)
         now_ns = self.clock.now_ns()
@@ -48,7 +57,7 @@ class SoundHistory:
             fault = self.validator.fault_of(trade, now_ns)
             if fault is not None:
                 rejected.append(refused(trade, fault, "trades", now_ns))
-            elif first <= trade.seq <= last:
+            else:
                 sound.append(trade)
         return TradePage(sound, rejected)
 

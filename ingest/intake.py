@@ -31,8 +31,16 @@ class Arrival(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A trade that is stored, as far as it matters to what came after it."""
+
+    trade_id: str
+    ts_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
-    """What the store knows of a symbol at start."""
+    """What the store knows of a symbol at start; `recent`: its newest trades, where ids do not tell what is missing."""
 
     first_seq: int
     last_seq: int
@@ -41,6 +49,7 @@ class Resume:
     gaps: Sequence[Gap] = ()
     unrecorded: Sequence[Gap] = ()
     missing: Sequence[Span] = ()
+    recent: Sequence[Stored] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class Ledger:
         for row in rows:
             if isinstance(row, TradeRun):
                 self._acked(self.accounts[row.symbol], len(row), max(row.times_ns), row.seqs[-1])
-            elif isinstance(row, Trade):
+            elif isinstance(row, Trade) and row.source == "stream":
                 self._acked(self.accounts[row.symbol], 1, row.ts_ns, row.seq)
 
     def _acked(self, account: Account, count: int, ts_ns: int, seq: int) -> None:
@@ -94,7 +94,7 @@ class Ledger:
 
     def refused(self, row: Storable) -> None:
         """The store will never have this row; it is recorded elsewhere and no longer outstanding."""
-        if isinstance(row, Trade):
+        if isinstance(row, Trade) and row.source == "stream":
             self.accounts[row.symbol].put -= 1
 
     def acked_from_history(self, rows: Iterable[Entry]) -> None:

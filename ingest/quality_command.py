@@ -13,6 +13,7 @@ from ares.config import AresConfig, load_config
 from ares.errors import OperatingError, UsageError
 from ares.store import Database, RowWriter
 from ares.store.pool import Record
+from ingest.intakes import has_dense_ids
 from ingest.quality import REPORT, Inspector
 
 HOURS_MAX = 24 * 365
@@ -47,7 +48,10 @@ async def graded(config: AresConfig, hours: float, clock: Clock, *, run: bool) -
 async def run_checks(config: AresConfig, database: Database, clock: Clock) -> None:
     """Run every check once and store what it observed."""
     settings = config.ingest
-    rows = await Inspector(database, settings.venue, settings.symbols, config.quality, clock).inspect()
+    inspector = Inspector(database, settings.venue, settings.symbols, config.quality, clock)
+    venue = config.venues.get(settings.venue)
+    inspector.dense_ids = venue is None or has_dense_ids(venue)
+    rows = await inspector.inspect()
     writer = RowWriter(config.database)
     try:
         await writer.write(rows)

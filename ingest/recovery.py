@@ -14,8 +14,9 @@ from ares.telemetry import get_logger
 from ingest.archive import kept_from_ns
 from ingest.feed import WITHOUT_IDS, Channel
 from ingest.gaps import Cause, Gap, Where
-from ingest.intake import Resume, ids_of
+from ingest.intake import Resume, Stored, ids_of
 from ingest.ranges import IdRanges, Span
+from ingest.timed import SEEN_TRADES_MAX
 
 log = get_logger(__name__)
 
@@ -41,12 +42,14 @@ class Recovery:
     """Reads the state of one venue from the store. Raises `StoreUnavailable`, `StoreRejected`.
 
     What is older than `retention_days` (0: nothing is) may lie in the archive, so that its absence says nothing.
+    Without `dense_ids` holes cannot be seen in what is stored: `gaps` alone tells of them.
     """
 
     database: Database
     venue: str
     clock: Clock
     retention_days: int = 0
+    dense_ids: bool = True
 
     async def known(self, symbol: str) -> Known:
         """Everything that matters of a symbol; call `settle` first."""
@@ -78,6 +81,8 @@ class Recovery:
         bounds = await self.database.fetch_one(QUERIES["trade_bounds"], where)
         if bounds is None:
             return None
+        if not self.dense_ids:
+            return await self._trades_by_time(where, bounds, [gap for gap in gaps if gap.status == "open"])
         first, last = as_int(bounds["first_seq"]), as_int(bounds["last_seq"])
         scanned_from, holes = await self._holes({**where, "first_seq": first, "last_seq": last}, last)
         open_gaps = [bounded_by(gap, last, as_int(bounds["last_ts_ns"])) for gap in gaps if gap.status == "open"]
@@ -92,6 +97,14 @@ class Recovery:
             unrecorded,
             still_missing([*open_gaps, *unrecorded], spans_of(holes), (scanned_from, last)),
         )
+
+    async def _trades_by_time(self, where: Mapping[str, Param], bounds: Record, open_gaps: Sequence[Gap]) -> Resume:
+        records = await self.database.fetch(QUERIES["recent_trades"], {**where, "trades_max": SEEN_TRADES_MAX})
+        recent = [Stored(as_str(record["trade_id"]), as_int(record["ts_ns"])) for record in reversed(records)]
+        first, last = as_int(bounds["first_seq"]), as_int(bounds["last_seq"])
+        first_ns, last_ns = as_int(bounds["first_ts_ns"]), as_int(bounds["last_ts_ns"])
+        log.info("trades_recovered", symbol=where["symbol"], open=len(open_gaps), recent=len(recent))
+        return Resume(first, last, first_ns, last_ns, open_gaps, recent=recent)
 
     async def _holes(self, where: Mapping[str, Param], last: int) -> tuple[int, list[Record]]:
         """The id from which on was looked for holes, and the holes."""

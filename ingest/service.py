@@ -25,6 +25,8 @@ from ingest.grading import checks_of
 from ingest.healing import Healer
 from ingest.history import SoundHistory, wait_of
 from ingest.imports.account import ImportAccount
+from ingest.intakes import has_dense_ids
+from ingest.newest import NewestHealer, NewestPast
 from ingest.quality import Inspector
 from ingest.recovery import Recovery
 from ingest.settlements import FundingKeeper
@@ -55,9 +57,12 @@ class Ingest:
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         settings = context.config.ingest
         venue = settings.venue
+        self._dense = has_dense_ids(venue_config(context.config))
         self._feed = create_feed(venue, venue_config(context.config), settings, context.clock)
         self._room = room_of(self._feed, settings)
-        self._desk = Desk(venue, settings.symbols, limits_of(settings), context.clock, self._room)
+        self._desk = Desk(
+            venue, settings.symbols, limits_of(settings), context.clock, self._room, dense_ids=self._dense
+        )
         self._pace_funding(settings)
         self._history_validator = Validator(limits_of(settings))
         self._live_writer = RowWriter(context.config.database)
@@ -112,7 +117,7 @@ class Ingest:
         self._state = "recovering"
         recovery = await self._recover(instruments)
         self._state = ""
-        healer = Healer(self._desk, self._feed, history, self._live, self._past, self._clock)
+        healer = self._healer(history)
         stalls = StallWatch(self._desk, self._feed, history, self._clock, lambda: self._config.ingest.silence_s_max)
         async with asyncio.TaskGroup() as tasks:
             for channel in self._feed.channels:
@@ -127,6 +132,16 @@ class Ingest:
             tasks.create_task(self._inspect())
             for lane in self._lanes:
                 tasks.create_task(watch(lane))
+
+    def _healer(self, history: SoundHistory) -> Healer | NewestHealer:
+        if self._dense:
+            return Healer(self._desk, self._feed, history, self._live, self._past, self._clock)
+        return NewestHealer(self._desk, self._feed, history, self._live, self._clock)
+
+    def _past_trades(self, history: SoundHistory) -> TradeBackfill | NewestPast:
+        if self._dense:
+            return TradeBackfill(self._desk, history, self._past, self._clock)
+        return NewestPast(self._desk, history, self._live, self._clock)
 
     def reconfigure(self, config: AresConfig) -> None:
         """Collect by these settings from now on; batches under way keep theirs."""
@@ -196,7 +211,7 @@ class Ingest:
         self._live.on_acked = self._desk.ledger.acked
         self._live.on_refused = self._desk.refused
         retention_days = self._config.database.retention_trades_days
-        recovery = Recovery(self._database, self._desk.venue, self._clock, retention_days)
+        recovery = Recovery(self._database, self._desk.venue, self._clock, retention_days, self._dense)
         await recovery.settle()
         now_ns = self._clock.now_ns()
         rows = [each.to_row(now_ns) for each in await recovery.changed(instruments)]
@@ -215,14 +230,15 @@ class Ingest:
         bars = BarKeeper(self._desk.venue, history, self._past, self._clock)
         horizon_ns = self._clock.now_ns() - round(settings.backfill_bars_hours * HOUR_NS)
         await bars.backfill(symbol, await recovery.bars_needed_from(symbol, horizon_ns), self._backoff())
-        trades = TradeBackfill(self._desk, history, self._past, self._clock)
+        trades = self._past_trades(history)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(bars.refresh(symbol, self._backoff()))
             await trades.run(symbol, settings.backfill_trades_hours, self._backoff())
             intake = self._desk.intakes[symbol]
             while intake.tail is not None or intake.gaps:
                 await self._clock.sleep(WHOLE_POLL_S)
-            await self._account_for_imports(symbol)
+            if self._dense:
+                await self._account_for_imports(symbol)
             await self._live.drain()
             self._desk.ledger.history_is_whole(symbol, intake.first_ts_ns)
             log.info("history_is_whole", symbol=symbol, first_seq=intake.first, last_seq=intake.last)
@@ -240,7 +256,7 @@ class Ingest:
         assert self._database is not None
         settings = self._config.ingest
         quality = self._config.quality
-        self._inspector = Inspector(self._database, settings.venue, settings.symbols, quality, self._clock)
+        self._inspector = Inspector(self._database, settings.venue, settings.symbols, quality, self._clock, self._dense)
         await self._inspector.run(self._past)
 
     async def _account_for_imports(self, symbol: str) -> None:

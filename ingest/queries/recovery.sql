@@ -13,6 +13,11 @@ SELECT min(seq) AS first_scanned, count() AS scanned
 FROM trades WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(scan_from)s
   AND seq >= %(first_seq)s AND seq <= %(last_seq)s;
 
+-- recent_trades: the newest trades of a symbol that were recorded, newest first.
+SELECT trade_id, ts::long AS ts_ns FROM trades
+WHERE venue = %(venue)s AND symbol = %(symbol)s AND source IN ('stream', 'rest')
+ORDER BY ts DESC, seq DESC LIMIT %(trades_max)s;
+
 -- holes: ranges of ids between those two that are not stored, from %(scan_from)s on.
 SELECT first_seq, last_seq, started_ns, ended_ns FROM (
   SELECT lag(seq) OVER (ORDER BY seq) + 1 AS first_seq, seq - 1 AS last_seq,

@@ -39,15 +39,13 @@ class Language:
 
     dialect: Dialect
     words: RestWords
-    dense_ids: bool = True
-    """Whether the ids of a symbol's trades grow by one: else the account of what is missing is one of time."""
 
 
 LANGUAGES: Mapping[str, Language] = {
     "binance": Language(BinanceDialect(), BinanceWords()),
-    "bybit": Language(BybitDialect("spot"), BybitWords("spot"), dense_ids=False),
-    "bybitlinear": Language(BybitDialect("linear"), BybitWords("linear"), dense_ids=False),
     "binanceusdm": Language(UsdmDialect(), UsdmWords()),
+    "bybit": Language(BybitDialect("spot"), BybitWords("spot")),
+    "bybitlinear": Language(BybitDialect("linear"), BybitWords("linear")),
     "coinbase": Language(CoinbaseDialect(), CoinbaseWords()),
     "kraken": Language(KrakenDialect(), KrakenWords()),
     "okx": Language(OkxDialect(), OkxWords()),
@@ -78,11 +76,6 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
 
     parts = Parts(language.dialect, markets, snapshots, channels)
     return NativeFeed(venue, parts, config, ingest, clock)
-
-
-def has_dense_ids(config: VenueConfig) -> bool:
-    """Whether one can tell by the ids of a venue's trades that some are missing."""
-    return LANGUAGES[config.protocol].dense_ids
 
 
 def create_history(venue: str, config: VenueConfig, venue_symbols: Mapping[str, str], clock: Clock) -> RestHistory:

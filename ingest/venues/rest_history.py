@@ -62,6 +62,11 @@ class RestHistory:
         page = await self._page("latest_trade", self._words.latest_trade(self._venue_symbols[symbol]), symbol)
         return page.trades[-1] if page.trades else None
 
+    async def newest_trades(self, symbol: str) -> TradePage:
+        """As many of the newest trades as one answer holds. Raises `VenueUnavailable`, `VenueRejected`."""
+        question = self._words.trades(self._venue_symbols[symbol], 0, self._words.page_trades_max)
+        return await self._page("trades", question, symbol)
+
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Bar]:
         """The venue's closed one-minute candles that start in [start_ns, end_ns), in order."""
         bars: dict[int, Bar] = {}

@@ -136,8 +136,8 @@ SELECT 'trades' AS channel, coalesce((%(now_ns)s - min(started_at)::long) / 1000
   SELECT * FROM gaps WHERE venue = %(venue)s AND symbol = %(symbol)s AND channel = 'trades' LATEST ON ts PARTITION BY gap_id
 ) WHERE status = 'open';
 
--- gaps_lost: trades that were given up in the span: the venue no longer has them.
-SELECT 'trades' AS channel, coalesce(sum(missing), 0)::double AS observed, count() AS judged FROM (
+-- gaps_lost: trades that were given up in the span: the venue no longer has them. Where ids do not say how many: one a gap.
+SELECT 'trades' AS channel, coalesce(sum(coalesce(missing, 1)), 0)::double AS observed, count() AS judged FROM (
   SELECT * FROM gaps WHERE venue = %(venue)s AND symbol = %(symbol)s AND channel = 'trades' LATEST ON ts PARTITION BY gap_id
 ) WHERE status = 'lost' AND ts >= %(from)s;
 

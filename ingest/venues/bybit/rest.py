@@ -30,7 +30,7 @@ TRADES_MAX: Mapping[Category, int] = {"spot": 60, "linear": 1_000}
 class Result(msgspec.Struct):
     """What was asked for."""
 
-    list: list[object]
+    rows: list[object] = msgspec.field(name="list")
 
 
 class Answer(msgspec.Struct):
@@ -86,7 +86,7 @@ class BybitWords:
 
     def rows_of(self, answer: object) -> Sequence[object]:
         """The trades, newest first."""
-        rows = ANSWER.read(answer).result.list
+        rows = ANSWER.read(answer).result.rows
         return rows if self._category == "spot" else placed_rows(rows, self.page_trades_max)
 
     def read_trade(self, row: object, asked: Asked) -> Trade:
@@ -96,7 +96,7 @@ class BybitWords:
 
     def read_bars(self, answer: object, asked: Asked) -> Sequence[Bar]:
         """Rows of `kline`."""
-        rows = ANSWER.read(answer).result.list
+        rows = ANSWER.read(answer).result.rows
         return [decode_bar(row, asked.venue, asked.symbol, asked.received_at_ns) for row in rows]
 
     def read_book(self, answer: object, asked: Asked) -> BookUpdate:  # noqa: ARG002 - never asked for
