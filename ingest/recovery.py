@@ -29,12 +29,13 @@ HOLES_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is stored of one symbol; `trades` is None where there are none yet."""
+    """What is stored of one symbol; `trades` is None where there are none yet: open gaps of them are `orphans` then."""
 
     trades: Resume | None
     outages: Mapping[Channel, list[Gap]]
     last_ts_ns: Mapping[Channel, int | None]
     watermark_ns: int
+    orphans: Sequence[Gap] = ()
 
 
 @dataclass(slots=True)
@@ -56,8 +57,10 @@ class Recovery:
         where: dict[str, Param] = {"venue": self.venue, "symbol": symbol}
         gaps = [gap_of(record, self.venue, symbol) for record in await self.database.fetch(QUERIES["gaps"], where)]
         watermark = await self._number("watermark", where, "watermark_ns")
+        of_trades = [gap for gap in gaps if gap.channel == "trades"]
+        trades = await self._trades(symbol, of_trades)
         return Known(
-            await self._trades(symbol, [gap for gap in gaps if gap.channel == "trades"]),
+            trades,
             {c: [g for g in gaps if g.channel == c and g.status == "open"] for c in WITHOUT_IDS},
             {
                 "quotes": await self._number("last_quote", where, "last_ns"),
@@ -65,6 +68,7 @@ class Recovery:
                 "funding": await self._number("last_funding", where, "last_ns"),
             },
             watermark or 0,
+            [gap for gap in of_trades if gap.status == "open" and trades is None],
         )
 
     async def settle(self) -> None:

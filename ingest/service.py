@@ -218,6 +218,7 @@ class Ingest:
         for symbol in self._desk.symbols:
             known = await recovery.known(symbol)
             rows += self._desk.resume(symbol, known.trades, known.watermark_ns)
+            rows += [gap.closed("lost", "", now_ns, None).to_row(now_ns) for gap in known.orphans]
             for channel, outages in self._desk.outages.items():
                 rows += outages.resume(symbol, known.last_ts_ns[channel], known.outages[channel], now_ns)
         count_gaps(rows)

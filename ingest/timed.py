@@ -120,16 +120,12 @@ class TimedIntake:
                 rows.append(gap.closed("lost", "", gap.started_at_ns, None).to_row(now_ns))
         return [*rows, *self.interrupted("restart", now_ns)]
 
-    def begin(self, newest: Trade, now_ns: int) -> list[Trade]:
-        """Begin with the venue's newest trade in a market that is quiet: what follows it may be missed as yet.
-
-        The gap is written with what ends it; until then nothing is stored that could follow a hole.
-        """
+    def begin(self, newest: Trade, now_ns: int) -> list[Storable]:
+        """Begin with the venue's newest trade in a market that is quiet: what follows it may be missed as yet."""
         if self.last is not None:
             return []
         self._take([newest])
-        self._open_tail("restart", now_ns)
-        return [newest]
+        return [newest, self._open_tail("restart", now_ns).to_row(now_ns)]
 
     def interrupted(self, cause: Cause, now_ns: int) -> list[Row]:
         """The stream stopped: from here on trades may be missing, until we know better."""
