@@ -1,0 +1,150 @@
+"""Bybit by its documentation: requests, answers, candles, instruments. https://bybit-exchange.github.io/docs/v5/intro"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from decimal import Decimal
+
+import orjson
+import pytest
+
+from ares.clock import MINUTE_NS, SystemClock
+from ares.config.settings import IngestConfig, VenueConfig
+from ares.errors import ConfigError, MalformedFrame
+from ares.model.market import Trade
+from ares.venues import ccxt_settings
+from ingest.books import BookUpdate, Fit
+from ingest.intakes import has_dense_ids
+from ingest.venues.bybit.decoder import follows
+from ingest.venues.bybit.dialect import BybitDialect
+from ingest.venues.bybit.rest import BybitWords
+from ingest.venues.registry import create_feed
+from ingest.venues.rest import Asked
+from ingest.venues.wire import Names
+from tests.bybit import Bybit, serving
+
+NOW_NS = 1_800_000_000_000_000_000
+SPOT, LINEAR = BybitDialect("spot"), BybitDialect("linear")
+NAMES = Names("bybit", {"BTCUSDT": "BTC/USDT"})
+ASKED = Asked("bybit", "BTC/USDT", "BTCUSDT", NOW_NS)
+
+
+def test_a_category_has_an_address_of_its_own() -> None:
+    assert SPOT.address(None, "trades") == "wss://stream.bybit.com/v5/public/spot"
+    assert LINEAR.address("ws://127.0.0.1:1/", "books") == "ws://127.0.0.1:1/v5/public/linear"
+
+
+def test_no_request_asks_for_more_than_ten_topics() -> None:
+    names = Names("bybit", {f"A{number}USDT": f"A{number}/USDT" for number in range(23)})
+    requests = [orjson.loads(request) for request in SPOT.opening("quotes", names, levels=20)]
+    assert [len(request["args"]) for request in requests] == [10, 10, 3]
+    assert requests[0] == {"op": "subscribe", "args": [f"orderbook.1.A{number}USDT" for number in range(10)]}
+
+
+def test_a_new_snapshot_comes_with_a_new_subscription() -> None:
+    requests = [orjson.loads(request) for request in LINEAR.resubscription("BTC/USDT", NAMES)]
+    topics = ["orderbook.200.BTCUSDT"]
+    assert requests == [{"op": "unsubscribe", "args": topics}, {"op": "subscribe", "args": topics}]
+
+
+def test_answers_are_told_from_data() -> None:
+    assert (
+        SPOT.answer_of(b'{"success":true,"ret_msg":"subscribe","conn_id":"1764937c","op":"subscribe"}') == "confirmed"
+    )
+    assert SPOT.answer_of(b'{"success":false,"ret_msg":"error:handler not found","conn_id":"1","op":"subscribe"}') == (
+        "refused"
+    )
+    assert SPOT.answer_of(b'{"topic":"publicTrade.BTCUSDT","ts":1,"type":"snapshot","data":[]}') is None
+
+
+def change(update_id: int) -> BookUpdate:
+    frame = orjson.dumps(
+        {"topic": "orderbook.200.BTCUSDT", "type": "delta", "ts": 1, "data": Bybit().levels("BTCUSDT")}
+    )
+    (update,) = SPOT.decode("books", frame.replace(b'"u":1000', b'"u":%d' % update_id), NAMES, NOW_NS)
+    assert isinstance(update, BookUpdate)
+    return update
+
+
+def test_changes_of_a_book_follow_one_by_one() -> None:
+    assert follows(10, change(11), first=True) is Fit.NEXT
+    assert follows(10, change(10), first=False) is Fit.OLD
+    assert follows(10, change(12), first=False) is Fit.GAP
+    assert change(1).snapshot
+    assert not change(2).snapshot
+
+
+@pytest.mark.parametrize(("category", "most"), [("spot", 60), ("linear", 1_000)])
+def test_only_so_many_of_the_newest_trades_are_asked_for(category: str, most: int) -> None:
+    words = BybitWords("spot" if category == "spot" else "linear")
+    assert words.trades("BTCUSDT", 7, 5_000).params == {"category": category, "symbol": "BTCUSDT", "limit": most}
+    assert words.latest_trade("BTCUSDT").params["limit"] == 1
+
+
+def test_a_spot_trade_is_the_same_by_stream_and_by_rest() -> None:
+    deal = {"i": "2290000000001", "T": 1_761_520_832_011, "p": "114520.6", "v": "0.004366", "S": "Sell", "seq": 7}
+    frame = orjson.dumps({"topic": "publicTrade.BTCUSDT", "ts": 1, "type": "snapshot", "data": [deal]})
+    (streamed,) = SPOT.decode("trades", frame, NAMES, NOW_NS)
+    row = {"execId": "2290000000001", "price": "114520.6", "size": "0.004366", "side": "Sell", "time": "1761520832011"}
+    (listed,) = BybitWords("spot").rows_of({"result": {"list": [row]}})
+    assert isinstance(streamed, Trade)
+    assert BybitWords("spot").read_trade(listed, ASKED) == Trade(
+        "bybit", "BTC/USDT", "2290000000001", 2290000000001, "sell", 114520.6, 0.004366, streamed.ts_ns, NOW_NS, "rest"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change_of", "named"),
+    [({"price": "x"}, "price"), ({"execId": "-1"}, "trade_id"), ({"side": "Both"}, "side"), ({"time": None}, "ts")],
+)
+def test_a_refusal_names_our_field(change_of: dict[str, object], named: str) -> None:
+    row = {"execId": "22900", "price": "1", "size": "1", "side": "Buy", "time": "1761520832011", **change_of}
+    with pytest.raises(MalformedFrame) as refused:
+        BybitWords("spot").read_trade(row, ASKED)
+    assert refused.value.field == named
+
+
+def test_candles_are_asked_for_by_both_ends_and_do_not_tell_how_many_trades_there_were() -> None:
+    words, start_ns = BybitWords("linear"), 1_700_000_040_000_000_000
+    params = words.bars("BTCUSDT", start_ns, start_ns + 2 * MINUTE_NS).params
+    assert (params["start"], params["end"]) == (1_700_000_040_000, 1_700_000_159_999)
+    row = ["1700000040000", "3.721", "3.743", "3.677", "3.708", "8422410", "22698348.04"]
+    (bar,) = words.read_bars({"result": {"list": [row]}}, ASKED)
+    assert (bar.ts_ns, bar.open, bar.high, bar.low, bar.close) == (start_ns, 3.721, 3.743, 3.677, 3.708)
+    assert (bar.volume, bar.cost, bar.trades, bar.buy_volume) == (8_422_410.0, 22_698_348.04, None, None)
+
+
+def test_instruments_have_the_steps_of_their_category() -> None:
+    spot = BybitWords("spot").read_instrument({"info": Bybit("spot").listing("BTCUSDT")}, "bybit", "BTC/USDT")
+    assert (spot.price_tick, spot.amount_step, spot.cost_min) == (Decimal("0.01"), Decimal("1E-6"), Decimal(1))
+    market = {"info": Bybit("linear").listing("BTCUSDT"), "maker": 0.0001, "taker": 0.0006}
+    linear = BybitWords("linear").read_instrument(market, "bybit", "BTC/USDT:USDT")
+    assert (linear.amount_step, linear.cost_min, linear.taker_fee) == (Decimal("0.001"), Decimal(5), Decimal("0.0006"))
+    assert (linear.venue_symbol, linear.symbol, linear.active) == ("BTCUSDT", "BTC/USDT:USDT", True)
+
+
+async def test_a_silent_line_is_kept_alive_and_pongs_are_no_sign_of_life_of_the_market(port: int) -> None:
+    venue = Bybit()
+    async with serving(venue, port):
+        base = f"http://127.0.0.1:{port}"
+        config = VenueConfig(protocol="bybit", rest_url=base, ws_url=base.replace("http", "ws"), ping_s=0.2)
+        ingest = IngestConfig(venue="bybit", symbols=("BTC/USDT",), book_s_min=0.05)
+        feed = create_feed("bybit", config, ingest, SystemClock())
+        await feed.open()
+        frames: list[object] = []
+        async with asyncio.timeout(10), aclosing(feed.frames("trades")) as batches:
+            async for batch in batches:
+                frames += batch
+                if sum(order["op"] == "ping" for order in venue.heard) >= 3:
+                    break
+        assert frames == []
+
+
+def test_a_venue_that_cannot_be_traded_on_yet_says_so() -> None:
+    for protocol in ("bybit", "bybitlinear"):
+        config = VenueConfig.model_validate({"protocol": protocol})
+        assert not has_dense_ids(config)
+        with pytest.raises(ConfigError, match=r"venues\.bybit\.protocol"):
+            ccxt_settings("bybit", config, private=True)
+    assert has_dense_ids(VenueConfig(protocol="okx"))
