@@ -2,7 +2,7 @@
 
 Pure. What came last before a break and first after it enclose the hole. The venue tells only its newest trades, a page
 of them, and the page is whole: if it reaches back to what came last before the break, it holds all that was missed.
-What it does not reach is lost. See docs/adr/0021-trades-whose-ids-have-holes.md.
+What it does not reach is lost. See docs/adr/0020-trades-whose-ids-have-holes.md.
 """
 
 from __future__ import annotations

@@ -143,9 +143,9 @@ class KafkaConfig(Section):
 class VenueConfig(Section):
     """A venue we talk to. `protocol` names its dialect and ccxt's class; URLs unset: the venue's own."""
 
-    protocol: Literal[
-        "binance", "binanceusdm", "bybit", "bybitlinear", "coinbase", "kraken", "okx", "okxswap"
-    ] = "binance"
+    protocol: Literal["binance", "binanceusdm", "bybit", "bybitlinear", "coinbase", "kraken", "okx", "okxswap"] = (
+        "binance"
+    )
     feed: Literal["native", "ccxt"] = Field("native", description="whose sockets and decoders collect the live data")
     rest_url: str | None = None
     ws_url: str | None = None
