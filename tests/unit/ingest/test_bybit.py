@@ -15,11 +15,11 @@ from ares.errors import ConfigError, MalformedFrame
 from ares.model.market import Trade
 from ares.venues import ccxt_settings
 from ingest.books import BookUpdate, Fit
-from ingest.intakes import has_dense_ids
+from ingest.intakes import IDS_WITH_HOLES, has_dense_ids
 from ingest.venues.bybit.decoder import follows
 from ingest.venues.bybit.dialect import BybitDialect
 from ingest.venues.bybit.rest import BybitWords
-from ingest.venues.registry import create_feed
+from ingest.venues.registry import LANGUAGES, create_feed
 from ingest.venues.rest import Asked
 from ingest.venues.wire import Names
 from tests.bybit import Bybit, serving
@@ -148,3 +148,8 @@ def test_a_venue_that_cannot_be_traded_on_yet_says_so() -> None:
         with pytest.raises(ConfigError, match=r"venues\.bybit\.protocol"):
             ccxt_settings("bybit", config, private=True)
     assert has_dense_ids(VenueConfig(protocol="okx"))
+
+
+def test_trades_are_accounted_for_by_time_at_the_venues_that_tell_only_the_newest() -> None:
+    """Only pages of the newest trades can heal a span of time, and nothing else can where there are only these."""
+    assert {name for name, language in LANGUAGES.items() if language.words.paging == "newest"} == IDS_WITH_HOLES
