@@ -187,6 +187,28 @@ async def test_trades_of_a_break_are_fetched_while_it_lasts_and_after_it(collect
     assert await collected.number(GAPS, status="healed", cause="disconnect") == 1
 
 
+async def test_a_trade_of_a_break_that_cannot_be_read_lies_in_quarantine_and_the_others_are_stored(
+    collected: Running,
+) -> None:
+    venue = collected.venue
+    await collected.until(TRADES, 11)
+    venue.accepts = False
+    await venue.hang_up()
+    await venue.trade(BTC, told=False)
+    spoiled = venue.issue(BTC)
+    spoiled["p"] = "x"
+    await venue.trade(BTC, told=False)
+    await collected.until(SOURCED, 12, source="rest")
+    venue.accepts = True
+    await venue.subscribed(3)
+    await venue.trade(BTC)
+    await collected.until(OPEN, 0)
+    await collected.until(TRADES, 14)
+    assert await collected.stored() == issued(venue) - {str(spoiled["i"])}
+    quarantined = "SELECT count() FROM quarantine WHERE venue = %(venue)s AND field = 'price'"
+    assert await collected.number(quarantined) >= 1
+
+
 async def test_a_break_in_a_quiet_market_ends_without_a_trade_and_the_watermark_goes_on(collected: Running) -> None:
     venue = collected.venue
     await collected.until(TRADES, 11)
