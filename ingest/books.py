@@ -273,14 +273,22 @@ class BookRoom:
         self.quoted.clear()
 
     def due(self, now_ns: int) -> list[Book]:
-        """Tops of the books that changed, each symbol at most once in `every_ns`."""
+        """Tops of the books that changed, each symbol at most once in every `every_ns` of the clock.
+
+        Which ones is decided by the receipt of the changes alone: as long as `due` is asked before each change with
+        its receipt, it does not matter how else it is asked, and a replay of the changes gives the same tops.
+        """
         tops: list[Book] = []
         for symbol in list(self.changed):
-            if now_ns - self.handed_out_ns.get(symbol, 0) < self.every_ns:
+            newest = self.books[symbol].newest
+            assert newest is not None, "only whole books are in `changed`"
+            slot = self.handed_out_ns.get(symbol, 0) // self.every_ns
+            due_ns = max(newest.received_at_ns, (slot + 1) * self.every_ns)
+            if due_ns > now_ns:
                 continue
             del self.changed[symbol]
-            top = self.books[symbol].top(self.levels, now_ns)
+            top = self.books[symbol].top(self.levels, newest.received_at_ns)
             if top is not None:
-                self.handed_out_ns[symbol] = now_ns
+                self.handed_out_ns[symbol] = due_ns
                 tops.append(top)
         return tops

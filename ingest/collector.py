@@ -33,6 +33,8 @@ async def collect(feed: Feed, channel: Channel, desk: Desk, sink: Sink, backoff:
                 async for frames in batches:
                     desk.shed = shed_channels(sink.pressure)
                     rows = desk.rows_of(feed, frames)
+                    if channel == "books" and not frames:
+                        rows = desk.books_due(desk.clock.now_ns())
                     count_gaps(rows)
                     await sink.put(rows)
                     backoff.reset()

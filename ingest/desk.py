@@ -98,10 +98,15 @@ class Desk:
         rows = self._rows_at_once(feed, frames)
         if rows is None:
             rows = [row for frame in frames for row in self._rows_of_frame(feed, frame)]
-        if self.room is not None and self.room.changed:
-            for book in self.room.due(self.clock.now_ns()):
-                rows = [*rows, *self._rows_of_top(book)]
+        if frames and frames[0].channel == "books":
+            rows = [*rows, *self.books_due(frames[-1].received_at_ns)]
         return rows
+
+    def books_due(self, now_ns: int) -> Sequence[Entry]:
+        """Books that changed and were not written since; all that arrived up to `now_ns` must have been seen."""
+        if self.room is None or not self.room.changed:
+            return ()
+        return [row for book in self.room.due(now_ns) for row in self._rows_of_top(book)]
 
     def _rows_at_once(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Entry] | None:
         """Rows of a batch in which everything is ordinary; None, and nothing changed, if anything is not."""
@@ -228,12 +233,14 @@ class Desk:
         channel = frame.channel
         room = self.behind_quotes if channel == "quotes" else self.room
         assert room is not None, "a feed that sends changes of books needs a room for them"
+        due = room.due(update.received_at_ns) if channel == "books" else []
+        rows = [row for book in due for row in self._rows_of_top(book)]
         trouble = room.take(update)
         if trouble is None:
-            return self._rows_of_best(room, update, frame) if channel == "quotes" else []
+            return self._rows_of_best(room, update, frame) if channel == "quotes" else rows
         feed.resync(update.symbol, channel)
         log.warning("book_resynced", channel=channel, symbol=update.symbol, cause=trouble, update_id=update.last_id)
-        return list(self.outages[channel].interrupted(update.symbol, trouble, self.clock.now_ns()))
+        return [*rows, *self.outages[channel].interrupted(update.symbol, trouble, self.clock.now_ns())]
 
     def _rows_of_best(self, room: BookRoom, update: BookUpdate, frame: Frame) -> list[Storable]:
         """The best bid and ask after a change, if it changed these. Nothing repeats them, so there is no id to know."""

@@ -16,6 +16,8 @@ from ares.telemetry import get_logger, metrics
 from ingest.archive import archived, kept_from_ns
 from ingest.backfill import BarKeeper, TradeBackfill
 from ingest.books import BookRoom
+from ingest.capture.tap import NO_TAP, Tap
+from ingest.capturing import Capture, capture_of
 from ingest.collector import collect, count_gaps
 from ingest.contracts import InBase
 from ingest.desk import Desk
@@ -58,7 +60,11 @@ class Ingest:
         settings = context.config.ingest
         venue = settings.venue
         self._dense = has_dense_ids(venue_config(context.config))
-        self._feed = create_feed(venue, venue_config(context.config), settings, context.clock)
+        self._capture: Capture | None = (
+            capture_of(context, venue_config(context.config)) if settings.capture == "on" else None
+        )
+        self._tap: Tap = NO_TAP if self._capture is None else self._capture
+        self._feed = create_feed(venue, venue_config(context.config), settings, context.clock, self._tap)
         self._room = room_of(self._feed, settings)
         self._desk = Desk(
             venue, settings.symbols, limits_of(settings), context.clock, self._room, dense_ids=self._dense
@@ -100,6 +106,8 @@ class Ingest:
         if self._spool is not None:
             self._spool.open()
             self._live.spill_to(self._spool)
+        if self._capture is not None:
+            self._capture.start()
         self._lanes = [asyncio.create_task(lane.run(), name="lane") for lane in (self._live, self._past)]
         try:
             self._instruments = list(await self._feed.open())
@@ -110,9 +118,11 @@ class Ingest:
         """Collect until cancelled."""
         instruments = await self._open_feed()
         symbols = {each.symbol: each.venue_symbol for each in instruments}
+        if self._capture is not None:
+            self._capture.describe({theirs: ours for ours, theirs in symbols.items()})
         settings = self._config.ingest
         venue = venue_config(self._config)
-        self._history = create_history(settings.venue, venue, symbols, self._clock)
+        self._history = create_history(settings.venue, venue, symbols, self._clock, self._tap)
         history = SoundHistory(self._history, self._history_validator, self._clock, InBase(instruments))
         self._state = "recovering"
         recovery = await self._recover(instruments)
@@ -174,6 +184,8 @@ class Ingest:
         if self._history is not None:
             await self._history.close()
         await self._feed.close()
+        if self._capture is not None:
+            await asyncio.to_thread(self._capture.stop)
         if self._database is not None:
             await self._database.close()
 
@@ -185,7 +197,9 @@ class Ingest:
         if not (self._live.writable and self._past.writable):
             full = f". {self._live.trouble}" if self._live.trouble else ""
             return Health(ready=False, detail=f"the store takes no rows, {self._live.depth} wait{full}")
-        return Health(ready=not dead, detail=f"no stream of {', '.join(dead)}" if dead else "")
+        said = [f"no stream of {', '.join(dead)}"] if dead else []
+        said += [self._capture.trouble] if self._capture is not None and self._capture.trouble else []
+        return Health(ready=not dead, detail=". ".join(said))
 
     def _report_unreachable(self, error: VenueError) -> None:
         self._state = f"venue {self._desk.venue} cannot be reached: {error}"

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from ares.clock import Clock
 from ares.errors import StateDirUnusable
 from ares.model.market import Entry, rows_in
 from ares.telemetry import get_logger
 from ingest.entries import decoded, encoded
+from ingest.framed import HEAD, framed, next_framed
 
 log = get_logger(__name__)
 
 MAGIC = b"ARES-SPOOL-1\n"
-HEAD = struct.Struct("<III")
-"""Of a record: bytes and CRC-32 of what follows, and how many rows that is."""
 SEGMENT_BYTES = 16 * 1024 * 1024
 FIRST_NUMBER = 10**9
 """Numbers below are for what is older than the first."""
@@ -217,7 +213,7 @@ def scanned(path: Path) -> Segment:
         magic = file.read(len(MAGIC))
         if not MAGIC.startswith(magic):
             raise StateDirUnusable(str(path), "not a spool of this version; move the file away")
-        while (record := _next_record(file)) is not None:
+        while (record := next_framed(file)) is not None:
             payload, rows = record
             segment.end += HEAD.size + len(payload)
             segment.rows += rows
@@ -233,7 +229,7 @@ def _read(segment: Segment, rows_max: int) -> list[Entry]:
     with segment.path.open("rb") as file:
         file.seek(segment.at)
         while segment.at < segment.end and rows_max > 0:
-            record = _next_record(file)
+            record = next_framed(file)
             if record is None:
                 log.error("spool_segment_spoiled", path=str(segment.path), at=segment.at, rows=segment.rows)
                 segment.at, segment.rows = segment.end, 0
@@ -247,15 +243,5 @@ def _read(segment: Segment, rows_max: int) -> list[Entry]:
 
 
 def _record(entries: Sequence[Entry]) -> bytes:
-    payload = encoded(entries)
-    return HEAD.pack(len(payload), zlib.crc32(payload), rows_in(entries)) + payload
-
-
-def _next_record(file: BinaryIO) -> tuple[bytes, int] | None:
-    """What a record holds, and how many rows that is; None where no whole one follows."""
-    head = file.read(HEAD.size)
-    if len(head) < HEAD.size:
-        return None
-    length, checksum, rows = HEAD.unpack(head)
-    payload = file.read(length)
-    return (payload, rows) if len(payload) == length and zlib.crc32(payload) == checksum else None
+    """Of the number in a record's head: how many rows it holds."""
+    return framed(encoded(entries), rows_in(entries))

@@ -185,6 +185,17 @@ class IngestConfig(Section):
         10.0, description="ratio to the last price that is refused"
     )
     event_ahead_s_max: Reloadable[Seconds] = Field(60.0, description="an event later than our clock by more is refused")
+    capture: bool = Field(default=False, description="keep raw frames under <state_dir>/capture, to be replayed")
+    capture_mb_max: Annotated[int, Field(ge=16)] = Field(10_240, description="of a venue; the oldest segments go")
+    capture_days_max: Seconds = Field(7.0, description="segments older than this go")
+    capture_disk_free_mb_min: Annotated[int, Field(ge=0)] = Field(
+        2_048, description="with less room on its disk capturing pauses, collecting goes on"
+    )
+    capture_segment_mb_max: Count = Field(
+        64, description="a larger segment is ended, and a sixteenth of capture_mb_max"
+    )
+    capture_segment_minutes_max: Seconds = Field(60.0, description="an older segment is ended, and at midnight UTC")
+    capture_flush_s: Seconds = Field(1.0, description="so much of a capture the death of the process may cost")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

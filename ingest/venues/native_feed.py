@@ -14,6 +14,7 @@ from ares.model.market import Instrument, TradeRun
 from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookUpdate
+from ingest.capture.tap import NO_TAP, Tap
 from ingest.contracts import InBase
 from ingest.feed import SPOT, BookRules, ChainBroken, Channel, Frame, MarketEvent, Silence, raw_text
 from ingest.history import wait_of
@@ -45,12 +46,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a venue brings: its words, its list of instruments, where its snapshots come from, and what it streams."""
+    """What a venue brings: words, instruments, where snapshots come from, what it streams, and who is told of it."""
 
     dialect: Dialect
     markets: Markets
     snapshots: SnapshotsOf
     channels: Sequence[Channel] = SPOT
+    tap: Tap = NO_TAP
 
 
 class NativeFeed:
@@ -109,6 +111,7 @@ class NativeFeed:
         deadline_s = config.request_timeout_s
         await self._budget.spend()
         socket = await connect(address, channel, self._clock, ping_s=config.ping_s, deadline_s=deadline_s)
+        socket.tell(self._parts.tap, address)
         line = self._lines[channel] = Line(socket)
         helper: asyncio.Task[None] | None = None
         try:

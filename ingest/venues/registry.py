@@ -9,6 +9,7 @@ from ares.clock import Clock
 from ares.config.settings import IngestConfig, VenueConfig
 from ares.errors import ConfigError
 from ares.model.market import Instrument
+from ingest.capture.tap import NO_TAP, Tap
 from ingest.feed import Feed
 from ingest.venues.binance.ccxt_feed import BinanceFeed
 from ingest.venues.binance.dialect import BinanceDialect
@@ -54,8 +55,8 @@ LANGUAGES: Mapping[str, Language] = {
 """By `venues.<name>.protocol`."""
 
 
-def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Clock) -> Feed:
-    """The live side of a venue, unconnected."""
+def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Clock, tap: Tap = NO_TAP) -> Feed:
+    """The live side of a venue, unconnected; `tap` is told what its lines say."""
     if config.feed == "ccxt":
         if config.protocol != "binance":
             way_out = 'Take feed = "native"'
@@ -72,12 +73,16 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
         return instruments_of(language.words, venue, listed, symbols)
 
     def snapshots(venue_symbols: Mapping[str, str]) -> Snapshots:
-        return create_history(venue, config, venue_symbols, clock)
+        return create_history(venue, config, venue_symbols, clock, tap)
 
-    parts = Parts(language.dialect, markets, snapshots, channels)
+    parts = Parts(language.dialect, markets, snapshots, channels, tap)
     return NativeFeed(venue, parts, config, ingest, clock)
 
 
-def create_history(venue: str, config: VenueConfig, venue_symbols: Mapping[str, str], clock: Clock) -> RestHistory:
+def create_history(
+    venue: str, config: VenueConfig, venue_symbols: Mapping[str, str], clock: Clock, tap: Tap = NO_TAP
+) -> RestHistory:
     """The asking side of a venue, unconnected; `venue_symbols`: ours ("BTC/USDT") → the venue's own ("BTCUSDT")."""
-    return RestHistory(venue, LANGUAGES[config.protocol].words, config, venue_symbols, clock)
+    history = RestHistory(venue, LANGUAGES[config.protocol].words, config, venue_symbols, clock)
+    history.tap = tap
+    return history

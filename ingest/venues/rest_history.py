@@ -12,7 +12,9 @@ from ares.errors import MalformedFrame, VenueRejected, VenueUnavailable
 from ares.model.market import Bar, Funding, Trade
 from ares.resilience import Guard, GuardPolicy, to_the_end
 from ingest.books import BookUpdate
-from ingest.feed import Rejected, TradePage, raw_text
+from ingest.capture.records import Answer
+from ingest.capture.tap import NO_TAP, Tap
+from ingest.feed import Channel, Rejected, TradePage, raw_text
 from ingest.venues.client import RestClient, ask, create_client
 from ingest.venues.paging import Search
 from ingest.venues.rest import Asked, FundingWords, Question, RestWords
@@ -39,6 +41,7 @@ class RestHistory:
         self._client: RestClient = create_client(words, config)
         self._guard = Guard(f"{venue}-history", clock, GuardPolicy(deadline_s=config.request_timeout_s * 2))
         self._marks: dict[str, tuple[int, int]] = {}
+        self.tap: Tap = NO_TAP
 
     async def trades(self, symbol: str, from_seq: int, count: int) -> TradePage:
         """Trades with ids from `from_seq` on, at most `count`, in order. Raises `VenueUnavailable`, `VenueRejected`."""
@@ -84,7 +87,9 @@ class RestHistory:
         question = self._words.book(self._venue_symbols[symbol])
         if question is None:
             raise VenueRejected("book", f"{self._venue} sends its snapshots on the stream")
-        return self._read(self._words.read_book, await self._ask("book", question), symbol)
+        answer = await self._ask("book", question)
+        self._tell("book", question, answer, self._asked(symbol))
+        return self._read(self._words.read_book, answer, symbol)
 
     async def funding(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Funding]:
         """The rates that were settled in [start_ns, end_ns), in order. Raises `VenueRejected` where there are none."""
@@ -140,6 +145,7 @@ class RestHistory:
     async def _page(self, operation: str, question: Question, symbol: str) -> TradePage:
         answer = await self._ask(operation, question)
         asked = self._asked(symbol)
+        self._tell(operation, question, answer, asked)
         trades: list[Trade] = []
         rejected: list[Rejected] = []
         for row in self._read(lambda said, _: self._words.rows_of(said), answer, symbol):
@@ -149,6 +155,12 @@ class RestHistory:
                 now_ns = asked.received_at_ns
                 rejected.append(Rejected("trades", error.field, str(error), raw_text(row), now_ns, symbol))
         return TradePage(in_order(trades), rejected)
+
+    def _tell(self, operation: str, question: Question, answer: object, asked: Asked) -> None:
+        channel: Channel = "books" if operation == "book" else "trades"
+        params = dict(question.params)
+        said = Answer(operation, asked.symbol, asked.venue_symbol, question.endpoint, params, answer)
+        self.tap.answered(channel, said, asked.received_at_ns)
 
     def _asked(self, symbol: str) -> Asked:
         return Asked(self._venue, symbol, self._venue_symbols[symbol], self._clock.now_ns())

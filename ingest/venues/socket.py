@@ -8,6 +8,7 @@ from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WS
 
 from ares.clock import Clock
 from ares.errors import VenueError, VenueUnavailable
+from ingest.capture.tap import NO_TAP, Tap
 from ingest.feed import Channel, Frame, Silence
 from ingest.venues.errors import retry_after_s
 
@@ -38,6 +39,13 @@ class Socket(WSListener):
         self._transport: WSTransport | None = None
         self._paused = False
         self._end: VenueError | None = None
+        self._tap: Tap = NO_TAP
+        self._connection = 0
+
+    def tell(self, tap: Tap, address: str) -> None:
+        """Tell this one what goes over the line from now on; nothing was taken from it or said on it so far."""
+        self._tap = tap
+        self._connection = tap.opened(self._channel, address)
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Called by picows."""
@@ -89,6 +97,7 @@ class Socket(WSListener):
     def send(self, message: bytes) -> None:
         """Queue a text message; on a line that is lost it is lost too."""
         if self._transport is not None and not self._transport.is_disconnected:
+            self._tap.sent(self._channel, self._connection, message)
             self._transport.send(WSMsgType.TEXT, message)
 
     async def next(self, timeout_s: float) -> list[Frame]:
@@ -99,12 +108,14 @@ class Socket(WSListener):
                 async with asyncio.timeout(timeout_s):
                     await self._arrived.wait()
             except TimeoutError:
-                return []
+                if not self._frames:
+                    return []
             await self._clock.sleep(GATHER_S)
         frames, self._frames = self._frames, []
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.underlying_transport.resume_reading()
+        self._tap.took(self._channel, self._connection, frames)
         if not frames and self._end is not None:
             raise self._end
         return frames
@@ -114,6 +125,7 @@ class Socket(WSListener):
         transport = self._transport
         if transport is None:
             return
+        self._tap.closed(self._channel, self._connection, "we hang up" if self._end is None else str(self._end))
         transport.disconnect()
         try:
             async with asyncio.timeout(CLOSE_S_MAX):

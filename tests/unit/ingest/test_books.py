@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ares.model.market import Quote
 from ingest.books import LEVELS_MAX, WAITING_MAX, BookRoom, BookUpdate, Fit, OrderBook
@@ -148,15 +150,33 @@ def test_what_waits_and_what_lies_far_from_the_best_is_bounded() -> None:
     assert max(book.bids.amounts) == 90.0
 
 
-def test_tops_are_handed_out_at_a_set_rate_and_none_is_forgotten() -> None:
+def test_tops_are_handed_out_once_in_each_slot_of_the_clock_and_none_is_forgotten() -> None:
     room = BookRoom(follows, levels=5, every_ns=100)
     room.take(snapshot(10))
-    assert [book.update_id for book in room.due(T0)] == [10]
+    assert [book.update_id for book in room.due(T0 + 10)] == [10]
     room.take(update(11, 11))
     assert room.due(T0 + 50) == []
     room.take(update(12, 12))
-    assert [book.update_id for book in room.due(T0 + 100)] == [12]
+    assert [(book.update_id, book.received_at_ns) for book in room.due(T0 + 100)] == [(12, T0 + 12)]
     assert room.due(T0 + 500) == []
+
+
+@given(receipts=st.lists(st.integers(0, 1_000), min_size=1, max_size=40).map(sorted), cuts=st.sets(st.integers(0, 40)))
+def test_how_changes_are_cut_into_batches_changes_no_top(receipts: list[int], cuts: set[int]) -> None:
+    changes = [update(11 + at, 11 + at, received_at_ns=T0 + ns) for at, ns in enumerate(receipts)]
+
+    def tops(ends: set[int]) -> list[tuple[int, int]]:
+        room = BookRoom(follows, levels=5, every_ns=100)
+        room.take(snapshot(10, received_at_ns=T0))
+        seen = room.due(T0)
+        for at, change in enumerate(changes):
+            seen += room.due(change.received_at_ns)
+            room.take(change)
+            if at in ends:
+                seen += room.due(change.received_at_ns)
+        return [(book.update_id, book.received_at_ns) for book in [*seen, *room.due(T0 + 2_000)]]
+
+    assert tops(cuts) == tops(set()) == tops(set(range(len(changes))))
 
 
 def test_book_that_broke_is_not_handed_out() -> None:
