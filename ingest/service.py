@@ -60,9 +60,7 @@ class Ingest:
         settings = context.config.ingest
         venue = settings.venue
         self._dense = has_dense_ids(venue_config(context.config))
-        self._capture: Capture | None = (
-            capture_of(context, venue_config(context.config)) if settings.capture == "on" else None
-        )
+        self._capture: Capture | None = capture_of(context, venue_config(context.config))
         self._tap: Tap = NO_TAP if self._capture is None else self._capture
         self._feed = create_feed(venue, venue_config(context.config), settings, context.clock, self._tap)
         self._room = room_of(self._feed, settings)
