@@ -10,11 +10,13 @@ from ingest.feed import Channel
 
 Loss = Literal["disconnect", "silence", "refused", "id_jump", "checksum", "crossed", "shed"]
 """Why something of the stream did not come, or is not believed."""
-Discovery = Literal["restart", "unrecorded", "backfill", "rejected", "import"]
+Discovery = Literal["restart", "unrecorded", "backfill", "rejected", "import", "replay"]
 """How a hole was found later."""
 Cause = Loss | Discovery
 Status = Literal["open", "healed", "lost"]
-Healer = Literal["", "rest", "stream", "import", "nothing_missed"]
+Healer = Literal["", "rest", "stream", "import", "replay", "nothing_missed"]
+Way = Literal["import", "replay"]
+"""How what was not recorded came into the store: the cause of holes around it, and what healed those it filled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from ares.clock import NANOS_PER_MILLI, Clock, to_datetime
 from ares.model.row import Row
 from ares.store import Database, Param, load_queries
 from ares.store.pool import as_int
-from ingest.gaps import Gap, Healer, Where
-from ingest.imports.segments import Hole, Segment, Segments, Truth, corrected
+from ingest.gaps import Gap, Way, Where
+from ingest.imports.segments import Hole, Segment, Segments, Truth, Words, corrected
 from ingest.recovery import QUERIES as RECOVERY
 from ingest.recovery import gap_of
 
@@ -23,13 +23,14 @@ HOLES_MAX = 1_000
 class ImportAccount:
     """The holes of one symbol's trades that are not those of the stream.
 
-    What was never recorded is `lost` with cause `import`: nobody will fetch it, and no minute of it is quiet. Raises
-    `StoreUnavailable`, `StoreRejected`.
+    What was never recorded is `lost` with cause `import` or `replay`: nobody will fetch it, and no minute of it is
+    quiet. Raises `StoreUnavailable`, `StoreRejected`.
     """
 
     database: Database
     where: Where
     clock: Clock
+    way: Way = "import"
 
     async def after_import(self, segments: Segments) -> list[Row]:
         """Rows that follow from what was imported: holes inside, and up to what is stored before and after."""
@@ -44,7 +45,7 @@ class ImportAccount:
         ]
         holes = [hole for each in between for hole in await self._missing(each)]
         truth = Truth([(pieces[0].first, pieces[-1].last)], holes)
-        return await self._rows(await self._gaps(), truth, "import")
+        return await self._rows(await self._gaps(), truth, Words(self.way, self.way, heal_open=self.way == "replay"))
 
     async def after_recording(self, first_seq: int, first_ts_ns: int) -> list[Row]:
         """Rows that follow from what was recorded and fetched, from `first_seq` on, since trades were imported."""
@@ -52,7 +53,7 @@ class ImportAccount:
         suspects = [
             Hole(gap.first_seq, gap.last_seq, gap.started_at_ns, gap.ended_at_ns)
             for gap in gaps
-            if gap.cause == "import"
+            if gap.cause in ("import", "replay")
             and gap.first_seq is not None
             and gap.last_seq is not None
             and gap.ended_at_ns is not None
@@ -64,10 +65,10 @@ class ImportAccount:
         suspects = [each for each in suspects if each.first <= each.last]
         holes = [hole for each in suspects[:HOLES_MAX] for hole in await self._missing(each)]
         truth = Truth([(each.first, each.last) for each in suspects[:HOLES_MAX]], holes)
-        return await self._rows(gaps, truth, "rest")
+        return await self._rows(gaps, truth, Words(healed_by="rest"))
 
-    async def _rows(self, gaps: Sequence[Gap], truth: Truth, healed_by: Healer) -> list[Row]:
-        return corrected(self.where, gaps, truth, self.clock.now_ns(), healed_by=healed_by)
+    async def _rows(self, gaps: Sequence[Gap], truth: Truth, words: Words) -> list[Row]:
+        return corrected(self.where, gaps, truth, self.clock.now_ns(), words)
 
     def _scope(self) -> dict[str, Param]:
         return {"venue": self.where.venue, "symbol": self.where.symbol}

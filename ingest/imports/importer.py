@@ -13,22 +13,21 @@ from typing import TypeVar
 from ares.clock import NANOS_PER_SECOND, Clock, to_datetime
 from ares.config import AresConfig
 from ares.errors import UsageError
-from ares.model.market import TradeRun, rows_in
+from ares.model.market import Entry, TradeRun
 from ares.model.row import Row, Storable
 from ares.resilience import Backoff
 from ares.store import Database, Param, RowWriter
-from ares.store.pool import as_float, as_int, as_str
+from ares.store.pool import as_int, as_str
 from ares.telemetry import get_logger
-from ingest.archive import archived, chosen, kept_from_ns
+from ingest.archive import kept_from_ns
 from ingest.feed import Rejected, clean
 from ingest.gaps import Where
 from ingest.imports import LayoutName
 from ingest.imports.account import QUERIES, ImportAccount
 from ingest.imports.files import ROWS_MAX, SourceFile
-from ingest.imports.judging import CHANNEL, Target, TradeColumns, contradictions, judged_candles, judged_trades
+from ingest.imports.judging import CHANNEL, Target, TradeColumns, judged_candles, judged_trades
+from ingest.imports.keeping import TradeKeeper
 from ingest.imports.layouts import Layout, layout_of
-from ingest.imports.segments import SEQ_MAX, Segments
-from ingest.ranges import Span
 from ingest.sink import Lane, Sink, running
 
 log = get_logger(__name__)
@@ -42,7 +41,6 @@ T = TypeVar("T")
 TABLES = ("trades", "trades_archive", "venue_bars_1m", "quarantine", "gaps")
 LANES = 2
 """While the server takes one batch the next is made ready. They are sent in turn: what comes in order costs less."""
-STORED_MAX = 4 * ROWS_MAX
 REFUSED_MAX = 10_000
 """Refused rows of one run that are kept; all are counted."""
 SETTLE_S_MAX = 600.0
@@ -78,10 +76,12 @@ class Importer:
     target: Target
     clock: Clock
     kept_from_ns: int = 0
-    segments: Segments = field(default_factory=Segments)
     digests: set[str] = field(default_factory=set)
-    empty: Span = (0, -1)
     turn: int = 0
+    trades: TradeKeeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.trades = TradeKeeper(self.database, self._put, self.kept_from_ns)
 
     async def prepare(self) -> None:
         """Wait until what was written before can be read, and learn which rows were refused before."""
@@ -113,7 +113,7 @@ class Importer:
             await lane.drain()
         await self.database.wait_applied(TABLES, SETTLE_S_MAX)
         where = Where(self.target.venue, self.target.symbol, "trades")
-        rows = await ImportAccount(self.database, where, self.clock).after_import(self.segments)
+        rows = await ImportAccount(self.database, where, self.clock).after_import(self.trades.segments)
         await self.lanes[0].put(rows)
         await self.lanes[0].drain()
         return rows
@@ -132,51 +132,16 @@ class Importer:
 
     async def _trades(self, run: TradeRun, figures: Figures) -> list[Rejected]:
         """Write what is new of a run; what contradicts what is stored comes back."""
-        if not run.seqs:
-            return []
-        stored = await self._stored(run)
-        there, other = contradictions(run, stored) if stored else (set[int](), [])
-        kept = run
-        if self.kept_from_ns > 0:
-            kept = chosen(run, [ts_ns >= self.kept_from_ns for ts_ns in run.times_ns])
-        self.segments.add_run(kept)
-        fresh = chosen(run, [seq not in there for seq in run.seqs]) if there else run
-        figures.known += len(there)
-        figures.contradicting += len(other)
-        if fresh.seqs:
-            entries = archived([fresh], self.kept_from_ns)
-            old = rows_in([entry for entry in entries if entry.table == "trades_archive"])
-            figures.archived += old
-            figures.written += len(fresh) - old
-            self.turn += 1
-            await self.lanes[self.turn % len(self.lanes)].put(entries)
-        return [self._contradiction(run, seq) for seq in other]
+        fate = await self.trades.keep(run)
+        figures.written += fate.written
+        figures.archived += fate.archived
+        figures.known += fate.known
+        figures.contradicting += len(fate.contradicting)
+        return [self._contradiction(run, seq) for seq in fate.contradicting]
 
-    async def _stored(self, run: TradeRun) -> list[tuple[int, int, float, float, str]]:
-        """The trades that are stored with ids of this run. Where nothing is, it is asked once how far that goes."""
-        if self.empty[0] <= run.seqs[0] and run.seqs[-1] <= self.empty[1]:
-            return []
-        params: dict[str, Param] = {
-            "venue": run.venue,
-            "symbol": run.symbol,
-            "first": run.seqs[0],
-            "last": run.seqs[-1],
-        }
-        params["from"] = to_datetime(min(run.times_ns) - NANOS_PER_SECOND)
-        params["to"] = to_datetime(max(run.times_ns) + NANOS_PER_SECOND)
-        records = await self.database.fetch(QUERIES["stored_trades"], {**params, "rows_max": STORED_MAX})
-        if len(records) == STORED_MAX:
-            raise UsageError(
-                f"ids {run.seqs[0]} to {run.seqs[-1]} stand within {len(run)} rows: the file is in no order. "
-                "Sort it by id and import it again"
-            )
-        if not records:
-            following = await self.database.fetch_one(QUERIES["following"], params)
-            self.empty = (run.seqs[0], SEQ_MAX if following is None else as_int(following["seq"]) - 1)
-        return [
-            (as_int(r["seq"]), as_int(r["ts_ns"]), as_float(r["price"]), as_float(r["amount"]), as_str(r["side"]))
-            for r in records
-        ]
+    async def _put(self, entries: Sequence[Entry]) -> None:
+        self.turn += 1
+        await self.lanes[self.turn % len(self.lanes)].put(entries)
 
     async def _candles(self, rows: list[Storable], figures: Figures) -> None:
         if not rows:

@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from ares.model.market import TradeRun
 from ares.model.row import Row
-from ingest.gaps import Gap, Healer, Where
+from ingest.gaps import Gap, Healer, Way, Where
 from ingest.intake import ids_of
 from ingest.ranges import IdRanges, Span
 
@@ -95,12 +95,21 @@ def _joined(one: Segment, other: Segment) -> Segment:
     return Segment(first.first, last.last, first.first_ts_ns, last.last_ts_ns)
 
 
-def corrected(where: Where, gaps: Sequence[Gap], truth: Truth, now_ns: int, *, healed_by: Healer) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What rows say: why holes are there that nobody recorded, and what filled those that were."""
+
+    cause: Way = "import"
+    healed_by: Healer = "import"
+    heal_open: bool = False
+
+
+def corrected(where: Where, gaps: Sequence[Gap], truth: Truth, now_ns: int, words: Words) -> list[Row]:
     """Rows that make `gaps` agree with what is stored.
 
-    `gaps` are those of the symbol's trades that are not healed. An open one is the running service's and stays. A lost
-    one of which something is stored after all closes, and what is still missing of it opens anew, as lost; so does a
-    hole that no gap records.
+    `gaps` are those of the symbol's trades that are not healed. An open one is the running service's and stays; with
+    `heal_open` it closes once all of it is stored. A lost one of which something is stored after all closes, and what
+    is still missing of it opens anew, as lost; so does a hole that no gap records.
     """
     stored = IdRanges(truth.looked)
     for hole in truth.holes:
@@ -113,25 +122,26 @@ def corrected(where: Where, gaps: Sequence[Gap], truth: Truth, now_ns: int, *, h
         whole = rest.count()
         for first, last in stored.spans():
             rest.remove(first, last)
-        if gap.status != "lost" or rest.count() == whole:
+        is_ours = gap.status == "lost" or (words.heal_open and gap.last_seq is not None and not rest)
+        if not is_ours or rest.count() == whole:
             recorded.add(*_ids_or_open(gap))
             continue
         ended_at_ns = gap.ended_at_ns or gap.started_at_ns
-        rows.append(gap.closed("healed", healed_by, ended_at_ns, 0).to_row(now_ns))
+        rows.append(gap.closed("healed", words.healed_by, ended_at_ns, 0).to_row(now_ns))
         todo += [Hole(first, last, gap.started_at_ns, ended_at_ns) for first, last in rest.spans()]
     for hole in todo:
-        rows += _lost(where, hole, recorded, now_ns)
+        rows += _lost(where, hole, recorded, now_ns, words.cause)
         recorded.add(hole.first, hole.last)
     return rows
 
 
-def _lost(where: Where, hole: Hole, recorded: IdRanges, now_ns: int) -> list[Row]:
+def _lost(where: Where, hole: Hole, recorded: IdRanges, now_ns: int, cause: Way) -> list[Row]:
     rest = IdRanges([(hole.first, hole.last)])
     for first, last in recorded.spans():
         rest.remove(first, last)
     rows: list[Row] = []
     for first, last in rest.spans():
-        gap = Gap.opened(where, "import", now_ns, hole.started_ns, first).bounded(last, hole.ended_ns)
+        gap = Gap.opened(where, cause, now_ns, hole.started_ns, first).bounded(last, hole.ended_ns)
         rows.append(gap.closed("lost", "", hole.ended_ns, last - first + 1).to_row(now_ns))
     return rows
 

@@ -17,7 +17,7 @@ from ingest.gaps import Gap, Where
 from ingest.imports import binance_aggtrades
 from ingest.imports.columns import Block
 from ingest.imports.judging import Target, judged_trades
-from ingest.imports.segments import Hole, Segment, Segments, Truth, corrected
+from ingest.imports.segments import Hole, Segment, Segments, Truth, Words, corrected
 from ingest.intake import ids_of
 from ingest.ranges import IdRanges
 from tests.helpers import run_of
@@ -61,7 +61,7 @@ def test_gaps_say_afterwards_exactly_what_is_missing(
     for seq in stored:
         missing.remove(seq, seq)
     holes = [Hole(first, last, first, last) for first, last in missing.spans()]
-    rows = corrected(WHERE, gaps, Truth([looked], holes), 2, healed_by="import")
+    rows = corrected(WHERE, gaps, Truth([looked], holes), 2, Words())
     after = unhealed(gaps, rows)
     seen = ids_in([looked])
     told = set().union(*(ids for _, ids in after.values()))
@@ -70,7 +70,7 @@ def test_gaps_say_afterwards_exactly_what_is_missing(
     assert seen - stored <= told, "no hole stays unsaid"
     assert not told_lost & seen & stored, "what is stored is not lost"
     assert told - seen == before - seen, "nothing is said of ids that nobody looked at"
-    again = corrected(WHERE, [*standing(gaps, rows)], Truth([looked], holes), 3, healed_by="import")
+    again = corrected(WHERE, [*standing(gaps, rows)], Truth([looked], holes), 3, Words())
     assert again == [], "the second time there is nothing to say"
 
 
