@@ -10,7 +10,7 @@ from ares.errors import VenueError, VenueRejected
 from ares.model.market import Entry, TradeRun
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics
-from ingest.desk import Desk
+from ingest.desk import EVER_NS, Desk
 from ingest.feed import ChainBroken, Channel, Feed, Silence
 from ingest.gaps import Cause
 from ingest.sink import Sink
@@ -40,7 +40,8 @@ async def collect(feed: Feed, channel: Channel, desk: Desk, sink: Sink, backoff:
                     backoff.reset()
         except VenueError as error:
             cause = cause_of(error)
-            opened = desk.interrupted(channel, cause)
+            last = desk.books_due(EVER_NS) if channel == "books" else ()
+            opened = [*last, *desk.interrupted(channel, cause)]
             count_gaps(opened)
             await sink.put(opened)
             wait_s = backoff.next_wait_s()

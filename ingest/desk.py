@@ -17,7 +17,7 @@ from ares.model.market import Book, Entry, Quote, Trade, TradeRun
 from ares.model.row import Row, Storable
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookRoom, BookUpdate
-from ingest.feed import WITHOUT_IDS, Channel, Feed, Frame, Rejected, raw_text
+from ingest.feed import WITHOUT_IDS, Channel, Frame, Reading, Rejected, raw_text
 from ingest.funding import FundingRoom, FundingUpdate
 from ingest.gaps import Cause
 from ingest.intake import Arrival, Resume, TradeIntake
@@ -29,6 +29,8 @@ from ingest.validation import Limits, Validator
 
 log = get_logger(__name__)
 
+EVER_NS = 2**63 - 1
+"""Later than any moment."""
 RECENT_IDS = 256
 """How far back a repeated quote or book is recognised; they are stamped with our time, so the store cannot."""
 
@@ -93,7 +95,7 @@ class Desk:
             return []
         return [self.intakes[row.symbol].lost_row(row.seq, row.ts_ns, self.clock.now_ns())]
 
-    def rows_of(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Entry]:
+    def rows_of(self, feed: Reading, frames: Sequence[Frame]) -> Sequence[Entry]:
         """What frames become: rows of what they say, or a `quarantine` row for each that is refused."""
         rows = self._rows_at_once(feed, frames)
         if rows is None:
@@ -102,13 +104,13 @@ class Desk:
             rows = [*rows, *self.books_due(frames[-1].received_at_ns)]
         return rows
 
-    def books_due(self, now_ns: int) -> Sequence[Entry]:
+    def books_due(self, now_ns: int) -> Sequence[Storable]:
         """Books that changed and were not written since; all that arrived up to `now_ns` must have been seen."""
         if self.room is None or not self.room.changed:
             return ()
         return [row for book in self.room.due(now_ns) for row in self._rows_of_top(book)]
 
-    def _rows_at_once(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Entry] | None:
+    def _rows_at_once(self, feed: Reading, frames: Sequence[Frame]) -> Sequence[Entry] | None:
         """Rows of a batch in which everything is ordinary; None, and nothing changed, if anything is not."""
         if not frames:
             return ()
@@ -134,7 +136,7 @@ class Desk:
             self._note("trades", run.symbol, run.times_ns[-1])
         return runs
 
-    def _quotes_at_once(self, feed: Feed, frames: Sequence[Frame]) -> Sequence[Entry] | None:
+    def _quotes_at_once(self, feed: Reading, frames: Sequence[Frame]) -> Sequence[Entry] | None:
         now_ns = self.clock.now_ns()
         runs: dict[str, list[Quote]] = {}
         try:
@@ -169,7 +171,7 @@ class Desk:
             quickest = delays.index(min(delays))
             self.ledger.venue_time.observe(times_ns[quickest], receipts_ns[quickest])
 
-    def _rows_of_frame(self, feed: Feed, frame: Frame) -> list[Storable]:
+    def _rows_of_frame(self, feed: Reading, frame: Frame) -> list[Storable]:
         """What one frame becomes."""
         try:
             events = feed.decode(frame)
@@ -228,16 +230,15 @@ class Desk:
         closing = self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns())
         return [event, *closing]
 
-    def _rows_of_update(self, feed: Feed, update: BookUpdate, frame: Frame) -> list[Storable]:
+    def _rows_of_update(self, feed: Reading, update: BookUpdate, frame: Frame) -> list[Storable]:
         """What a change of a book writes: a quote, on their channel; an outage, if the book is no longer believed."""
         channel = frame.channel
         room = self.behind_quotes if channel == "quotes" else self.room
         assert room is not None, "a feed that sends changes of books needs a room for them"
-        due = room.due(update.received_at_ns) if channel == "books" else []
-        rows = [row for book in due for row in self._rows_of_top(book)]
+        rows = self.books_due(update.received_at_ns) if channel == "books" else ()
         trouble = room.take(update)
         if trouble is None:
-            return self._rows_of_best(room, update, frame) if channel == "quotes" else rows
+            return self._rows_of_best(room, update, frame) if channel == "quotes" else list(rows)
         feed.resync(update.symbol, channel)
         log.warning("book_resynced", channel=channel, symbol=update.symbol, cause=trouble, update_id=update.last_id)
         return [*rows, *self.outages[channel].interrupted(update.symbol, trouble, self.clock.now_ns())]

@@ -82,6 +82,22 @@ class BookRules:
     checksum: Callable[[OrderBook], int] | None = None
 
 
+class Reading(Protocol):
+    """What frames are read by: a feed, or a recording of one."""
+
+    def decode(self, frame: Frame) -> Sequence[MarketEvent]:
+        """What a frame says, if anything. Raises `MalformedFrame`, and nothing else, whatever the frame holds."""
+        ...
+
+    def runs(self, frames: Sequence[Frame]) -> Sequence[TradeRun] | None:
+        """Frames of `trades` in columns, one run per symbol in order of arrival; None means: decode each."""
+        ...
+
+    def resync(self, symbol: str) -> None:
+        """The book of this symbol is no longer believed: get a new snapshot into the frames of `books`."""
+        ...
+
+
 class Feed(Protocol):
     """The live side of a venue."""
 

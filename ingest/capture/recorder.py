@@ -80,8 +80,8 @@ class Recorder:
     def sent(self, channel: Channel, connection: int, message: bytes) -> None:
         self._note(channel, connection, "send", message)
 
-    def closed(self, channel: Channel, connection: int, reason: str) -> None:
-        self._note(channel, connection, "close", reason.encode("utf-8", "replace"))
+    def closed(self, channel: Channel, connection: int, reason: bytes) -> None:
+        self._note(channel, connection, "close", reason)
 
     def answered(self, channel: Channel, answer: Answer, at_ns: int) -> None:
         self._inbox.put(single(at_ns, channel, 0, "answer", json_of(answer)), at_ns)

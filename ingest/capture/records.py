@@ -25,6 +25,8 @@ because capturing could not keep up (their number), the line ended (why)."""
 KINDS: Mapping[bytes, Kind] = {kind.encode(): kind for kind in get_args(Kind)}
 BASE64 = b"64"
 FORMAT = "ares-capture-1"
+WE_HANG_UP = b"we hang up"
+"""The reason of a `close` where it was not the venue's."""
 
 
 class MalformedRecord(Exception):

@@ -44,6 +44,15 @@ def codec() -> Codec:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines, which lie packed from `start` to `end` (bytes)."""
+
+    start: int
+    end: int
+    lines: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Hole:
     """From `start` to `end` (bytes) a segment is not whole; `end` None: to its end, where it was being written."""
 
@@ -107,7 +116,7 @@ class SegmentFile:
                 self.path.unlink(missing_ok=True)
 
 
-def blocks_of(path: Path) -> Iterator[bytes | Hole]:
+def blocks_of(path: Path) -> Iterator[Block | Hole]:
     """The lines of a segment, block by block, and where it is not whole. Raises `OSError`."""
     unpacker = codec()
     size = path.stat().st_size
@@ -121,7 +130,7 @@ def blocks_of(path: Path) -> Iterator[bytes | Hole]:
                     return
                 file.seek(end)
             else:
-                yield lines
+                yield Block(start, file.tell(), lines)
 
 
 def is_segment(head: bytes) -> bool:

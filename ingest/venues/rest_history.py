@@ -146,15 +146,7 @@ class RestHistory:
         answer = await self._ask(operation, question)
         asked = self._asked(symbol)
         self._tell(operation, question, answer, asked)
-        trades: list[Trade] = []
-        rejected: list[Rejected] = []
-        for row in self._read(lambda said, _: self._words.rows_of(said), answer, symbol):
-            try:
-                trades.append(self._words.read_trade(row, asked))
-            except MalformedFrame as error:
-                now_ns = asked.received_at_ns
-                rejected.append(Rejected("trades", error.field, str(error), raw_text(row), now_ns, symbol))
-        return TradePage(in_order(trades), rejected)
+        return self._read(lambda said, _: page_of(self._words, said, asked), answer, symbol)
 
     def _tell(self, operation: str, question: Question, answer: object, asked: Asked) -> None:
         channel: Channel = "books" if operation == "book" else "trades"
@@ -174,6 +166,19 @@ class RestHistory:
 
     async def _ask(self, operation: str, question: Question) -> object:
         return await self._guard.call(operation, partial(ask, self._client, question), idempotent=True)
+
+
+def page_of(words: RestWords, answer: object, asked: Asked) -> TradePage:
+    """The trades in an answer, and what of it is not understood. Raises `MalformedFrame` if that is all of it."""
+    trades: list[Trade] = []
+    rejected: list[Rejected] = []
+    for row in words.rows_of(answer):
+        try:
+            trades.append(words.read_trade(row, asked))
+        except MalformedFrame as error:
+            now_ns = asked.received_at_ns
+            rejected.append(Rejected("trades", error.field, str(error), raw_text(row), now_ns, asked.symbol))
+    return TradePage(in_order(trades), rejected)
 
 
 def within(page: TradePage, from_seq: int, count: int) -> TradePage:

@@ -8,6 +8,7 @@ from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WS
 
 from ares.clock import Clock
 from ares.errors import VenueError, VenueUnavailable
+from ingest.capture.records import WE_HANG_UP
 from ingest.capture.tap import NO_TAP, Tap
 from ingest.feed import Channel, Frame, Silence
 from ingest.venues.errors import retry_after_s
@@ -125,7 +126,8 @@ class Socket(WSListener):
         transport = self._transport
         if transport is None:
             return
-        self._tap.closed(self._channel, self._connection, "we hang up" if self._end is None else str(self._end))
+        reason = WE_HANG_UP if self._end is None else str(self._end).encode()
+        self._tap.closed(self._channel, self._connection, reason)
         transport.disconnect()
         try:
             async with asyncio.timeout(CLOSE_S_MAX):

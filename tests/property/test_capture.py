@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.capture.records import MalformedRecord, Record, line_of, record_of
-from ingest.capture.segments import Hole, SegmentFile, blocks_of
+from ingest.capture.segments import Block, Hole, SegmentFile, blocks_of
 from tests.helpers import missing
 
 T0 = 1_723_161_600_000_000_001
@@ -42,7 +42,7 @@ def written(folder: Path, blocks: list[list[Record]]) -> tuple[Path, list[int]]:
 
 def read(path: Path) -> tuple[list[Record], list[Hole]]:
     pieces = list(blocks_of(path))
-    lines = [line for piece in pieces if isinstance(piece, bytes) for line in piece[:-1].split(b"\n")]
+    lines = [line for piece in pieces if isinstance(piece, Block) for line in piece.lines[:-1].split(b"\n")]
     return [record_of(line) for line in lines], [piece for piece in pieces if isinstance(piece, Hole)]
 
 

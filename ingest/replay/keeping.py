@@ -1,0 +1,209 @@
+"""Replayed rows beside what is stored: that stays as it is, also its time of receipt; what is new is written."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ares.clock import DAY_NS, HOUR_NS, MINUTE_NS, Clock, to_datetime
+from ares.model.market import Book, Entry, Quote, Trade, TradeRun
+from ares.model.row import Row
+from ares.store import Database, Param, load_queries
+from ares.store.pool import as_int, as_str
+from ingest.feed import CHANNELS, Rejected
+from ingest.gaps import Gap, Where
+from ingest.imports.account import ImportAccount
+from ingest.imports.keeping import TradeKeeper
+from ingest.recovery import QUERIES as RECOVERY
+from ingest.recovery import gap_of
+from ingest.replay.player import Player, Stretch, trades_by_symbol
+
+QUERIES = load_queries("ingest", "queries/replay.sql")
+UNITS_NS: Mapping[str, int] = {
+    "MINUTE": MINUTE_NS,
+    "HOUR": HOUR_NS,
+    "DAY": DAY_NS,
+    "WEEK": 7 * DAY_NS,
+    "MONTH": 28 * DAY_NS,
+    "YEAR": 365 * DAY_NS,
+}
+FAR_IDS = 10_000
+"""Ids that lie farther apart than this are asked for apart: what lies between may be stored, and much."""
+OVERLAP_NS = 1_000
+"""QuestDB's clients ask by microseconds."""
+
+Put = Callable[[Sequence[Entry]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Figures:
+    """What became of the rows of a table: `rows` = `written` + `archived` + `known` + `expired`.
+
+    `known` were stored before and stay as they are, `contradicting` of these say something else than what is stored;
+    `expired` are older than what the table keeps.
+    """
+
+    table: str
+    rows: int = 0
+    written: int = 0
+    archived: int = 0
+    known: int = 0
+    contradicting: int = 0
+    expired: int = 0
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Writes the rows of one venue by `put`. Raises `StoreUnavailable`, `StoreRejected`."""
+
+    database: Database
+    put: Put
+    venue: str
+    clock: Clock
+    archive_from_ns: int = 0
+    figures: dict[str, Figures] = field(default_factory=dict)
+    _trades: dict[str, TradeKeeper] = field(default_factory=dict)
+    _kept_from_ns: dict[str, int] = field(default_factory=dict)
+
+    async def prepare(self) -> None:
+        """Wait until what was written before can be read, and learn how long rows live."""
+        await self.settle_writes()
+        now_ns = self.clock.now_ns()
+        for record in await self.database.fetch(QUERIES["retention"]):
+            lives_ns = as_int(record["ttl"]) * UNITS_NS[as_str(record["unit"])]
+            self._kept_from_ns[as_str(record["table_name"])] = now_ns - lives_ns if lives_ns else 0
+
+    async def settle_writes(self) -> None:
+        """Wait until what was acknowledged can be read."""
+        await self.database.wait_applied(("trades", "trades_archive", "quotes", "books", "gaps", "quarantine"), 600.0)
+
+    async def keep(self, rows: Sequence[Entry]) -> None:
+        """Write what is new among these."""
+        for symbol, trades in trades_by_symbol(rows).items():
+            for run in runs_of(trades):
+                await self._keep_trades(symbol, run)
+        for table, kind in (("quotes", Quote), ("books", Book)):
+            events = [row for row in rows if isinstance(row, kind)]
+            for symbol in sorted({event.symbol for event in events}):
+                await self._keep_events(table, symbol, [event for event in events if event.symbol == symbol])
+        await self._keep_refused([row for row in rows if isinstance(row, Row) and row.table == "quarantine"])
+
+    def _of(self, table: str) -> Figures:
+        return self.figures.setdefault(table, Figures(table))
+
+    async def _keep_trades(self, symbol: str, run: TradeRun) -> None:
+        figures = self._of("trades")
+        keeper = self._trades.get(symbol)
+        if keeper is None:
+            keeper = self._trades[symbol] = TradeKeeper(self.database, self.put, self.archive_from_ns)
+        fate = await keeper.keep(run)
+        figures.rows += len(run)
+        figures.written += fate.written
+        figures.archived += fate.archived
+        figures.known += fate.known
+        figures.contradicting += len(fate.contradicting)
+        await self._keep_refused([self._contradiction(run, seq) for seq in fate.contradicting])
+
+    async def _keep_events(self, table: str, symbol: str, events: Sequence[Quote | Book]) -> None:
+        figures = self._of(table)
+        young = [event for event in events if event.ts_ns >= self._kept_from_ns.get(table, 0)]
+        figures.rows += len(events)
+        figures.expired += len(events) - len(young)
+        if not young:
+            return
+        times = [event.ts_ns for event in young]
+        params: dict[str, Param] = {"venue": self.venue, "symbol": symbol}
+        params |= {"from": to_datetime(min(times)), "to": to_datetime(max(times) + OVERLAP_NS)}
+        records = await self.database.fetch(QUERIES[f"stored_{table}"], params)
+        stored = {(as_int(record["ts_ns"]), as_int(record["update_id"])) for record in records}
+        fresh = [event for event in young if (event.ts_ns, event.update_id) not in stored]
+        figures.known += len(young) - len(fresh)
+        figures.written += len(fresh)
+        await self.put(fresh)
+
+    async def _keep_refused(self, rows: Sequence[Row]) -> None:
+        """A refused frame is the same row however often it is replayed: by its receipt and its digest."""
+        if not rows:
+            return
+        figures = self._of("quarantine")
+        young = [row for row in rows if row.ts_ns >= self._kept_from_ns.get("quarantine", 0)]
+        figures.rows += len(rows)
+        figures.written += len(young)
+        figures.expired += len(rows) - len(young)
+        await self.put(young)
+
+    def _contradiction(self, run: TradeRun, seq: int) -> Row:
+        place = run.seqs.index(seq)
+        text = f"trade_id={seq},ts={run.times_ns[place]},price={run.prices[place]},amount={run.amounts[place]}"
+        reason = "another trade is stored with this id; that one stays"
+        raw = f"{text},side={run.sides[place]}"
+        received_at_ns = run.receipts_ns[place]
+        return Rejected("trades", "contradiction", reason, raw, received_at_ns, run.symbol).to_row(self.venue)
+
+    async def account(self, player: Player) -> list[Row]:
+        """Rows about holes that follow from what is stored now; call `settle_writes` first."""
+        rows: list[Row] = []
+        for symbol, keeper in self._trades.items():
+            where = Where(self.venue, symbol, "trades")
+            rows += await ImportAccount(self.database, where, self.clock, "replay").after_import(keeper.segments)
+        outages: dict[str, list[Row]] = {}
+        for row in player.outages:
+            outages.setdefault(row.symbols["symbol"], []).append(row)
+        for symbol in sorted({*outages, *[symbol for _, symbol in player.stretches]}):
+            rows += await self._account_for(symbol, outages.get(symbol, []), player)
+        figures = self._of("gaps")
+        figures.rows = figures.written = len(rows)
+        return rows
+
+    async def _account_for(self, symbol: str, outages: Sequence[Row], player: Player) -> list[Row]:
+        """Of quotes and books: close what the capture has, say what it has not either."""
+        records = await self.database.fetch(RECOVERY["gaps"], {"venue": self.venue, "symbol": symbol})
+        gaps = [gap for gap in (gap_of(record, self.venue, symbol) for record in records) if gap.channel != "trades"]
+        rows = [row for row in outages if not is_recorded(row, gaps) and self._is_kept(row)]
+        for channel in CHANNELS:
+            for gap in gaps:
+                if gap.channel == channel and is_filled(gap, player.stretches.get((channel, symbol), [])):
+                    assert gap.ended_at_ns is not None
+                    rows.append(gap.closed("healed", "replay", gap.ended_at_ns, None).to_row(self.clock.now_ns()))
+        return rows
+
+    def _is_kept(self, outage: Row) -> bool:
+        """Whether rows around it are old enough to be gone."""
+        return gap_times(outage)[1] >= self._kept_from_ns.get(outage.symbols["channel"], 0)
+
+
+def runs_of(trades: Sequence[Trade]) -> list[TradeRun]:
+    """Trades of one symbol, in order of id, in columns; in pieces where their ids lie far apart."""
+    cuts = [place for place in range(1, len(trades)) if trades[place].seq - trades[place - 1].seq > FAR_IDS]
+    ends = zip([0, *cuts], [*cuts, len(trades)], strict=True)
+    return [run_of(trades[start:end]) for start, end in ends if end > start]
+
+
+def run_of(trades: Sequence[Trade]) -> TradeRun:
+    """The same in columns; they came by a replay now."""
+    columns = zip(*[(t.seq, t.side, t.price, t.amount, t.ts_ns, t.received_at_ns) for t in trades], strict=True)
+    seqs, sides, prices, amounts, times_ns, receipts_ns = map(list, columns)
+    return TradeRun(trades[0].venue, trades[0].symbol, "replay", seqs, sides, prices, amounts, times_ns, receipts_ns)
+
+
+def gap_times(row: Row) -> tuple[int, int]:
+    """When a closed gap starts and ends (UTC ns)."""
+    return as_int(row.columns["started_at"]), as_int(row.columns["ended_at"])
+
+
+def is_recorded(row: Row, gaps: Sequence[Gap]) -> bool:
+    """Whether a gap that is stored says already that something is missing there."""
+    started_ns, ended_ns = gap_times(row)
+    return any(
+        gap.channel == row.symbols["channel"]
+        and gap.started_at_ns <= started_ns
+        and (gap.ended_at_ns is None or gap.ended_at_ns >= ended_ns)
+        for gap in gaps
+    )
+
+
+def is_filled(gap: Gap, stretches: Sequence[Stretch]) -> bool:
+    """Whether a capture has all of what a closed gap of quotes or books misses."""
+    return gap.ended_at_ns is not None and any(
+        first <= gap.started_at_ns and gap.ended_at_ns <= last for first, last in stretches
+    )
