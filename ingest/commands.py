@@ -14,6 +14,7 @@ from ares.config import AresConfig, load_config
 from ares.errors import UnknownSymbol, UsageError
 from ares.store import Database, Param, Value, load_queries
 from ares.telemetry import configure_logging
+from ingest.replay.commands import replay
 
 app = typer.Typer(no_args_is_help=True, help="What is collected, what is missing, and more of the past.")
 
@@ -90,3 +91,6 @@ def backfill(
 
         trades, bars = asyncio.run(fetch_past(config, symbol, hours, report))
     console.print(f"{symbol}: {trades} trades and {bars} candles fetched")
+
+
+app.command()(replay)

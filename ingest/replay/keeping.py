@@ -162,7 +162,8 @@ class Keeper:
         rows = [row for row in outages if not is_recorded(row, gaps) and self._is_kept(row)]
         for channel in CHANNELS:
             for gap in gaps:
-                if gap.channel == channel and is_filled(gap, player.stretches.get((channel, symbol), [])):
+                is_kept = gap.started_at_ns >= self._kept_from_ns.get(channel, 0)
+                if is_kept and gap.channel == channel and is_filled(gap, player.stretches.get((channel, symbol), [])):
                     assert gap.ended_at_ns is not None
                     rows.append(gap.closed("healed", "replay", gap.ended_at_ns, None).to_row(self.clock.now_ns()))
         return rows

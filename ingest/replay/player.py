@@ -141,6 +141,11 @@ class Player:
             rows += self._flushed(channel)
         return rows
 
+    def forget(self) -> None:
+        """What was played so far only led here: nothing of it is written, and nothing said about its holes."""
+        self.outages.clear()
+        self.stretches.clear()
+
     def end(self) -> list[Entry]:
         """What is due still once everything was played."""
         self._clock.at_ns = self.last_at_ns
