@@ -11,7 +11,7 @@ from ares.resilience import Backoff
 from ares.store import Database, RowWriter, Value
 from ingest.archive import archived, kept_from_ns
 from ingest.backfill import BarKeeper, Report, TradeBackfill
-from ingest.contracts import InBase
+from ingest.contracts import InBase, sizes_of
 from ingest.desk import Desk
 from ingest.history import SoundHistory
 from ingest.intakes import has_dense_ids
@@ -59,7 +59,7 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     limits = limits_of(settings)
     symbols = {each.symbol: each.venue_symbol for each in instruments}
     source = create_history(settings.venue, venue_config(config), symbols, clock)
-    history = SoundHistory(source, Validator(limits), clock, InBase(instruments))
+    history = SoundHistory(source, Validator(limits), clock, InBase(sizes_of(instruments)))
     dense_ids = has_dense_ids(venue_config(config))
     desk = Desk(settings.venue, (symbol,), limits, clock, dense_ids=dense_ids)
     backoff = Backoff(settings.backoff_s_min, settings.backoff_s_max, random.Random())  # noqa: S311 - jitter

@@ -282,8 +282,9 @@ class BookRoom:
         for symbol in list(self.changed):
             newest = self.books[symbol].newest
             assert newest is not None, "only whole books are in `changed`"
-            slot = self.handed_out_ns.get(symbol, 0) // self.every_ns
-            due_ns = max(newest.received_at_ns, (slot + 1) * self.every_ns)
+            every_ns = max(1, self.every_ns)
+            slot = self.handed_out_ns.get(symbol, 0) // every_ns
+            due_ns = max(newest.received_at_ns, (slot + 1) * every_ns)
             if due_ns > now_ns:
                 continue
             del self.changed[symbol]

@@ -11,6 +11,7 @@ from ares.service import ServiceContext
 from ingest.capture.records import FORMAT, About
 from ingest.capture.retention import Bounds
 from ingest.capture.tap import Tap
+from ingest.contracts import Size
 
 FOLDER = "capture"
 
@@ -20,7 +21,7 @@ class Capture(Tap, Protocol):
 
     @property
     def trouble(self) -> str: ...
-    def describe(self, symbols: Mapping[str, str]) -> None: ...
+    def describe(self, symbols: Mapping[str, str], sizes: Mapping[str, Size]) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
 

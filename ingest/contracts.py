@@ -6,9 +6,10 @@ its price. https://www.okx.com/docs-v5/en/#public-data-rest-api-get-instruments 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 import msgspec
 
@@ -48,15 +49,20 @@ class Size:
         return tuple([(price, self.base(contracts, price)) for price, contracts in levels])
 
 
+def sizes_of(instruments: Iterable[Instrument]) -> Mapping[str, Size]:
+    """What the contracts of those hold, by symbol, that the venue does not count in the base currency."""
+    return {
+        each.symbol: Size.of(each.contract_size, inverse=each.contract == "inverse")
+        for each in instruments
+        if each.contract_size is not None and (each.contract_size != 1 or each.contract == "inverse")
+    }
+
+
 class InBase:
     """Turns what a venue says in contracts; of symbols that it counts in the base currency all is left as it is."""
 
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
-        self._sizes = {
-            each.symbol: Size.of(each.contract_size, inverse=each.contract == "inverse")
-            for each in instruments
-            if each.contract_size is not None and (each.contract_size != 1 or each.contract == "inverse")
-        }
+    def __init__(self, sizes: Mapping[str, Size] = MappingProxyType({})) -> None:
+        self._sizes = sizes
 
     def __bool__(self) -> bool:
         """Whether anything is counted in contracts."""

@@ -263,7 +263,7 @@ class Desk:
             return [self.reject(frame, fault.field, fault.reason, book.symbol)]
         return self._rows_of_state(book, "books")
 
-    def _rows_of_funding(self, feed: Feed, update: FundingUpdate, frame: Frame) -> list[Storable]:
+    def _rows_of_funding(self, feed: Reading, update: FundingUpdate, frame: Frame) -> list[Storable]:
         """A row where the rate changed or was not told for a while; a rate that nothing confirms is an outage."""
         now_ns = self.clock.now_ns()
         if self.funding.take(update) == "silence":

@@ -93,8 +93,12 @@ class Reading(Protocol):
         """Frames of `trades` in columns, one run per symbol in order of arrival; None means: decode each."""
         ...
 
-    def resync(self, symbol: str) -> None:
-        """The book of this symbol is no longer believed: get a new snapshot into the frames of `books`."""
+    def resync(self, symbol: str, channel: Channel) -> None:
+        """The book of this symbol is no longer believed: get a new snapshot into the frames of this channel."""
+        ...
+
+    def renew(self, channel: Channel) -> None:
+        """The connection of this channel is open and does not bring what the venue has: end it as a `Silence`."""
         ...
 
 

@@ -30,7 +30,7 @@ class SoundHistory:
     source: History
     validator: Validator
     clock: Clock
-    in_base: InBase = field(default_factory=lambda: InBase(()))
+    in_base: InBase = field(default_factory=InBase)
 
     async def page(self, symbol: str, span: Span) -> TradePage:
         """The trades of at most a page of ids, none if the venue refuses the question. Raises `VenueUnavailable`."""

@@ -19,7 +19,7 @@ from ingest.books import BookRoom
 from ingest.capture.tap import NO_TAP, Tap
 from ingest.capturing import Capture, capture_of
 from ingest.collector import collect, count_gaps
-from ingest.contracts import InBase
+from ingest.contracts import InBase, sizes_of
 from ingest.desk import Desk
 from ingest.feed import Feed
 from ingest.gaps import Where
@@ -117,11 +117,11 @@ class Ingest:
         instruments = await self._open_feed()
         symbols = {each.symbol: each.venue_symbol for each in instruments}
         if self._capture is not None:
-            self._capture.describe({theirs: ours for ours, theirs in symbols.items()})
+            self._capture.describe({theirs: ours for ours, theirs in symbols.items()}, sizes_of(instruments))
         settings = self._config.ingest
         venue = venue_config(self._config)
         self._history = create_history(settings.venue, venue, symbols, self._clock, self._tap)
-        history = SoundHistory(self._history, self._history_validator, self._clock, InBase(instruments))
+        history = SoundHistory(self._history, self._history_validator, self._clock, InBase(sizes_of(instruments)))
         self._state = "recovering"
         recovery = await self._recover(instruments)
         self._state = ""

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from ares.clock import DAY_NS, MINUTE_NS, Clock
 from ares.errors import StateDirUnusable
 from ares.telemetry import get_logger, metrics
@@ -15,6 +17,7 @@ from ingest.capture.inbox import Inbox, Parcel, parcel_of, records_of, single
 from ingest.capture.records import About, Answer, Kind, Record, json_of, line_of
 from ingest.capture.retention import Bounds, Kept, outlived
 from ingest.capture.segments import BLOCK_BYTES, SUFFIX, SegmentFile
+from ingest.contracts import Size
 from ingest.feed import Channel, Frame
 
 log = get_logger(__name__)
@@ -47,9 +50,9 @@ class Recorder:
         """Why nothing is captured now; empty while all is well."""
         return self._writer.fault
 
-    def describe(self, symbols: Mapping[str, str]) -> None:
-        """These are the venue's symbols; known only once it answered."""
-        self._writer.describe(symbols)
+    def describe(self, symbols: Mapping[str, str], sizes: Mapping[str, Size]) -> None:
+        """These are the venue's symbols and what their contracts hold; known only once it answered."""
+        self._writer.describe(symbols, sizes)
 
     def start(self) -> None:
         """Begin. Raises `StateDirUnusable`."""
@@ -125,16 +128,9 @@ class CaptureWriter:
     _lost: dict[Channel, int] = field(default_factory=dict)
     _tidied_s: float = float("-inf")
 
-    def describe(self, symbols: Mapping[str, str]) -> None:
-        """Whose names frames use; taken up by segments that begin later."""
-        self.about = About(
-            self.about.format,
-            self.about.venue,
-            self.about.protocol,
-            dict(symbols),
-            self.about.book_levels,
-            self.about.book_s_min,
-        )
+    def describe(self, symbols: Mapping[str, str], sizes: Mapping[str, Size]) -> None:
+        """Whose names frames use, and what they count; taken up by segments that begin later."""
+        self.about = msgspec.structs.replace(self.about, symbols=dict(symbols), sizes=dict(sizes))
 
     def write(self, parcels: Iterator[Parcel]) -> None:
         """Everything that waits, in blocks; the rest of what is gathered as well: a death costs no more."""

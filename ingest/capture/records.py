@@ -15,6 +15,8 @@ from typing import Literal, TypeVar, get_args
 
 import msgspec
 
+from ingest.contracts import Size
+
 T = TypeVar("T")
 
 Kind = Literal["begin", "open", "recv", "send", "snapshot", "answer", "lost", "close"]
@@ -53,6 +55,8 @@ class About(msgspec.Struct, frozen=True):
     """The venue's own ("BTCUSDT") → ours ("BTC/USDT")."""
     book_levels: int
     book_s_min: float
+    sizes: dict[str, Size] = {}
+    """What a contract of our symbol holds, where frames count in contracts."""
 
 
 class Answer(msgspec.Struct, frozen=True):

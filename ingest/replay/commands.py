@@ -56,8 +56,9 @@ def replay(
     if venue is not None and VENUE.fullmatch(venue) is None:
         raise UsageError(f"--venue = {venue!r}: not a venue's name. Write it as in the column venue, such as binance")
     symbols = dict(symbol_of(text) for text in symbol or ())
+    pace = speed_of(speed)
     files, span = resolved(config, what, venue)
-    order = Order(files, span, speed_of(speed), venue, symbols, skip_damaged, dry_run)
+    order = Order(files, span, pace, venue, symbols, skip_damaged, dry_run)
     outcome = replayed(config, order)
     say(outcome, json=json)
     if outcome.interrupted_at_ns is not None:

@@ -79,7 +79,7 @@ class Foreign:
         elif opened := OPENED.match(line):
             for channel in dict.fromkeys(CHANNEL_OF.values()):
                 yield Record(_seconds(opened[1]), channel, 0, "open", b"")
-        elif not ELSE.match(line):
+        elif line and not ELSE.match(line):
             stamp, _, text = line.partition(b": ")
             yield from self._frame(_seconds(stamp), text)
 

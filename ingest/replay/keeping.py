@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ares.clock import DAY_NS, HOUR_NS, MINUTE_NS, Clock, to_datetime
-from ares.model.market import Book, Entry, Quote, Trade, TradeRun
+from ares.model.market import Book, Entry, Funding, Quote, Trade, TradeRun
 from ares.model.row import Row
 from ares.store import Database, Param, load_queries
 from ares.store.pool import as_int, as_str
-from ingest.feed import CHANNELS, Rejected
+from ingest.feed import WITHOUT_IDS, Rejected
 from ingest.gaps import Gap, Where
 from ingest.imports.account import ImportAccount
 from ingest.imports.keeping import TradeKeeper
@@ -27,6 +27,7 @@ UNITS_NS: Mapping[str, int] = {
     "MONTH": 28 * DAY_NS,
     "YEAR": 365 * DAY_NS,
 }
+WRITTEN = ("trades", "trades_archive", "quotes", "books", "funding", "gaps", "quarantine")
 FAR_IDS = 10_000
 """Ids that lie farther apart than this are asked for apart: what lies between may be stored, and much."""
 OVERLAP_NS = 1_000
@@ -75,7 +76,7 @@ class Keeper:
 
     async def settle_writes(self) -> None:
         """Wait until what was acknowledged can be read."""
-        await self.database.wait_applied(("trades", "trades_archive", "quotes", "books", "gaps", "quarantine"), 600.0)
+        await self.database.wait_applied(WRITTEN, 600.0)
 
     async def keep(self, rows: Sequence[Entry]) -> None:
         """Write what is new among these."""
@@ -86,6 +87,8 @@ class Keeper:
             events = [row for row in rows if isinstance(row, kind)]
             for symbol in sorted({event.symbol for event in events}):
                 await self._keep_events(table, symbol, [event for event in events if event.symbol == symbol])
+        for symbol in sorted({row.symbol for row in rows if isinstance(row, Funding)}):
+            await self._keep_funding(symbol, [row for row in rows if isinstance(row, Funding) and row.symbol == symbol])
         await self._keep_refused([row for row in rows if isinstance(row, Row) and row.table == "quarantine"])
 
     def _of(self, table: str) -> Figures:
@@ -118,6 +121,18 @@ class Keeper:
         stored = {(as_int(record["ts_ns"]), as_int(record["update_id"])) for record in records}
         fresh = [event for event in young if (event.ts_ns, event.update_id) not in stored]
         figures.known += len(young) - len(fresh)
+        figures.written += len(fresh)
+        await self.put(fresh)
+
+    async def _keep_funding(self, symbol: str, rates: Sequence[Funding]) -> None:
+        figures = self._of("funding")
+        times = [rate.ts_ns for rate in rates]
+        params: dict[str, Param] = {"venue": self.venue, "symbol": symbol}
+        params |= {"from": to_datetime(min(times)), "to": to_datetime(max(times) + OVERLAP_NS)}
+        stored = {as_int(record["ts_ns"]) for record in await self.database.fetch(QUERIES["stored_funding"], params)}
+        fresh = [rate for rate in rates if rate.ts_ns not in stored]
+        figures.rows += len(rates)
+        figures.known += len(rates) - len(fresh)
         figures.written += len(fresh)
         await self.put(fresh)
 
@@ -160,7 +175,7 @@ class Keeper:
         records = await self.database.fetch(RECOVERY["gaps"], {"venue": self.venue, "symbol": symbol})
         gaps = [gap for gap in (gap_of(record, self.venue, symbol) for record in records) if gap.channel != "trades"]
         rows = [row for row in outages if not is_recorded(row, gaps) and self._is_kept(row)]
-        for channel in CHANNELS:
+        for channel in WITHOUT_IDS:
             for gap in gaps:
                 is_kept = gap.started_at_ns >= self._kept_from_ns.get(channel, 0)
                 if is_kept and gap.channel == channel and is_filled(gap, player.stretches.get((channel, symbol), [])):

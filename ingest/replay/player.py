@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import msgspec
 
 from ares.clock import NANOS_PER_SECOND
 from ares.errors import MalformedFrame
-from ares.model.market import Book, Entry, Quote, Trade, TradeRun
+from ares.model.market import Book, Entry, Funding, Quote, Trade, TradeRun
 from ares.model.row import Row
 from ingest.books import BookRoom, BookUpdate
 from ingest.capture.records import WE_HANG_UP, MalformedRecord, Record, about_of, answer_of, lost_of
+from ingest.contracts import InBase, Size
 from ingest.desk import EVER_NS, Desk
-from ingest.feed import CHANNELS, Channel, Frame, MarketEvent, Rejected, raw_text
+from ingest.feed import PERPETUALS, Channel, Frame, MarketEvent, Rejected, raw_text
 from ingest.history import refused
 from ingest.validation import Limits, Validator
 from ingest.venues.dialect import Dialect
@@ -23,6 +25,9 @@ from ingest.venues.rest_history import page_of
 from ingest.venues.wire import Names
 
 BATCH_FRAMES_MAX = 2_000
+CHANNEL_OF: Mapping[type[Quote | Book | Funding], Channel] = MappingProxyType(
+    {Quote: "quotes", Book: "books", Funding: "funding"}
+)
 Place = tuple[Channel, str]
 """A channel and a symbol."""
 Stretch = tuple[int, int]
@@ -51,13 +56,17 @@ class Recording:
 
     dialect: Dialect
     names: Names
+    in_base: InBase
 
     def decode(self, frame: Frame) -> Sequence[MarketEvent]:
+        return self.in_base.events(self._decoded(frame))
+
+    def _decoded(self, frame: Frame) -> Sequence[MarketEvent]:
         payload = frame.payload
         if isinstance(payload, BookUpdate):
             return (payload,)
         heartbeat = self.dialect.heartbeat
-        if heartbeat is not None and payload == heartbeat[1]:
+        if heartbeat is not None and isinstance(payload, bytes) and payload.startswith(heartbeat[1]):
             return ()
         try:
             return self.dialect.decode(frame.channel, payload, self.names, frame.received_at_ns)
@@ -68,10 +77,14 @@ class Recording:
 
     def runs(self, frames: Sequence[Frame]) -> Sequence[TradeRun] | None:
         payloads = [frame.payload for frame in frames if isinstance(frame.payload, bytes)]
-        return self.dialect.runs(payloads, self.names, [frame.received_at_ns for frame in frames])
+        runs = self.dialect.runs(payloads, self.names, [frame.received_at_ns for frame in frames])
+        return runs if runs is None else [self.in_base.run(run) for run in runs]
 
-    def resync(self, symbol: str) -> None:
+    def resync(self, symbol: str, channel: Channel) -> None:
         """The snapshot that followed is in the recording."""
+
+    def renew(self, channel: Channel) -> None:
+        """So is the line that followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,7 @@ class Cast:
     limits: Limits
     book_levels: int
     book_s_min: float
+    sizes: Mapping[str, Size]
 
 
 @dataclass(slots=True)
@@ -109,10 +123,12 @@ class Player:
     _desk: Desk = field(init=False)
     _room: BookRoom = field(init=False)
     _past: Validator = field(init=False)
+    _in_base: InBase = field(init=False)
 
     def __post_init__(self) -> None:
         cast = self.cast
-        self._recording = Recording(cast.dialect, Names(cast.venue, cast.names))
+        self._in_base = InBase(cast.sizes)
+        self._recording = Recording(cast.dialect, Names(cast.venue, cast.names), self._in_base)
         rules = cast.dialect.book_rules
         every_ns = round(cast.book_s_min * NANOS_PER_SECOND)
         self._room = BookRoom(rules.follows, cast.book_levels, every_ns, rules.checksum)
@@ -222,7 +238,7 @@ class Player:
             unread = Rejected("trades", error.field, str(error), text, record.at_ns, answer.symbol)
             return [unread.to_row(self.cast.venue)]
         rejected, rows = list(page.rejected), list[Entry]()
-        for trade in page.trades:
+        for trade in map(self._in_base.trade, page.trades):
             fault = self._past.fault_of(trade, record.at_ns)
             if fault is None:
                 rows.append(trade)
@@ -236,13 +252,13 @@ class Player:
             if isinstance(row, Row) and row.table == "gaps":
                 self._note_gap(row)
                 continue
-            if isinstance(row, Quote | Book):
-                self._note_event("quotes" if isinstance(row, Quote) else "books", row)
+            if isinstance(row, Quote | Book | Funding):
+                self._note_event(row)
             yield row
 
     def _note_gap(self, row: Row) -> None:
         channel = row.symbols["channel"]
-        place = next((each, row.symbols["symbol"]) for each in CHANNELS if each == channel)
+        place = next((each, row.symbols["symbol"]) for each in PERPETUALS if each == channel)
         if place[0] == "trades":
             return
         if row.symbols["status"] == "lost":
@@ -250,8 +266,8 @@ class Player:
         else:
             self._broken.add(place)
 
-    def _note_event(self, channel: Channel, event: Quote | Book) -> None:
-        place = (channel, event.symbol)
+    def _note_event(self, event: Quote | Book | Funding) -> None:
+        place = (CHANNEL_OF[type(event)], event.symbol)
         stretches = self.stretches.setdefault(place, [])
         if place in self._broken or not stretches:
             stretches.append((event.ts_ns, event.ts_ns))
@@ -262,7 +278,7 @@ class Player:
 
 def channel_of(record: Record) -> Channel | None:
     """The channel of a record; None for one that this version does not know."""
-    return next((each for each in CHANNELS if each == record.channel), None)
+    return next((each for each in PERPETUALS if each == record.channel), None)
 
 
 def trades_by_symbol(entries: Sequence[Entry]) -> dict[str, list[Trade]]:

@@ -19,7 +19,9 @@ from ares.store import Database, RowWriter
 from ares.telemetry import get_logger
 from ingest.archive import kept_from_ns
 from ingest.capture.records import About, MalformedRecord, Record
+from ingest.contracts import Size
 from ingest.imports.importer import ahead
+from ingest.intakes import IDS_WITH_HOLES
 from ingest.replay.foreign import Foreign
 from ingest.replay.keeping import Figures, Keeper
 from ingest.replay.moments import EVER, Span
@@ -91,7 +93,8 @@ class Replay:
         language = language_of(protocol)
         names = {theirs: ours for about in abouts for theirs, ours in about.symbols.items()} | dict(self.order.symbols)
         self.foreign = self.reader.foreign = Foreign(venue, language.words, names)
-        self.player = Player(cast_of(venue, language, names, self.config.ingest))
+        sizes = {symbol: size for about in abouts for symbol, size in about.sizes.items()}
+        self.player = Player(cast_of(venue, language, names, sizes, self.config.ingest))
 
     async def run(self, backoff: Backoff) -> Outcome:
         """Replay to the end. Raises `UsageError`, `StoreUnavailable`, `StoreRejected`."""
@@ -201,14 +204,20 @@ def language_of(protocol: str) -> Language:
     """The words of a protocol. Raises `UsageError` for one that this version does not know."""
     if protocol not in LANGUAGES:
         raise UsageError(f"FILE: in the protocol {protocol!r}; this Ares knows {', '.join(sorted(LANGUAGES))}")
+    if protocol in IDS_WITH_HOLES:
+        raise UsageError(
+            f"FILE: in the protocol {protocol!r}, whose ids have holes: such trades cannot be replayed yet"
+        )
     return LANGUAGES[protocol]
 
 
-def cast_of(venue: str, language: Language, names: Mapping[str, str], settings: IngestConfig) -> Cast:
+def cast_of(
+    venue: str, language: Language, names: Mapping[str, str], sizes: Mapping[str, Size], settings: IngestConfig
+) -> Cast:
     """Whose frames are played, judged as the service judges."""
     limits = Limits(settings.event_ahead_s_max, settings.price_jump_max)
     levels, every_s = settings.book_levels, settings.book_s_min
-    return Cast(venue, language.dialect, language.words, names, limits, levels, every_s)
+    return Cast(venue, language.dialect, language.words, names, limits, levels, every_s, sizes)
 
 
 def count(tables: dict[str, Figures], rows: Sequence[Entry]) -> None:

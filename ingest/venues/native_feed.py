@@ -15,7 +15,7 @@ from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookUpdate
 from ingest.capture.tap import NO_TAP, Tap
-from ingest.contracts import InBase
+from ingest.contracts import InBase, sizes_of
 from ingest.feed import SPOT, BookRules, ChainBroken, Channel, Frame, MarketEvent, Silence, raw_text
 from ingest.history import wait_of
 from ingest.venues.budget import ConnectBudget
@@ -70,7 +70,7 @@ class NativeFeed:
         self._ingest = ingest
         self._clock = clock
         self._names = Names(venue, {})
-        self._in_base = InBase(())
+        self._in_base = InBase()
         self._lines: dict[Channel, Line] = {}
         self._budget = ConnectBudget(venue, config.connects_per_minute_max, clock)
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
@@ -98,7 +98,7 @@ class NativeFeed:
         """Learn the venue's markets. Raises `VenueUnavailable`, `VenueRejected`, or `UnknownSymbol`."""
         instruments = await self._parts.markets(self._ingest.symbols)
         self._names = Names(self._venue, {each.venue_symbol: each.symbol for each in instruments})
-        self._in_base = InBase(instruments)
+        self._in_base = InBase(sizes_of(instruments))
         return instruments
 
     async def frames(self, channel: Channel) -> AsyncGenerator[Sequence[Frame], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,3 +152,71 @@ async def test_replay_onto_what_was_recorded_changes_no_row(session: Session) ->
         assert [tables[name].written for name in ("trades", "quotes", "books", "gaps")] == [0, 0, 0, 0]
     assert [await session.rows(text, session.venue) for text in (sql, QUOTES, BOOKS, GAPS)] == before
     assert await session.rows("SELECT * FROM ingest_watermarks WHERE venue = %(venue)s", session.venue) == marks
+
+
+async def test_replay_of_a_part_writes_that_part_with_whole_books(session: Session) -> None:
+    books = await session.rows(BOOKS, session.venue)
+    receipts = sorted(int(str(book["received_at"])) for book in books)
+    middle = Span(receipts[len(receipts) // 2] + 1, receipts[-1] + 2)
+    other = f"{session.venue}_part"
+    files = segments_of(session.folder, middle)
+    task = Replay(session.config, Order(files, middle, venue=other), SystemClock(), lambda _share, _frames: None)
+    await task.run(Backoff(0.05, 0.1, random.Random(1)))
+    late = [book for book in books if middle.from_ns <= int(str(book["received_at"])) < middle.to_ns]
+    replayed = await session.rows(BOOKS, other)
+    assert [book for book in replayed if book not in books] == [], "one that was received before may be due in it"
+    assert len(late) - len(replayed) <= len(SYMBOLS), "one that was due by the clock alone, after the end, may lack"
+    for sql in (TRADES, QUOTES):
+        live = await session.rows(sql, session.venue)
+        assert {str(row) for row in await session.rows(sql, other)} <= {str(row) for row in live}
+
+
+REAL = {
+    "hftbacktest, Bitcoin of 2024": (("binance/spot_btcusdt_20240808.gz",), {"BTCUSDT": "BTC/USDT"}, (9_757, 28_040)),
+    "hftbacktest, Ether of 2024": (("binance/spot_ethusdt_20240808.gz",), {"ETHUSDT": "ETH/USDT"}, (6_106, 24_077)),
+    "hftbacktest, µs, no snapshot": (("binance/spot_btcusdt_20230405.gz",), {"BTCUSDT": "BTC/USDT"}, (3_144, 8_015)),
+    "cryptofeed, one file": (
+        ("cryptofeed/BINANCE-b38f7c.0.gz",),
+        {"DENTUSDT": "DENT/USDT", "ZILUSDT": "ZIL/USDT", "MANAUSDT": "MANA/USDT"},
+        (1_145, 3_902),
+    ),
+    "cryptofeed, several files": (
+        ("cryptofeed/BINANCE.ws.1.0.gz", "cryptofeed/BINANCE.http.0.0.gz"),
+        {"VETETH": "VET/ETH", "AAVEUPUSDT": "AAVEUP/USDT"},
+        (9, 354),
+    ),
+}
+
+
+@pytest.fixture
+async def keeping_all(database: Database) -> AsyncIterator[Database]:
+    """A database in which quotes and books of years ago stay."""
+    for table in ("quotes", "books"):
+        await database.execute(f"ALTER TABLE {table} SET TTL 0 DAYS")
+    yield database
+    await database.execute("ALTER TABLE quotes SET TTL 7 DAYS")
+    await database.execute("ALTER TABLE books SET TTL 3 DAYS")
+
+
+@pytest.mark.parametrize("name", REAL)
+async def test_real_recording_replayed_thrice_is_there_once(
+    name: str, questdb_config: DatabaseConfig, keeping_all: Database, venue: str, shared_data: Path
+) -> None:
+    paths, symbols, there = REAL[name]
+    config, database = AresConfig(database=questdb_config), keeping_all
+    counts = []
+    for _ in range(3):
+        order = Order([shared_data / "raw_ws" / path for path in paths], EVER, venue=venue, symbols=symbols)
+        task = Replay(config, order, SystemClock(), lambda _share, _frames: None)
+        outcome = await task.run(Backoff(0.05, 0.1, random.Random(1)))
+        await database.wait_applied(TABLES)
+        found = [await database.fetch(sql, {"venue": venue}) for sql in (TRADES, QUOTES, BOOKS, GAPS)]
+        counts.append([len(rows) for rows in found])
+        tables = {each.table: each for each in outcome.tables}
+    assert counts[0] == counts[1] == counts[2]
+    nothing = Figures("")
+    assert [tables.get(table, nothing).known for table in ("trades", "quotes", "books")] == counts[0][:3]
+    assert [tables[table].rows for table in ("trades", "quotes")] == counts[0][:2]
+    assert tuple(counts[0][:2]) == there
+    crossed = "SELECT count() AS n FROM books WHERE venue = %(venue)s AND bids[1][1] >= asks[1][1]"
+    assert await database.fetch(crossed, {"venue": venue}) == [{"n": 0}]

@@ -20,7 +20,7 @@ from ares.clock import NANOS_PER_MILLI
 from ares.errors import MalformedFrame
 from ares.model.market import Quote, Trade
 from ingest.books import BookRoom, BookUpdate
-from ingest.contracts import InBase, Size
+from ingest.contracts import InBase, Size, sizes_of
 from ingest.feed import MarketEvent
 from ingest.funding import FundingUpdate
 from ingest.venues.okxswap.dialect import SwapDialect
@@ -57,8 +57,10 @@ INVERSE = {
 
 def in_base(*listings: Mapping[str, object]) -> InBase:
     return InBase(
-        WORDS.read_instrument({"info": listing}, "okxswap", NAMES.symbol(str(listing["instId"])))
-        for listing in listings
+        sizes_of(
+            WORDS.read_instrument({"info": listing}, "okxswap", NAMES.symbol(str(listing["instId"])))
+            for listing in listings
+        )
     )
 
 
