@@ -13,6 +13,7 @@ from ares.telemetry import get_logger, metrics
 from ingest.desk import EVER_NS, Desk
 from ingest.feed import ChainBroken, Channel, Feed, Silence
 from ingest.gaps import Cause
+from ingest.history import wait_of
 from ingest.sink import Sink
 
 log = get_logger(__name__)
@@ -44,7 +45,7 @@ async def collect(feed: Feed, channel: Channel, desk: Desk, sink: Sink, backoff:
             opened = [*last, *desk.interrupted(channel, cause)]
             count_gaps(opened)
             await sink.put(opened)
-            wait_s = backoff.next_wait_s()
+            wait_s = wait_of(error, backoff)
             metrics.INGEST_CONNECTS.labels(channel, cause).inc()
             log.warning("feed_lost", venue=desk.venue, channel=channel, cause=cause, error=str(error), wait_s=wait_s)
             await desk.clock.sleep(wait_s)

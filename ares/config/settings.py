@@ -154,6 +154,12 @@ class VenueConfig(Section):
     request_timeout_s: Seconds = 5.0
     ping_s: Seconds = 10.0
     connects_per_minute_max: Count = Field(50, description="connections opened in any minute, all channels together")
+    recycle_hours: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="a connection this old is replaced while it runs; 0: never; unset: by protocol (binance 23)"
+    )
+    backfill_requests_per_minute_max: Count = Field(
+        300, description="questions of `ares ingest backfill` and `heal`, beside those of the service"
+    )
 
 
 class IngestConfig(Section):

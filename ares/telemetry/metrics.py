@@ -68,6 +68,7 @@ INGEST_DUPLICATES = Counter("ares_ingest_duplicates_total", "Events that had bee
 INGEST_GAPS = Counter("ares_ingest_gaps_total", "Revisions of gaps", ["channel", "status", "cause"])
 INGEST_STALLS = Counter("ares_ingest_stalls_total", "Open streams that were silent about trades", ["symbol"])
 INGEST_CONNECTS = Counter("ares_ingest_connects_total", "Attempts to open a stream", ["channel", "outcome"])
+INGEST_RECYCLES = Counter("ares_ingest_recycles_total", "Attempts to replace a stream", ["channel", "outcome"])
 INGEST_LAST_EVENT = Gauge("ares_ingest_last_event_timestamp_seconds", "Event time of the newest", ["channel", "symbol"])
 INGEST_WATERMARK = Gauge("ares_ingest_watermark_timestamp_seconds", "All up to here is acknowledged", ["symbol"])
 QUALITY_CHECKS = Gauge("ares_quality_checks", "Results of the last run of the data checks", ["check", "grade"])

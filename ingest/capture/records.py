@@ -29,6 +29,8 @@ BASE64 = b"64"
 FORMAT = "ares-capture-1"
 WE_HANG_UP = b"we hang up"
 """The reason of a `close` where it was not the venue's."""
+HANDED_OVER = b"handed over"
+"""The reason of a `close` after which another line goes on, and nothing is missing between the two."""
 
 
 class MalformedRecord(Exception):

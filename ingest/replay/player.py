@@ -13,7 +13,7 @@ from ares.errors import MalformedFrame
 from ares.model.market import Book, Entry, Funding, Quote, Trade, TradeRun
 from ares.model.row import Row
 from ingest.books import BookRoom, BookUpdate
-from ingest.capture.records import WE_HANG_UP, MalformedRecord, Record, about_of, answer_of, lost_of
+from ingest.capture.records import HANDED_OVER, WE_HANG_UP, MalformedRecord, Record, about_of, answer_of, lost_of
 from ingest.contracts import InBase, Size
 from ingest.desk import EVER_NS, Desk
 from ingest.feed import PERPETUALS, Channel, Frame, MarketEvent, Rejected, raw_text
@@ -201,6 +201,9 @@ class Player:
                 was_open = self._lines.get(channel) is not None
                 self._lines[channel] = record.connection
                 return self._interrupted(channel) if was_open else ()
+            case "close" if record.payload == HANDED_OVER:
+                self._lines[channel] = None
+                return ()
             case "close":
                 until_ns = record.at_ns if record.payload == WE_HANG_UP else EVER_NS
                 due = self._desk.books_due(until_ns) if channel == "books" else ()

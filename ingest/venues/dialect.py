@@ -13,8 +13,9 @@ from ingest.books import BookUpdate
 from ingest.feed import BookRules, Channel, MarketEvent
 from ingest.venues.wire import Names
 
-Answer = Literal["confirmed", "refused", "greeting"]
-"""What a frame says to a request: yes, no, or nothing yet; a venue that greets may still refuse."""
+Answer = Literal["confirmed", "refused", "greeting", "leaving"]
+"""What a frame says to a request: yes, no, or nothing yet, for a venue that greets may still refuse. "leaving" is no
+answer but the venue's word that it will end this connection."""
 
 
 class Dialect(Protocol):
@@ -43,7 +44,7 @@ class Dialect(Protocol):
         ...
 
     def answer_of(self, payload: bytes) -> Answer | None:
-        """Whether a frame answers a request of ours, or comes before any answer; None for data."""
+        """Whether a frame answers a request of ours, comes before any answer, or says goodbye; None for data."""
         ...
 
     def decode(self, channel: Channel, payload: object, names: Names, received_at_ns: int) -> Sequence[MarketEvent]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ares.clock import Clock
 from ares.config.settings import IngestConfig, VenueConfig
-from ares.errors import MalformedFrame, VenueError, VenueRejected
+from ares.errors import MalformedFrame, VenueError, VenueRejected, VenueUnavailable
 from ares.model.market import Instrument, TradeRun
 from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics
@@ -20,6 +20,9 @@ from ingest.feed import SPOT, BookRules, ChainBroken, Channel, Frame, MarketEven
 from ingest.history import wait_of
 from ingest.venues.budget import ConnectBudget
 from ingest.venues.dialect import Dialect, NumbersFrames, Snapshots
+from ingest.venues.handover import Handover
+from ingest.venues.line import Line
+from ingest.venues.relief import Relief
 from ingest.venues.socket import Socket, connect
 from ingest.venues.wire import Names
 
@@ -32,18 +35,6 @@ SNAPSHOT_EVERY_S = 0.1
 """Between two questions for snapshots, so that books that break again and again do not use up the venue's patience."""
 
 
-@dataclass(slots=True)
-class Line:
-    """One open connection of a channel."""
-
-    socket: Socket
-    confirmed: bool = False
-    spoken_s: float = 0.0
-    wanted: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    asked_for: set[str] = field(default_factory=set)
-    number: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a venue brings: words, instruments, where snapshots come from, what it streams, and who is told of it."""
@@ -53,6 +44,7 @@ class Parts:
     snapshots: SnapshotsOf
     channels: Sequence[Channel] = SPOT
     tap: Tap = NO_TAP
+    recycle_hours: float = 0.0
 
 
 class NativeFeed:
@@ -106,42 +98,98 @@ class NativeFeed:
 
         Yields nothing, too, now and then: for who waits for his time, not for frames.
         """
-        dialect, config = self._parts.dialect, self._config
-        address = dialect.address(config.ws_url, channel)
-        deadline_s = config.request_timeout_s
-        await self._budget.spend()
-        socket = await connect(address, channel, self._clock, ping_s=config.ping_s, deadline_s=deadline_s)
-        socket.tell(self._parts.tap, address)
-        line = self._lines[channel] = Line(socket)
-        helper: asyncio.Task[None] | None = None
+        line = self._lines[channel] = Line(await self._dial(channel, self._parts.tap))
+        helpers = [asyncio.create_task(self._relief(channel).run(line), name=f"{self._venue}-relief")]
         try:
-            for message in dialect.opening(channel, self._names, levels=self._ingest.book_levels):
-                socket.send(message)
             heard_s = self._clock.monotonic_s()
             while True:
-                frames = await socket.next(min(self._ingest.silence_s_max, self._ingest.book_s_min))
-                if helper is not None and helper.done():
-                    helper.result()
-                frames = self._without_heartbeat(line, frames, heard_s)
-                if not frames and self._clock.monotonic_s() - heard_s > self._ingest.silence_s_max:
-                    raise Silence(f"{channel} of {self._venue}: no frame for {self._ingest.silence_s_max} s")
+                for helper in helpers:
+                    if helper.done():
+                        helper.result()
+                frames = await self._next(channel, line, heard_s)
                 if frames:
                     heard_s = self._clock.monotonic_s()
                 whole = self._before_loss(channel, line, frames)
                 lost, frames = whole < len(frames), frames[:whole]
                 if frames and not line.confirmed:
                     frames = self._without_answers(channel, line, frames)
+                    self._welcome(channel, line)
                     if not line.wanted.empty():
-                        helper = asyncio.create_task(self._fetch_snapshots(line), name=f"{self._venue}-snapshots")
+                        helpers.append(asyncio.create_task(self._fetch_snapshots(line), name="snapshots"))
                 yield frames
                 if lost:
                     raise ChainBroken(f"{channel} of {self._venue}: a frame after number {line.number} was lost")
         finally:
             line.confirmed = False
-            if helper is not None:
+            for helper in helpers:
                 helper.cancel()
-                await asyncio.gather(helper, return_exceptions=True)
-            await to_the_end(socket.close())
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await to_the_end(line.socket.close())
+
+    async def _dial(self, channel: Channel, tap: Tap = NO_TAP) -> Socket:
+        """A connection that has asked for everything of a channel. Raises `VenueUnavailable`.
+
+        A second one is told of only once it takes over, or a capture would hold everything twice.
+        """
+        dialect, config = self._parts.dialect, self._config
+        address = dialect.address(config.ws_url, channel)
+        await self._budget.spend()
+        try:
+            socket = await connect(
+                address, channel, self._clock, ping_s=config.ping_s, deadline_s=config.request_timeout_s
+            )
+        except VenueUnavailable as error:
+            self._budget.hold(error.retry_after_s or 0.0)
+            raise
+        socket.tell(tap, address)
+        for message in dialect.opening(channel, self._names, levels=self._ingest.book_levels):
+            socket.send(message)
+        return socket
+
+    async def _next(self, channel: Channel, line: Line, heard_s: float) -> list[Frame]:
+        """What a line brings next, if anything does in time. Raises `VenueError` when it is lost."""
+        try:
+            frames = await line.socket.next(min(self._ingest.silence_s_max, self._ingest.book_s_min))
+        except VenueUnavailable as error:
+            if not line.relieve_lost():
+                raise
+            log.info("feed_relieved_early", venue=self._venue, channel=channel, cause=str(error))
+            return []
+        frames = self._without_heartbeat(line, frames, heard_s)
+        if not frames and self._clock.monotonic_s() - heard_s > self._ingest.silence_s_max:
+            raise Silence(f"{channel} of {self._venue}: no frame for {self._ingest.silence_s_max} s")
+        if line.handover is not None:
+            line.handover.brought(frames)
+        return frames
+
+    def _relief(self, channel: Channel) -> Relief:
+        hours = self._config.recycle_hours
+        return Relief(
+            channel,
+            dial=lambda: self._dial(channel),
+            data_of=lambda second, frames, heard_s: self._data_of(channel, second, frames, heard_s),
+            handover=lambda: self._handover(channel),
+            recycle_s=(self._parts.recycle_hours if hours is None else hours) * 3_600,
+            backoff=Backoff(self._ingest.backoff_s_min, self._ingest.backoff_s_max, self._rng),
+            clock=self._clock,
+            rng=self._rng,
+        )
+
+    def _data_of(self, channel: Channel, second: Line, frames: list[Frame], heard_s: float) -> list[Frame]:
+        frames = self._without_heartbeat(second, frames, heard_s)
+        if self._before_loss(channel, second, frames) < len(frames):
+            raise ChainBroken(f"{channel} of {self._venue}: a frame of the second connection was lost")
+        return self._without_answers(channel, second, frames)
+
+    def _handover(self, channel: Channel) -> Handover:
+        symbols = list(self._names.by_venue_symbol.values())
+        snapshots = any(self._parts.dialect.resubscription(symbol, self._names) for symbol in symbols[:1])
+        return Handover(channel, self._said, symbols, snapshots)
+
+    def _said(self, frame: Frame) -> Sequence[MarketEvent]:
+        if isinstance(frame.payload, BookUpdate):
+            return (frame.payload,)
+        return self._parts.dialect.decode(frame.channel, frame.payload, self._names, frame.received_at_ns)
 
     def _without_heartbeat(self, line: Line, frames: list[Frame], heard_s: float) -> list[Frame]:
         """Say the venue's own word on a silent line, where it has one. Its answer says nothing of the market."""
@@ -162,7 +210,10 @@ class NativeFeed:
         dialect = self._parts.dialect
         if not isinstance(dialect, NumbersFrames):
             return len(frames)
+        counted, line.counted = line.counted, 0 if frames else line.counted
         for place, frame in enumerate(frames):
+            if place < counted:
+                continue
             number = dialect.number_of(channel, frame.payload) if isinstance(frame.payload, bytes) else None
             if number is None:
                 continue
@@ -180,19 +231,24 @@ class NativeFeed:
             answer = self._parts.dialect.answer_of(frame.payload)
             if answer == "refused":
                 raise self._refusal(channel, frame.payload)
+            if answer == "leaving":
+                line.leaving.set()
+                continue
+            line.confirmed = line.confirmed or answer != "greeting"
             if answer is None:
                 data.append(frame)
-            greeted = greeted and answer == "greeting"
-        if greeted:
-            return data
-        line.confirmed = True
+        return data
+
+    def _welcome(self, channel: Channel, line: Line) -> None:
+        """Once the venue answers on a line: say so, and get the snapshots that its changes need."""
+        if not line.confirmed:
+            return
         metrics.INGEST_CONNECTS.labels(channel, "ok").inc()
         log.info("feed_connected", venue=self._venue, channel=channel)
         if channel == "books":
             for symbol in self._names.by_venue_symbol.values():
                 if not self._parts.dialect.resubscription(symbol, self._names):
                     self._want(line, symbol)
-        return data
 
     def _refusal(self, channel: Channel, payload: object) -> VenueRejected:
         return VenueRejected("subscription", f"{channel} of {self._venue}: {raw_text(payload)[:200]}")
@@ -242,17 +298,16 @@ class NativeFeed:
 
     def _decoded(self, frame: Frame) -> Sequence[MarketEvent]:
         """What a frame says, in the venue's own amounts."""
-        payload = frame.payload
-        if isinstance(payload, BookUpdate):
-            return (payload,)
-        dialect = self._parts.dialect
         try:
-            return dialect.decode(frame.channel, payload, self._names, frame.received_at_ns)
+            return self._said(frame)
         except MalformedFrame:
+            payload, dialect = frame.payload, self._parts.dialect
             answer = dialect.answer_of(payload) if isinstance(payload, bytes) else None
-            if answer in ("confirmed", "greeting"):
-                return ()
             line = self._lines.get(frame.channel)
+            if answer == "leaving" and line is not None:
+                line.leaving.set()
+            if answer in ("confirmed", "greeting", "leaving"):
+                return ()
             if answer == "refused" and line is not None:
                 line.socket.give_up(self._refusal(frame.channel, payload))
             raise

@@ -40,11 +40,13 @@ class Language:
 
     dialect: Dialect
     words: RestWords
+    recycle_hours: float = 0.0
+    """How old a connection becomes before another takes its place, where the venue ends it at some age; 0: never."""
 
 
 LANGUAGES: Mapping[str, Language] = {
-    "binance": Language(BinanceDialect(), BinanceWords()),
-    "binanceusdm": Language(UsdmDialect(), UsdmWords()),
+    "binance": Language(BinanceDialect(), BinanceWords(), recycle_hours=23.0),
+    "binanceusdm": Language(UsdmDialect(), UsdmWords(), recycle_hours=23.0),
     "bybit": Language(BybitDialect("spot"), BybitWords("spot")),
     "bybitlinear": Language(BybitDialect("linear"), BybitWords("linear")),
     "coinbase": Language(CoinbaseDialect(), CoinbaseWords()),
@@ -75,7 +77,7 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
     def snapshots(venue_symbols: Mapping[str, str]) -> Snapshots:
         return create_history(venue, config, venue_symbols, clock, tap)
 
-    parts = Parts(language.dialect, markets, snapshots, channels, tap)
+    parts = Parts(language.dialect, markets, snapshots, channels, tap, language.recycle_hours)
     return NativeFeed(venue, parts, config, ingest, clock)
 
 

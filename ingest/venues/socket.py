@@ -8,7 +8,7 @@ from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WS
 
 from ares.clock import Clock
 from ares.errors import VenueError, VenueUnavailable
-from ingest.capture.records import WE_HANG_UP
+from ingest.capture.records import HANDED_OVER, WE_HANG_UP
 from ingest.capture.tap import NO_TAP, Tap
 from ingest.feed import Channel, Frame, Silence
 from ingest.venues.errors import retry_after_s
@@ -40,13 +40,21 @@ class Socket(WSListener):
         self._transport: WSTransport | None = None
         self._paused = False
         self._end: VenueError | None = None
+        self._retired = False
         self._tap: Tap = NO_TAP
+        self._address = ""
         self._connection = 0
 
     def tell(self, tap: Tap, address: str) -> None:
         """Tell this one what goes over the line from now on; nothing was taken from it or said on it so far."""
-        self._tap = tap
+        self._tap, self._address = tap, address
         self._connection = tap.opened(self._channel, address)
+
+    def tell_of(self, other: Socket) -> None:
+        """What was told of this line until now is told of another, which takes over from it."""
+        self._tap.closed(self._channel, self._connection, HANDED_OVER)
+        other.tell(self._tap, self._address)
+        self._tap = NO_TAP
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Called by picows."""
@@ -55,6 +63,8 @@ class Socket(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Called by picows with every frame, between two reads of the line."""
         kind = frame.msg_type
+        if self._retired:
+            return
         if self._read_at_ns == 0:
             self._read_at_ns = self._clock.now_ns()
         if kind is WSMsgType.TEXT and frame.fin:
@@ -90,6 +100,18 @@ class Socket(WSListener):
         self._frames.append(frame)
         self._arrived.set()
 
+    def put_first(self, frames: list[Frame]) -> None:
+        """Put frames of another line before what came by this one."""
+        self._frames[:0] = frames
+        self._arrived.set()
+
+    def retire(self) -> list[Frame]:
+        """What has arrived; another line takes over. What comes now is not heard, and who waits for it gets nothing."""
+        frames, self._frames = self._frames, []
+        self._retired, self._end = True, None
+        self._arrived.set()
+        return frames
+
     def give_up(self, cause: VenueError | None = None) -> None:
         """Believe nothing more of this line: `next` ends with the cause, a `Silence`, once what arrived is taken."""
         self._end = cause or Silence(f"{self._channel}: the venue has what this line does not bring")
@@ -103,7 +125,7 @@ class Socket(WSListener):
 
     async def next(self, timeout_s: float) -> list[Frame]:
         """What arrived, as soon as something did; nothing if nothing does in time. Raises `VenueError`."""
-        if not self._frames and self._end is None:
+        if not self._frames and self._end is None and not self._retired:
             self._arrived.clear()
             try:
                 async with asyncio.timeout(timeout_s):
@@ -117,7 +139,7 @@ class Socket(WSListener):
             self._paused = False
             self._transport.underlying_transport.resume_reading()
         self._tap.took(self._channel, self._connection, frames)
-        if not frames and self._end is not None:
+        if not frames and self._end is not None and not self._retired:
             raise self._end
         return frames
 

@@ -29,7 +29,17 @@ class Reply(msgspec.Struct):
     error: object = msgspec.UNSET
 
 
+class Shutdown(msgspec.Struct):
+    """The server is about to end; wrapped in `event` or `data` where the address wraps what it sends."""
+
+    e: str = ""
+    event: Shutdown | None = None
+    data: Shutdown | None = None
+
+
 REPLY = Wire(Reply, {})
+SHUTDOWN = Wire(Shutdown, {})
+LEAVING = b"serverShutdown"
 
 
 class BinanceDialect:
@@ -53,7 +63,9 @@ class BinanceDialect:
         return ()
 
     def answer_of(self, payload: bytes) -> Answer | None:
-        """Whether a frame answers our subscription."""
+        """Whether a frame answers our subscription, or says that the server will end."""
+        if LEAVING in payload and says_goodbye(payload):
+            return "leaving"
         try:
             reply = REPLY.read(payload)
         except MalformedFrame:
@@ -73,3 +85,12 @@ class BinanceDialect:
     def runs(self, payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
         """Frames of `trades` in columns, one run per symbol; None if any of them is not an ordinary trade."""
         return decode_run(payloads, names, receipts_ns)
+
+
+def says_goodbye(payload: bytes) -> bool:
+    """Whether a frame is the server's `serverShutdown`."""
+    try:
+        said = SHUTDOWN.read(payload)
+    except MalformedFrame:
+        return False
+    return LEAVING.decode() in (said.e, said.event and said.event.e, said.data and said.data.e)

@@ -23,10 +23,15 @@ PATHS: Mapping[Channel, str] = {"trades": "business"}
 """All others are public."""
 
 
+UPGRADE = "64008"
+"""The notice that the connection will be closed, some thirty seconds before."""
+
+
 class Event(msgspec.Struct):
     """What is no data: an answer, or a notice."""
 
     event: str
+    code: str = ""
 
 
 EVENT = Wire(Event, {})
@@ -55,10 +60,12 @@ class OkxDialect:
     def answer_of(self, payload: bytes) -> Answer | None:
         """Whether a frame answers a request; the venue answers for each symbol."""
         try:
-            event = EVENT.read(payload).event
+            said = EVENT.read(payload)
         except MalformedFrame:
             return None
-        return "refused" if event == "error" else "confirmed"
+        if said.event == "notice" and said.code == UPGRADE:
+            return "leaving"
+        return "refused" if said.event == "error" else "confirmed"
 
     def decode(self, channel: Channel, payload: object, names: Names, received_at_ns: int) -> Sequence[MarketEvent]:
         """What a frame says. Raises `MalformedFrame`, and nothing else."""

@@ -46,6 +46,7 @@ LISTED = {
 }
 SUBSCRIBED = b'{"event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT"},"connId":"a4d3ae55"}'
 ERROR = b'{"event":"error","code":"60012","msg":"Invalid request: {}","connId":"a4d3ae55"}'
+NOTICE = b'{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade."}'
 SNAPSHOT = (
     b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot","data":[{"asks":[["8476.98","415","0","13"]],'
     b'"bids":[["8476.97","256","0","12"]],"ts":"1597026383085","checksum":0,"prevSeqId":-1,"seqId":123456}]}'
@@ -96,6 +97,8 @@ def test_answers_are_told_from_data() -> None:
     assert DIALECT.answer_of(SUBSCRIBED) == "confirmed"
     assert DIALECT.answer_of(ERROR) == "refused"
     assert DIALECT.answer_of(STREAMED) is None
+    assert DIALECT.answer_of(NOTICE) == "leaving"
+    assert DIALECT.answer_of(NOTICE.replace(b"64008", b"1")) == "confirmed"
 
 
 def change(prev_id: int, last_id: int) -> BookUpdate:
