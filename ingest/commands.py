@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import Progress
 
-from ares.commands.output import console, errors, print_rows
+from ares.commands.output import print_rows
 from ares.config import AresConfig, load_config
-from ares.errors import UnknownSymbol, UsageError
 from ares.store import Database, Param, Value, load_queries
-from ares.telemetry import configure_logging
+from ingest.past_commands import backfill, heal
 from ingest.replay.commands import replay
 
 app = typer.Typer(no_args_is_help=True, help="What is collected, what is missing, and more of the past.")
@@ -23,7 +21,6 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 QUERIES = load_queries("ingest", "queries/status.sql")
 PER_SYMBOL = ("trades", "latency", "quotes", "books", "funding", "watermarks", "gap_counts", "quarantined")
 ELSEWHERE = "(unknown)"
-HOURS_MAX = 24 * 365
 
 
 @app.command()
@@ -69,28 +66,6 @@ def check(json: Json = False) -> None:
     print_rows(asyncio.run(ask_venue(load_config())), json=json)
 
 
-@app.command()
-def backfill(
-    symbol: Annotated[str, typer.Option(help="A symbol of ingest.symbols, as ccxt writes it.")],
-    hours: Annotated[float, typer.Option(help="How far back from now.")],
-) -> None:
-    """Fetch more of the past: trades and candles. Example: ares ingest backfill --symbol BTC/USDT --hours 24"""
-    config = load_config()
-    if symbol not in config.ingest.symbols:
-        raise UnknownSymbol(config.ingest.venue, symbol, sorted(config.ingest.symbols))
-    if not 0 < hours <= HOURS_MAX:
-        raise UsageError(f"hours = {hours}: not between 0 and {HOURS_MAX}. Ask for less")
-    from ingest.asking import fetch_past  # noqa: PLC0415 - as above
-
-    configure_logging("ingest-backfill", "warning", json=False)
-    with Progress(console=errors, transient=True) as progress:
-        bar = progress.add_task(symbol, total=1.0)
-
-        def report(name: str, trades: int, share: float) -> None:
-            progress.update(bar, completed=share, description=f"{name} {trades:,} trades")
-
-        trades, bars = asyncio.run(fetch_past(config, symbol, hours, report))
-    console.print(f"{symbol}: {trades} trades and {bars} candles fetched")
-
-
+app.command()(backfill)
+app.command()(heal)
 app.command()(replay)

@@ -172,6 +172,10 @@ class History(Protocol):
         """As many of the newest trades as one answer holds: none between the oldest and the newest is left out."""
         ...
 
+    async def first_since(self, symbol: str, since_ns: int) -> Trade | None:
+        """The first trade at or after a moment, None if there is none yet."""
+        ...
+
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Bar]:
         """The venue's closed one-minute candles that start in [start_ns, end_ns), in order; at most 1000."""
         ...

@@ -66,6 +66,10 @@ class SoundHistory:
         latest = await self.source.latest_trade(symbol)
         return None if latest is None else self.in_base.trade(latest)
 
+    async def first_since(self, symbol: str, since_ns: int) -> Trade | None:
+        """The first trade at or after a moment, None if there is none yet."""
+        return await self.source.first_since(symbol, since_ns)
+
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> tuple[list[Bar], list[Rejected]]:
         """Closed candles that start in [start_ns, end_ns), at most 1000, and those that make no sense."""
         sound: list[Bar] = []

@@ -19,8 +19,8 @@ import msgspec
 from ares.model.row import Cell, Row, Storable, UtcNs
 
 Side = Literal["buy", "sell"]
-Source = Literal["stream", "rest", "replay", "import"]
-"""Which way a trade came."""
+Source = Literal["stream", "rest", "replay", "import", "backfill"]
+"""Which way a trade came; "rest" is what the service fetched, "backfill" what somebody asked for by range."""
 ContractKind = Literal["linear", "inverse"]
 """What a contract is so much of: of the base currency, or of the quote currency."""
 FundingKind = Literal["predicted", "settled"]

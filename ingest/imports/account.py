@@ -12,6 +12,8 @@ from ares.store import Database, Param, load_queries
 from ares.store.pool import as_int
 from ingest.gaps import Gap, Way, Where
 from ingest.imports.segments import Hole, Segment, Segments, Truth, Words, corrected
+from ingest.intake import ids_of
+from ingest.ranges import Span
 from ingest.recovery import QUERIES as RECOVERY
 from ingest.recovery import gap_of
 
@@ -66,6 +68,22 @@ class ImportAccount:
         holes = [hole for each in suspects[:HOLES_MAX] for hole in await self._missing(each)]
         truth = Truth([(each.first, each.last) for each in suspects[:HOLES_MAX]], holes)
         return await self._rows(gaps, truth, Words(healed_by="rest"))
+
+    async def around(self, ids: Segment, stored: Sequence[Segment]) -> list[Row]:
+        """Rows that follow from what is `stored` of a range of ids: holes inside, and up to what lies around it."""
+        before = await self._neighbour("before", ids.first, ids.first_ts_ns)
+        after = await self._neighbour("after", ids.last, ids.last_ts_ns)
+        before = before or [Segment(ids.first - 1, ids.first - 1, ids.first_ts_ns, ids.first_ts_ns)]
+        after = after or [Segment(ids.last + 1, ids.last + 1, ids.last_ts_ns, ids.last_ts_ns)]
+        pieces = [*before, *stored, *after]
+        holes = [Hole(one.last + 1, two.first - 1, one.last_ts_ns, two.first_ts_ns) for one, two in pairwise(pieces)]
+        truth = Truth([(pieces[0].last + 1, pieces[-1].first - 1)], [hole for hole in holes if hole.first <= hole.last])
+        return await self._rows(await self._gaps(), truth, Words(healed_by="rest"))
+
+    async def given_up(self) -> list[Span]:
+        """Ids that the venue was asked for and did not list, or that the store refused."""
+        lost = [gap for gap in await self._gaps() if gap.status == "lost" and gap.cause not in ("import", "replay")]
+        return [ids_of(gap) for gap in lost if gap.last_seq is not None]
 
     async def _rows(self, gaps: Sequence[Gap], truth: Truth, words: Words) -> list[Row]:
         return corrected(self.where, gaps, truth, self.clock.now_ns(), words)

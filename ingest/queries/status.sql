@@ -35,6 +35,6 @@ SELECT symbol, count() AS quarantined_1h FROM quarantine
 WHERE venue = %(venue)s AND ts > dateadd('h', -1, now()) GROUP BY symbol;
 
 -- gaps: the state of the newest gaps, newest first.
-SELECT ts, symbol, channel, status, cause, healed_by, started_at, ended_at, first_seq, last_seq, missing
+SELECT ts, symbol, channel, status, cause, healed_by, started_at, ended_at, first_seq, last_seq, missing, gap_id
 FROM (SELECT * FROM gaps WHERE venue = %(venue)s LATEST ON ts PARTITION BY gap_id)
 WHERE (%(status)s = 'all' OR status = %(status)s) ORDER BY ts DESC LIMIT %(rows_max)s;

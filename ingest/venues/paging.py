@@ -1,4 +1,7 @@
-"""Finding trades by id at a venue that pages by time: an interpolation search between trades that are known. Pure."""
+"""Finding trades by id at a venue that pages by time, and by time at one that pages by id. Pure.
+
+Both are interpolation searches between trades that are known, with a bound.
+"""
 
 from __future__ import annotations
 
@@ -47,3 +50,47 @@ class Search:
             self.high = (first.seq, since_ns)
             return False
         return True
+
+
+@dataclass(slots=True)
+class Moment:
+    """Which trade is the first at or after `since_ns`, at a venue that pages by id; `high` is not before it.
+
+    No id up to `low_id` is; `low_ns` is its time where that is known. A page of which the venue lists nothing is taken
+    to lie before all that it lists: old trades may be gone, while no hole between others is as long as a page.
+    """
+
+    since_ns: int
+    high: Trade
+    page_trades: int
+    low_id: int = 0
+    low_ns: int | None = None
+    asked: int = 0
+
+    def next_ids(self) -> tuple[int, int] | None:
+        """From which id on to ask next, and for how many; None once `high` is the trade."""
+        between = self.high.seq - self.low_id - 1
+        if between <= 0:
+            return None
+        self.asked += 1
+        first = max(self.low_id + 1, min(self._guess() - self.page_trades // 2, self.high.seq - 1))
+        return first, min(self.page_trades, self.high.seq - first)
+
+    def saw(self, first: int, count: int, page: Sequence[Trade]) -> None:
+        """Take in the answer to a question, sorted by id; ids that are not in it do not exist any more."""
+        before = [trade for trade in page if trade.ts_ns < self.since_ns]
+        after = [trade for trade in page if trade.ts_ns >= self.since_ns]
+        if after:
+            self.high = after[0]
+        if before:
+            self.low_id, self.low_ns = max((before[-1].seq, before[-1].ts_ns), (self.low_id, self.low_ns or 0))
+        if after and (before or first == self.low_id + 1):
+            self.low_id = self.high.seq - 1
+        elif not after:
+            self.low_id = max(self.low_id, first + count - 1)
+
+    def _guess(self) -> int:
+        between = self.high.seq - self.low_id
+        if self.low_ns is None or self.asked % 2 == 0 or self.high.ts_ns <= self.low_ns:
+            return self.low_id + between // 2
+        return self.low_id + between * (self.since_ns - self.low_ns) // (self.high.ts_ns - self.low_ns)

@@ -15,8 +15,9 @@ from ingest.books import BookUpdate
 from ingest.capture.records import Answer
 from ingest.capture.tap import NO_TAP, Tap
 from ingest.feed import Channel, Rejected, TradePage, raw_text
+from ingest.venues.budget import Pacer
 from ingest.venues.client import RestClient, ask, create_client
-from ingest.venues.paging import Search
+from ingest.venues.paging import Moment, Search
 from ingest.venues.rest import Asked, FundingWords, Question, RestWords
 
 T = TypeVar("T")
@@ -39,9 +40,16 @@ class RestHistory:
         self._venue_symbols = venue_symbols
         self._clock = clock
         self._client: RestClient = create_client(words, config)
-        self._guard = Guard(f"{venue}-history", clock, GuardPolicy(deadline_s=config.request_timeout_s * 2))
+        self._deadline_s = config.request_timeout_s * 2
+        self._guard = Guard(f"{venue}-history", clock, GuardPolicy(deadline_s=self._deadline_s))
+        self._pacer: Pacer | None = None
         self._marks: dict[str, tuple[int, int]] = {}
         self.tap: Tap = NO_TAP
+
+    def pace(self, per_minute: float) -> None:
+        """Ask at most so often from now on, evenly; who asks tries again himself, or the bound would not hold."""
+        self._pacer = Pacer(per_minute, self._clock)
+        self._guard = Guard(self._guard.name, self._clock, GuardPolicy(deadline_s=self._deadline_s, attempts_max=1))
 
     async def trades(self, symbol: str, from_seq: int, count: int) -> TradePage:
         """Trades with ids from `from_seq` on, at most `count`, in order. Raises `VenueUnavailable`, `VenueRejected`."""
@@ -69,6 +77,25 @@ class RestHistory:
         """As many of the newest trades as one answer holds. Raises `VenueUnavailable`, `VenueRejected`."""
         question = self._words.trades(self._venue_symbols[symbol], 0, self._words.page_trades_max)
         return await self._page("trades", question, symbol)
+
+    async def first_since(self, symbol: str, since_ns: int) -> Trade | None:
+        """The first trade at or after a moment, None if there is none yet. Raises as `trades`."""
+        latest = await self.latest_trade(symbol)
+        if latest is None or latest.ts_ns < since_ns:
+            return None
+        if self._words.paging == "newest":
+            raise VenueRejected("history", f"{self._venue} lists only its newest trades, not those of a range of time")
+        if self._words.paging == "time":
+            page = await self._since(symbol, since_ns - 1)
+            return next((trade for trade in page.trades if trade.ts_ns >= since_ns), latest)
+        search = Moment(since_ns, latest, self._words.page_trades_max)
+        for _ in range(QUESTIONS_MAX):
+            ids = search.next_ids()
+            if ids is None:
+                return search.high
+            page = await self.trades(symbol, *ids)
+            search.saw(*ids, page.trades)
+        raise VenueUnavailable(f"{self._venue}: no trade of {symbol} found at {since_ns} in {QUESTIONS_MAX} questions")
 
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Bar]:
         """The venue's closed one-minute candles that start in [start_ns, end_ns), in order."""
@@ -165,6 +192,8 @@ class RestHistory:
             raise VenueUnavailable(f"the answer of {self._venue} on {symbol} makes no sense: {error}") from None
 
     async def _ask(self, operation: str, question: Question) -> object:
+        if self._pacer is not None:
+            await self._pacer.turn()
         return await self._guard.call(operation, partial(ask, self._client, question), idempotent=True)
 
 
