@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock, floor_ns, isoformat, to_datetime
-from ares.errors import UsageError
+from ares.errors import UsageError, VenueError
 from ares.model.market import Trade
 from ares.model.row import Row, Storable
 from ares.store import Database, Param, Value
@@ -214,16 +214,24 @@ class RangeOfTrades:
         await self._account(account, stored)
         if total == 0:
             return
-        before, number, before_ns = figures.dealt_with, 0, window.from_ns
+        try:
+            await self._fetch(missing, account, stored)
+        except VenueError:
+            await self._account(account, stored)
+            raise
+        await self._account(account, stored)
+        log.info("range_fetched", symbol=self.where.symbol, trades=figures.fetched, unlisted=figures.unlisted)
+
+    async def _fetch(self, missing: IdRanges, account: ImportAccount, stored: Stored) -> None:
+        before, total, number = self.figures.dealt_with, missing.count(), 0
+        before_ns = self.window.from_ns
         for span in missing.spans():
             for page_span in reversed(pages(*span)):
                 before_ns = await self._page(page_span, stored, before_ns)
                 number += 1
-                self.report(figures.dealt_with - before, total)
+                self.report(self.figures.dealt_with - before, total)
                 if number % CHECKPOINT_PAGES == 0:
                     await self._account(account, stored)
-        await self._account(account, stored)
-        log.info("range_fetched", symbol=self.where.symbol, trades=figures.fetched, unlisted=figures.unlisted)
 
     async def _missing(self, account: ImportAccount, stored: Stored) -> IdRanges:
         missing = IdRanges([self.ids])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ares.clock import HOUR_NS, to_datetime
+from ares.clock import HOUR_NS, NANOS_PER_MICRO, to_datetime
 from ares.store import Database, Param, load_queries
 from ares.store.pool import as_int
 from ingest.gaps import Where
@@ -27,6 +27,7 @@ class Stored:
 async def stored_ids(database: Database, where: Where, ids: Span, times_ns: tuple[int, int]) -> Stored:
     """What is stored of these ids with a time in [from, to) (UTC ns). Raises `StoreUnavailable`, `StoreRejected`."""
     stored = Stored()
+    times_ns = times_ns[0], -(-times_ns[1] // NANOS_PER_MICRO) * NANOS_PER_MICRO  # all that a parameter can hold
     scope: dict[str, Param] = {"venue": where.venue, "symbol": where.symbol}
     bounds = {"from": to_datetime(times_ns[0]), "to": to_datetime(times_ns[1])}
     extent = await database.fetch_one(QUERIES["extent"], {**scope, **bounds})

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.config.settings import DatabaseConfig
-from ares.errors import UnknownSymbol, UsageError, VenueUnavailable
+from ares.errors import StoreUnavailable, UnknownSymbol, UsageError, VenueUnavailable
 from ares.model.market import Book, Quote, Trade
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
@@ -102,10 +102,31 @@ def test_check_of_an_unreachable_venue_says_so_in_one_line(cli: CliRunner, venue
         (["--symbol", "LOL/USDT", "--hours", "1"], UnknownSymbol),
         (["--symbol", SYMBOL, "--hours", "-1"], UsageError),
         (["--symbol", SYMBOL, "--hours", "nan"], UsageError),
+        ([], UsageError),
+        (["--hours", "1", "--from", "2024-08-08"], UsageError),
+        (["--symbol", SYMBOL, "--hours", "1", "--to", "2024-08-08"], UsageError),
+        (["--symbol", "LOL/USDT", "--from", "2024-08-08"], UnknownSymbol),
+        (["--from", "yesterday"], UsageError),
+        (["--from", "2999-01-01"], UsageError),
+        (["--from", "2024-08-08", "--to", "2024-08-08"], UsageError),
+        (["--from", "2024-08-08", "--to", "2024-08-07"], UsageError),
+        (["--from", "2024-08-08", "--to", "2999-01-01"], UsageError),
+        (["--from", "2024-08-08", "--to", "2024-08-09"], VenueUnavailable),
     ],
 )
 def test_backfill_refuses_what_makes_no_sense(cli: CliRunner, arguments: list[str], expected: type[Exception]) -> None:
     assert isinstance(cli.invoke(app, ["backfill", *arguments]).exception, expected)
+
+
+def test_heal_without_a_venue_says_so_in_one_line(cli: CliRunner) -> None:
+    error = cli.invoke(app, ["heal"]).exception
+    assert isinstance(error, VenueUnavailable)
+    assert "cannot be reached" in str(error)
+
+
+def test_backfill_without_a_store_says_so(cli: CliRunner, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    monkeypatch.setenv("ARES_DATABASE__PG_PORT", str(port))
+    assert isinstance(cli.invoke(app, ["backfill", "--from", "2024-08-08"]).exception, StoreUnavailable)
 
 
 async def run_json(cli: CliRunner, *arguments: str) -> list[dict[str, object]]:

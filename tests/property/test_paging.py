@@ -1,4 +1,4 @@
-"""Goal: at a venue that pages by time, a trade is found by its id, or known not to be there, in few questions."""
+"""Goal: where a venue pages by time a trade is found by its id, where it pages by id by a moment, in few questions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ares.model.market import Trade
-from ingest.venues.paging import Search
+from ingest.venues.paging import Moment, Search
 
 PAGE = 10
 QUESTIONS_MAX = 60
@@ -58,3 +58,21 @@ def test_for_a_missing_id_the_page_goes_on_after_it(trades: list[Trade], place: 
     following = min(seq for seq in present if seq > wanted)
     assert following in [trade.seq for trade in page]
     assert asked <= QUESTIONS_MAX
+
+
+@given(trades=histories(), place=st.floats(0, 1), nudge=st.sampled_from((-1, 0, 1)), gone=st.floats(0, 1))
+def test_the_first_trade_since_a_moment_is_found_where_old_ones_are_listed_no_longer(
+    trades: list[Trade], place: float, nudge: int, gone: float
+) -> None:
+    listed = trades[int(gone * len(trades)) :] or trades[-1:]
+    since_ns = min(trades[-1].ts_ns, trades[round(place * (len(trades) - 1))].ts_ns + nudge)
+    search = Moment(since_ns, listed[-1], PAGE)
+    for _ in range(QUESTIONS_MAX):
+        ids = search.next_ids()
+        if ids is None:
+            break
+        first, count = ids
+        assert 1 <= count <= PAGE
+        search.saw(first, count, [trade for trade in listed if first <= trade.seq < first + count])
+    assert search.next_ids() is None
+    assert search.high == next(trade for trade in listed if trade.ts_ns >= since_ns)
