@@ -18,6 +18,7 @@ from ares.model.row import Row, Storable
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookRoom, BookUpdate
 from ingest.feed import WITHOUT_IDS, Channel, Frame, Reading, Rejected, raw_text
+from ingest.freshness import Top
 from ingest.funding import FundingRoom, FundingUpdate
 from ingest.gaps import Cause
 from ingest.intake import Arrival, Resume, TradeIntake
@@ -54,6 +55,7 @@ class Desk:
     ledger: Ledger = field(init=False)
     validator: Validator = field(init=False)
     recent: dict[tuple[Channel, str], deque[int]] = field(default_factory=dict)
+    newest: dict[tuple[Channel, str], Quote | Book] = field(default_factory=dict)
     shed: frozenset[Channel] = frozenset()
     """Channels whose events are dropped now; that is an outage of theirs."""
 
@@ -94,6 +96,33 @@ class Desk:
         if not isinstance(row, Trade):
             return []
         return [self.intakes[row.symbol].lost_row(row.seq, row.ts_ns, self.clock.now_ns())]
+
+    def is_current(self, channel: Channel, symbol: str) -> bool:
+        """Whether something of the channel came, and it is not known to be interrupted since."""
+        if channel == "trades":
+            return self.intakes[symbol].is_current
+        return not self.outages[channel].is_open(symbol)
+
+    def position(self, channel: Channel, symbol: str) -> int | None:
+        """The newest id of a channel; a book's moves with every change, written or not."""
+        if channel == "trades":
+            return self.intakes[symbol].last
+        book = self.room.books.get(symbol) if self.room is not None and channel == "books" else None
+        if book is not None and book.newest is not None:
+            return book.newest.last_id
+        newest = self.newest.get((channel, symbol))
+        return None if newest is None else newest.update_id
+
+    def top(self, channel: Channel, symbol: str) -> Top | None:
+        """Best bid and ask as a channel has them; only a book says which change they are of."""
+        book = self.room.books.get(symbol) if self.room is not None and channel == "books" else None
+        best = None if book is None else book.best()
+        if best is not None:
+            return Top(*best, self.position("books", symbol))
+        newest = self.newest.get((channel, symbol))
+        if isinstance(newest, Book):
+            return Top(newest.bids[0][0], newest.asks[0][0], newest.update_id)
+        return None if newest is None else Top(newest.bid, newest.ask)
 
     def rows_of(self, feed: Reading, frames: Sequence[Frame]) -> Sequence[Entry]:
         """What frames become: rows of what they say, or a `quarantine` row for each that is refused."""
@@ -159,6 +188,7 @@ class Desk:
             timed = [quote for quote in run if quote.ts_source == "venue"]
             self._observe([quote.ts_ns for quote in timed], [quote.received_at_ns for quote in timed])
             self._note("quotes", symbol, run[-1].ts_ns)
+            self.newest["quotes", symbol] = run[-1]
             closing = self.outages["quotes"].seen(symbol, run[0].ts_ns, now_ns)
             self.outages["quotes"].seen(symbol, max([quote.ts_ns for quote in run]), now_ns)
             rows += [*run, *closing]
@@ -225,6 +255,7 @@ class Desk:
 
     def _rows_of_new_state(self, event: Quote | Book, channel: Channel) -> list[Storable]:
         self._note(channel, event.symbol, event.ts_ns)
+        self.newest[channel, event.symbol] = event
         if event.ts_source == "venue":
             self.ledger.venue_time.observe(event.ts_ns, event.received_at_ns)
         closing = self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns())

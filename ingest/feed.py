@@ -176,6 +176,10 @@ class History(Protocol):
         """The first trade at or after a moment, None if there is none yet."""
         ...
 
+    async def book(self, symbol: str) -> BookUpdate:
+        """A snapshot of the book; `VenueRejected` where the venue has them only on its stream."""
+        ...
+
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> Sequence[Bar]:
         """The venue's closed one-minute candles that start in [start_ns, end_ns), in order; at most 1000."""
         ...

@@ -10,6 +10,7 @@ from ares.errors import VenueError, VenueRejected, VenueUnavailable
 from ares.model.market import Bar, Funding, Trade
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics
+from ingest.books import BookUpdate
 from ingest.contracts import InBase
 from ingest.feed import History, Rejected, TradePage, raw_text
 from ingest.ranges import Span
@@ -69,6 +70,10 @@ class SoundHistory:
     async def first_since(self, symbol: str, since_ns: int) -> Trade | None:
         """The first trade at or after a moment, None if there is none yet."""
         return await self.source.first_since(symbol, since_ns)
+
+    async def book(self, symbol: str) -> BookUpdate:
+        """A snapshot of the book; `VenueRejected` where the venue has them only on its stream."""
+        return await self.source.book(symbol)
 
     async def bars(self, symbol: str, start_ns: int, end_ns: int) -> tuple[list[Bar], list[Rejected]]:
         """Closed candles that start in [start_ns, end_ns), at most 1000, and those that make no sense."""

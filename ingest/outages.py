@@ -44,6 +44,10 @@ class Outages:
         gap = self._open.pop(symbol, None)
         return [] if gap is None else [gap.closed("lost", "", ts_ns, None).to_row(now_ns)]
 
+    def is_open(self, symbol: str) -> bool:
+        """Whether this symbol is without the channel now, or never had it."""
+        return symbol in self._open or symbol not in self._last_ts_ns
+
     @property
     def open_count(self) -> int:
         """How many symbols are without this channel now."""

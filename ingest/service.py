@@ -21,7 +21,7 @@ from ingest.capturing import Capture, capture_of
 from ingest.collector import collect, count_gaps
 from ingest.contracts import InBase, sizes_of
 from ingest.desk import Desk
-from ingest.feed import Feed
+from ingest.feed import SPOT, Feed
 from ingest.gaps import Where
 from ingest.grading import checks_of
 from ingest.healing import Healer
@@ -132,7 +132,8 @@ class Ingest:
                 tasks.create_task(collect(self._feed, channel, self._desk, self._live, self._backoff()))
             for symbol in symbols:
                 tasks.create_task(healer.run(symbol, self._backoff()))
-                tasks.create_task(stalls.run(symbol, self._backoff()))
+                for channel in SPOT:
+                    tasks.create_task(stalls.run(channel, symbol, self._backoff()))
                 tasks.create_task(self._reach_back(symbol, history, recovery))
                 if "funding" in self._feed.channels:
                     tasks.create_task(self._keep_settlements(symbol, self._history, recovery))

@@ -1,4 +1,4 @@
-"""Finds streams that are open, and silent about trades that there are: by each symbol's own pace, and by asking."""
+"""Finds streams that are open, and silent about what there is: by each symbol's own pace, and by asking."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ares.clock import Clock
-from ares.errors import VenueError
+from ares.errors import VenueError, VenueRejected
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics
+from ingest.books import BookUpdate
 from ingest.desk import Desk
-from ingest.feed import Feed
+from ingest.feed import Channel, Feed
+from ingest.freshness import Suspicion, Top
 from ingest.history import SoundHistory, wait_of
 from ingest.pace import Pace
 
@@ -20,16 +22,16 @@ LOOK_S = 0.5
 PATIENCE_S_MIN = 5.0
 """However quick a market is: a connection is worth a look at this silence, and not at every pause of the network."""
 CATCH_UP_S = 2.0
-"""The stream may come later than the answer: so long it has for the trade that the answer told of."""
+"""The stream may come later than the answer: so long it has for what the answer told of."""
 
 
 @dataclass(slots=True)
 class StallWatch:
-    """Watches one venue's stream of trades; one task per symbol.
+    """Watches one venue's streams; one task per channel and symbol.
 
     A venue can drop one subscription and go on with the others, and nothing in the connection shows it. A silence that
-    is unusual for the symbol is a question to the venue: is there a trade that we were not told of? Only then is the
-    connection given up, which records the gap that is healed afterwards; a quiet market costs one request per silence.
+    is unusual for the channel of a symbol is a question to the venue: is there something that we were not told of? Only
+    then is the connection given up, which records the gap; a quiet market costs one request per silence.
     """
 
     desk: Desk
@@ -38,41 +40,74 @@ class StallWatch:
     clock: Clock
     patience_s_max: Callable[[], float]
 
-    async def run(self, symbol: str, backoff: Backoff) -> None:
+    async def run(self, channel: Channel, symbol: str, backoff: Backoff) -> None:
         """Watch until cancelled."""
         pace = Pace()
         last: int | None = None
-        heard_s = self.clock.monotonic_s()
+        heard_s = asked_s = self.clock.monotonic_s()
         while True:
             await self.clock.sleep(LOOK_S)
-            intake, now_s = self.desk.intakes[symbol], self.clock.monotonic_s()
-            if not intake.is_current or not self.feed.is_live("trades"):
+            position, now_s = self.desk.position(channel, symbol), self.clock.monotonic_s()
+            if not self.desk.is_current(channel, symbol) or not self.feed.is_live(channel):
                 pace.pause()
-                heard_s = now_s
+                heard_s = asked_s = now_s
                 continue
-            if intake.last != last:
-                last, heard_s = intake.last, now_s
+            if position != last:
+                last, heard_s = position, now_s
                 pace.saw(now_s)
-                continue
-            if now_s - heard_s < pace.patience_s(PATIENCE_S_MIN, self.patience_s_max()):
+            patience_s = pace.patience_s(PATIENCE_S_MIN, self.patience_s_max())
+            metrics.INGEST_FRESHNESS.labels(channel, symbol).set(now_s - heard_s)
+            metrics.INGEST_FRESHNESS_LIMIT.labels(channel, symbol).set(patience_s)
+            if now_s - max(heard_s, asked_s) < patience_s:
                 continue
             try:
-                await self._ask(symbol, now_s - heard_s)
+                await self._ask(channel, symbol, now_s - heard_s)
             except VenueError as error:
-                log.warning("stall_not_checked", symbol=symbol, cause=str(error))
+                log.warning("stall_not_checked", channel=channel, symbol=symbol, cause=str(error))
                 await self.clock.sleep(wait_of(error, backoff))
             else:
                 backoff.reset()
-                heard_s = self.clock.monotonic_s()
+                asked_s = self.clock.monotonic_s()
 
-    async def _ask(self, symbol: str, silent_s: float) -> None:
-        """Give the connection up if the venue has a trade that the stream does not bring."""
+    async def _ask(self, channel: Channel, symbol: str, silent_s: float) -> None:
+        """Give the connection up if the venue has something that the stream does not bring."""
+        before = self.desk.position(channel, symbol)
+        withheld = self._keeps_a_trade(symbol) if channel == "trades" else self._keeps_a_change(channel, symbol)
+        if await withheld and self.desk.is_current(channel, symbol):
+            metrics.INGEST_STALLS.labels(channel, symbol).inc()
+            log.warning("stream_stalled", channel=channel, symbol=symbol, silent_s=round(silent_s, 1), last_id=before)
+            self.feed.renew(channel)
+
+    async def _keeps_a_trade(self, symbol: str) -> bool:
         intake = self.desk.intakes[symbol]
         latest = await self.history.latest_trade(symbol)
         if latest is None or latest.seq <= (intake.last or 0):
-            return
+            return False
         await self.clock.sleep(CATCH_UP_S)
-        if latest.seq > (intake.last or 0) and intake.is_current:
-            metrics.INGEST_STALLS.labels(symbol).inc()
-            log.warning("stream_stalled", symbol=symbol, silent_s=round(silent_s, 1), untold_seq=latest.seq)
-            self.feed.renew("trades")
+        return latest.seq > (intake.last or 0)
+
+    async def _keeps_a_change(self, channel: Channel, symbol: str) -> bool:
+        suspicion = Suspicion()
+        while suspicion.grows(self.desk.top(channel, symbol), await self._view(channel, symbol)):
+            if suspicion.is_certain:
+                return True
+            await self.clock.sleep(CATCH_UP_S)
+        return False
+
+    async def _view(self, channel: Channel, symbol: str) -> Top | None:
+        """The book as REST has it; where the venue has no snapshots, as our other channel has it."""
+        try:
+            snapshot = await self.history.book(symbol)
+        except VenueRejected:
+            other = self.desk.top("books" if channel == "quotes" else "quotes", symbol)
+            return None if other is None else Top(other.bid, other.ask)
+        return top_of(snapshot, with_id=channel == "books")
+
+
+def top_of(snapshot: BookUpdate, *, with_id: bool) -> Top | None:
+    """Best bid and ask of a snapshot; its id can be compared with that of a book, not with a quote's: the best prices
+    stand still while other levels change."""
+    if not snapshot.bids or not snapshot.asks:
+        return None
+    bid, ask = max(price for price, _ in snapshot.bids), min(price for price, _ in snapshot.asks)
+    return Top(bid, ask, snapshot.last_id if with_id else None)

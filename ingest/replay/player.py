@@ -201,14 +201,9 @@ class Player:
                 was_open = self._lines.get(channel) is not None
                 self._lines[channel] = record.connection
                 return self._interrupted(channel) if was_open else ()
-            case "close" if record.payload == HANDED_OVER:
-                self._lines[channel] = None
-                return ()
             case "close":
-                until_ns = record.at_ns if record.payload == WE_HANG_UP else EVER_NS
-                due = self._desk.books_due(until_ns) if channel == "books" else ()
                 self._lines[channel] = None
-                return [*due, *self._interrupted(channel)]
+                return () if record.payload == HANDED_OVER else self._closed(channel, record)
             case "lost":
                 self.lost += lost_of(record)
                 return self._desk.interrupted(channel, "replay")
@@ -224,6 +219,11 @@ class Player:
             self._room.levels = about.book_levels
             self._room.every_ns = round(about.book_s_min * NANOS_PER_SECOND)
         return ()
+
+    def _closed(self, channel: Channel, record: Record) -> Sequence[Entry]:
+        until_ns = record.at_ns if record.payload == WE_HANG_UP else EVER_NS
+        due = self._desk.books_due(until_ns) if channel == "books" else ()
+        return [*due, *self._interrupted(channel)]
 
     def _interrupted(self, channel: Channel) -> Sequence[Entry]:
         return self._desk.interrupted(channel, "disconnect")

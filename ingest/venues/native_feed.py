@@ -225,7 +225,6 @@ class NativeFeed:
     def _without_answers(self, channel: Channel, line: Line, frames: list[Frame]) -> list[Frame]:
         """The first frames of a line, without the venue's answer. Raises `VenueRejected` if it says no."""
         data: list[Frame] = []
-        greeted = True
         for frame in frames:
             assert isinstance(frame.payload, bytes)
             answer = self._parts.dialect.answer_of(frame.payload)

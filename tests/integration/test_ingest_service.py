@@ -37,6 +37,7 @@ from ingest.recovery import Recovery
 from ingest.service import Ingest
 from ingest.services import INGEST
 from ingest.venues.binance.ccxt_feed import BinanceFeed
+from tests.helpers import eventually
 
 MINUTE_MS = 60_000
 PAIRS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
@@ -57,6 +58,7 @@ class Venue:
     greeting: str = ""
     listens: asyncio.Event = field(default_factory=asyncio.Event)
     quotes: int = 0
+    top: tuple[str, str] = ("99.9", "100.1")
     update_ids: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PAIRS, 1_000))
 
     def __post_init__(self) -> None:
@@ -138,8 +140,8 @@ class Venue:
     async def _depth(self, request: web.Request) -> web.Response:
         book = {
             "lastUpdateId": self.update_ids[request.query["symbol"]],
-            "bids": [["99.9", "1"]],
-            "asks": [["100.1", "1"]],
+            "bids": [[self.top[0], "1"]],
+            "asks": [[self.top[1], "1"]],
         }
         return web.json_response(book)
 
@@ -330,11 +332,7 @@ async def test_trades_missed_while_disconnected_are_fetched_and_the_gap_closes_a
 async def test_a_stream_that_falls_silent_about_trades_is_found_out_and_healed(
     collected: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("KNOWN_FROM", 3), ("MEANS", 2.0), ("LONGEST", 2.0)):
-        monkeypatch.setattr(f"ingest.pace.{name}", value)
-    monkeypatch.setattr("ingest.stalls.LOOK_S", 0.05)
-    monkeypatch.setattr("ingest.stalls.CATCH_UP_S", 0.2)
-    monkeypatch.setattr("ingest.stalls.PATIENCE_S_MIN", 0.5)
+    suspicious(monkeypatch)
     found_before = stalls_found()
     for _ in range(6):
         await asyncio.sleep(0.7)
@@ -349,8 +347,50 @@ async def test_a_stream_that_falls_silent_about_trades_is_found_out_and_healed(
     assert stalls_found() == found_before + 1
 
 
-def stalls_found() -> float:
-    return REGISTRY.get_sample_value("ares_ingest_stalls_total", {"symbol": "BTC/USDT"}) or 0.0
+def suspicious(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pace is known soon, and a silence is unusual soon."""
+    for name, value in (("KNOWN_FROM", 3), ("MEANS", 2.0), ("LONGEST", 2.0)):
+        monkeypatch.setattr(f"ingest.pace.{name}", value)
+    monkeypatch.setattr("ingest.stalls.LOOK_S", 0.05)
+    monkeypatch.setattr("ingest.stalls.CATCH_UP_S", 0.2)
+    monkeypatch.setattr("ingest.stalls.PATIENCE_S_MIN", 0.5)
+
+
+@pytest.mark.parametrize("channel", ["quotes", "books"])
+async def test_a_stream_that_falls_silent_about_quotes_or_books_is_found_out_and_a_quiet_one_is_not(
+    collected: Running, monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    suspicious(monkeypatch)
+    venue = collected.venue
+    move = venue.move_quote if channel == "quotes" else venue.move_book
+    before = {each: stalls_found(each) for each in ("trades", "quotes", "books")}
+    for _ in range(6):
+        await asyncio.sleep(0.7)
+        await move("BTCUSDT")
+    await asyncio.sleep(5.0)
+    assert {each: stalls_found(each) for each in before} == before, "everything is quiet, nothing is kept back"
+    limit = REGISTRY.get_sample_value("ares_ingest_freshness_limit_seconds", {"channel": channel, "symbol": "BTC/USDT"})
+    assert limit is not None
+    assert 0.5 <= limit < 20.0
+    if channel == "quotes":
+        venue.top = ("99.8", "100.1")
+    else:
+        venue.next_update("BTCUSDT")
+    await eventually(lambda: stalls_found(channel) == before[channel] + 1, 30.0)
+    venue.top = ("99.9", "100.1")
+    silent = (
+        "SELECT count() FROM (SELECT * FROM gaps WHERE venue = %(venue)s AND channel = %(channel)s "
+        "AND symbol = 'BTC/USDT' LATEST ON ts PARTITION BY gap_id) WHERE cause = 'silence' AND status = 'lost'"
+    )
+    async with asyncio.timeout(20):
+        while await collected.number(silent, channel=channel) != 1:
+            await move("BTCUSDT")
+            await asyncio.sleep(0.1)
+    assert {each: stalls_found(each) for each in before} == before | {channel: before[channel] + 1}
+
+
+def stalls_found(channel: str = "trades") -> float:
+    return REGISTRY.get_sample_value("ares_ingest_stalls_total", {"channel": channel, "symbol": "BTC/USDT"}) or 0.0
 
 
 async def test_withheld_frames_show_as_an_id_jump_and_are_fetched(collected: Running) -> None:

@@ -70,6 +70,7 @@ class Script:
     troubles: list[VenueError] = field(default_factory=list)
     asked: list[tuple[int, int]] = field(default_factory=list)
     resynced: list[str] = field(default_factory=list)
+    snapshots: list[tuple[float, float, int]] = field(default_factory=list)
     renewed: list[Channel] = field(default_factory=list)
     venue: str = "sim"
     channels: Sequence[Channel] = SPOT
@@ -124,6 +125,14 @@ class Script:
         if self.troubles:
             raise self.troubles.pop(0)
         return self.past[max(self.past)] if self.past else None
+
+    async def book(self, symbol: str) -> BookUpdate:
+        if not self.snapshots:
+            raise VenueRejected("book", "on the stream")
+        bid, ask, last_id = self.snapshots[0] if len(self.snapshots) == 1 else self.snapshots.pop(0)
+        sides = {"bids": ((bid, 1.0), (bid - 1, 1.0)), "asks": ((ask + 1, 1.0), (ask, 1.0))}
+        ids = {"first_id": last_id, "last_id": last_id, "ts_ns": T0, "received_at_ns": T0}
+        return BookUpdate(venue="sim", symbol=symbol, ts_source="receipt", snapshot=True, **ids, **sides)
 
     async def bars(self, _symbol: str, start_ns: int, end_ns: int) -> Sequence[Bar]:
         if self.troubles:
@@ -383,7 +392,7 @@ async def watching(there: Room, known: int) -> AsyncIterator[StallWatch]:
     """A watch over trades up to this id; its patience ends at once."""
     there.desk.intakes[BTC].start_after(known, T0)
     watch_of = StallWatch(there.desk, there.script, there.history, CLOCK, lambda: 0.01)
-    task = asyncio.create_task(watch_of.run(BTC, there.backoff()))
+    task = asyncio.create_task(watch_of.run("trades", BTC, there.backoff()))
     try:
         yield watch_of
     finally:
@@ -422,3 +431,60 @@ async def test_a_stream_that_is_known_to_be_lost_is_not_asked_about() -> None:
     async with room(Script(past={5: trade(5)}, up=False)) as there, watching(there, 4):
         await asyncio.sleep(0.1)
     assert there.script.renewed == []
+
+
+@asynccontextmanager
+async def watching_quotes(there: Room) -> AsyncIterator[None]:
+    """A watch over quotes of which one came; its patience ends at once."""
+    there.desk.rows_of(there.script, [Frame("quotes", quote(7), T0)])
+    watch_of = StallWatch(there.desk, there.script, there.history, CLOCK, lambda: 0.01)
+    task = asyncio.create_task(watch_of.run("quotes", BTC, there.backoff()))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def given_up(script: Script) -> bool:
+    """Whether the connection of quotes is renewed within a hundred looks."""
+    async with room(script) as there, watching_quotes(there):
+        for _ in range(100):
+            await asyncio.sleep(0.005)
+            if script.renewed:
+                return True
+    return False
+
+
+SEEN = (quote(7).bid, quote(7).ask)
+
+
+async def test_quotes_that_stand_still_while_rests_book_moved_away_are_given_up() -> None:
+    script = Script(snapshots=[(SEEN[0] - 1.0, SEEN[1], 9)])
+    assert await given_up(script)
+    assert set(script.renewed) == {"quotes"}
+
+
+async def test_quotes_of_a_quiet_market_keep_their_connection_though_other_levels_change() -> None:
+    assert not await given_up(Script(snapshots=[(*SEEN, 9), (*SEEN, 10), (*SEEN, 11)]))
+
+
+async def test_one_look_that_differs_gives_nothing_up() -> None:
+    looks = [(SEEN[0] - 1.0, SEEN[1], 9), (SEEN[0], SEEN[1] + 1.0, 10)] * 200
+    assert not await given_up(Script(snapshots=looks))
+
+
+async def test_without_snapshots_or_another_channel_there_is_nothing_to_hold_against_a_silence() -> None:
+    assert not await given_up(Script())
+
+
+async def test_without_snapshots_the_books_channel_bears_witness() -> None:
+    script = Script()
+    async with room(script) as there:
+        bid, ask = SEEN[0] + 1.0, SEEN[1] + 1.0
+        book = Book("sim", BTC, 3, ((bid, 1.0),), ((ask, 1.0),), T0, T0, "venue")
+        there.desk.rows_of(script, [Frame("books", book, T0)])
+        async with watching_quotes(there), asyncio.timeout(5):
+            while not script.renewed:
+                await asyncio.sleep(0.002)
+    assert set(script.renewed) == {"quotes"}
