@@ -10,9 +10,13 @@ import typer
 
 from ares.commands.output import print_rows
 from ares.config import AresConfig, load_config
-from ares.store import Database, Param, Value, load_queries
+from ares.store import Database, Param, Record, Value, load_queries
+from ares.store.pool import as_float, as_int
+from ingest.feed import CHANNELS
+from ingest.pace import Pace
 from ingest.past_commands import backfill, heal
 from ingest.replay.commands import replay
+from ingest.stalls import PATIENCE_S_MIN
 
 app = typer.Typer(no_args_is_help=True, help="What is collected, what is missing, and more of the past.")
 
@@ -37,8 +41,24 @@ async def read_status(config: AresConfig) -> list[Mapping[str, Value]]:
             for record in await database.fetch(QUERIES[name], {"venue": config.ingest.venue}):
                 symbol = str(record["symbol"] or ELSEWHERE)
                 rows.setdefault(symbol, {"symbol": symbol}).update({**record, "symbol": symbol})
+        for channel in CHANNELS:
+            for record in await database.fetch(QUERIES[f"{channel}_pace"], {"venue": config.ingest.venue}):
+                silence = silence_of(record, config.ingest.silence_s_max)
+                rows.setdefault(str(record["symbol"]), {}).update({f"{channel}_{k}": v for k, v in silence.items()})
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     return [{name: row.get(name) for name in columns} for row in rows.values()]
+
+
+def silence_of(record: Record, silence_s_max: float) -> dict[str, Value]:
+    """How old the newest row of a channel is, how old it usually gets, and whether that is still usual."""
+    age_ms, steps = as_int(record["age_ms"]), record["steps"]
+    pace = Pace()
+    if steps is not None and record["usual_ms"] is not None:
+        mean_s, longest_s = (as_float(record[name]) / 1_000 for name in ("usual_ms", "longest_ms"))
+        pace = Pace(mean_s, longest_s, as_int(steps))
+    limit_ms = round(pace.patience_s(PATIENCE_S_MIN, silence_s_max) * 1_000)
+    verdict = "fresh" if age_ms <= limit_ms else "silent"
+    return {"age_ms": age_ms, "usual_ms": round(pace.mean_s * 1_000), "limit_ms": limit_ms, "verdict": verdict}
 
 
 @app.command()

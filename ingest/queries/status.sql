@@ -21,39 +21,41 @@ WHERE venue = %(venue)s AND ts > dateadd('m', -1, now()) GROUP BY symbol;
 SELECT symbol, rate AS funding_rate, datediff('s', now(), funding_at) AS funding_in_s
 FROM funding WHERE venue = %(venue)s AND kind = 'predicted' AND ts > dateadd('d', -1, now()) LATEST ON ts PARTITION BY symbol;
 
--- trades_pace: age of the newest streamed trade, mean and longest interval of the ten minutes before it, by symbol, ms.
-SELECT symbol, datediff('T', max(ts), now()) AS age_ms, avg(step_ms) AS usual_ms, max(step_ms) AS longest_ms, count(step_ms) AS steps
+-- trades_pace: age of the newest streamed trade by symbol; mean and longest interval of the last ten minutes.
+SELECT n.symbol AS symbol, n.age_ms AS age_ms, p.usual_ms AS usual_ms, p.longest_ms AS longest_ms, p.steps AS steps
 FROM (
-  SELECT t.symbol AS symbol, t.ts AS ts,
-    (t.ts::long - lag(t.ts::long) OVER (PARTITION BY t.symbol ORDER BY t.ts)) / 1000000.0 AS step_ms
-  FROM trades t JOIN (
-    SELECT symbol, max(ts) AS newest FROM trades
-    WHERE venue = %(venue)s AND source = 'stream' AND ts > dateadd('d', -1, now()) GROUP BY symbol
-  ) n ON n.symbol = t.symbol
-  WHERE t.venue = %(venue)s AND t.source = 'stream' AND t.ts > dateadd('d', -1, now()) AND t.ts > dateadd('m', -10, n.newest)
-) GROUP BY symbol;
+  SELECT symbol, datediff('T', max(ts), now()) AS age_ms FROM trades
+  WHERE venue = %(venue)s AND source = 'stream' AND ts > dateadd('d', -1, now()) GROUP BY symbol
+) n LEFT JOIN (
+  SELECT symbol, avg(step_ms) AS usual_ms, max(step_ms) AS longest_ms, count(step_ms) AS steps FROM (
+    SELECT symbol, (ts::long - lag(ts::long) OVER (PARTITION BY symbol ORDER BY ts)) / 1000000.0 AS step_ms
+    FROM trades WHERE venue = %(venue)s AND source = 'stream' AND ts > dateadd('m', -10, now())
+  ) GROUP BY symbol
+) p ON p.symbol = n.symbol;
 
 -- quotes_pace: the same of quotes.
-SELECT symbol, datediff('T', max(ts), now()) AS age_ms, avg(step_ms) AS usual_ms, max(step_ms) AS longest_ms, count(step_ms) AS steps
+SELECT n.symbol AS symbol, n.age_ms AS age_ms, p.usual_ms AS usual_ms, p.longest_ms AS longest_ms, p.steps AS steps
 FROM (
-  SELECT t.symbol AS symbol, t.ts AS ts,
-    (t.ts::long - lag(t.ts::long) OVER (PARTITION BY t.symbol ORDER BY t.ts)) / 1000000.0 AS step_ms
-  FROM quotes t JOIN (
-    SELECT symbol, max(ts) AS newest FROM quotes WHERE venue = %(venue)s AND ts > dateadd('d', -1, now()) GROUP BY symbol
-  ) n ON n.symbol = t.symbol
-  WHERE t.venue = %(venue)s AND t.ts > dateadd('d', -1, now()) AND t.ts > dateadd('m', -10, n.newest)
-) GROUP BY symbol;
+  SELECT symbol, datediff('T', max(ts), now()) AS age_ms FROM quotes
+  WHERE venue = %(venue)s AND ts > dateadd('d', -1, now()) GROUP BY symbol
+) n LEFT JOIN (
+  SELECT symbol, avg(step_ms) AS usual_ms, max(step_ms) AS longest_ms, count(step_ms) AS steps FROM (
+    SELECT symbol, (ts::long - lag(ts::long) OVER (PARTITION BY symbol ORDER BY ts)) / 1000000.0 AS step_ms
+    FROM quotes WHERE venue = %(venue)s AND ts > dateadd('m', -10, now())
+  ) GROUP BY symbol
+) p ON p.symbol = n.symbol;
 
 -- books_pace: the same of books, which are written at most every `ingest.book_s_min`.
-SELECT symbol, datediff('T', max(ts), now()) AS age_ms, avg(step_ms) AS usual_ms, max(step_ms) AS longest_ms, count(step_ms) AS steps
+SELECT n.symbol AS symbol, n.age_ms AS age_ms, p.usual_ms AS usual_ms, p.longest_ms AS longest_ms, p.steps AS steps
 FROM (
-  SELECT t.symbol AS symbol, t.ts AS ts,
-    (t.ts::long - lag(t.ts::long) OVER (PARTITION BY t.symbol ORDER BY t.ts)) / 1000000.0 AS step_ms
-  FROM books t JOIN (
-    SELECT symbol, max(ts) AS newest FROM books WHERE venue = %(venue)s AND ts > dateadd('d', -1, now()) GROUP BY symbol
-  ) n ON n.symbol = t.symbol
-  WHERE t.venue = %(venue)s AND t.ts > dateadd('d', -1, now()) AND t.ts > dateadd('m', -10, n.newest)
-) GROUP BY symbol;
+  SELECT symbol, datediff('T', max(ts), now()) AS age_ms FROM books
+  WHERE venue = %(venue)s AND ts > dateadd('d', -1, now()) GROUP BY symbol
+) n LEFT JOIN (
+  SELECT symbol, avg(step_ms) AS usual_ms, max(step_ms) AS longest_ms, count(step_ms) AS steps FROM (
+    SELECT symbol, (ts::long - lag(ts::long) OVER (PARTITION BY symbol ORDER BY ts)) / 1000000.0 AS step_ms
+    FROM books WHERE venue = %(venue)s AND ts > dateadd('m', -10, now())
+  ) GROUP BY symbol
+) p ON p.symbol = n.symbol;
 
 -- watermarks: how far behind now everything is acknowledged, by symbol, and the newest acknowledged id.
 SELECT symbol, datediff('T', watermark, now()) AS watermark_age_ms, last_seq

@@ -79,6 +79,26 @@ async def test_status_shows_rates_lag_gaps_and_refused_frames(
     assert next(row for row in rows if row["symbol"] == "(unknown)")["quarantined_1h"] == 1
 
 
+async def test_status_says_which_channel_is_older_than_it_usually_gets(
+    cli: CliRunner, writer: RowWriter, database: Database, venue: str
+) -> None:
+    now_ns = SystemClock().now_ns()
+    quotes = [now_ns - 100 * NANOS_PER_SECOND + step * NANOS_PER_SECOND // 10 for step in range(300)]
+    books = [now_ns - 29 * NANOS_PER_SECOND + step * NANOS_PER_SECOND for step in range(30)]
+    await writer.write(
+        [Quote(venue, SYMBOL, n, 99.0, 1.0, 101.0, 1.0, ts_ns, ts_ns, "receipt") for n, ts_ns in enumerate(quotes)]
+    )
+    await writer.write(
+        [Book(venue, SYMBOL, n, ((99.0, 1.0),), ((101.0, 1.0),), t, t, "venue") for n, t in enumerate(books)]
+    )
+    await database.wait_applied(["quotes", "books"])
+    [row] = await run_json(cli, "status", "--json")
+    assert (row["quotes_verdict"], row["quotes_usual_ms"], row["quotes_limit_ms"]) == ("silent", 100, 5_000)
+    assert (row["books_verdict"], row["books_usual_ms"], row["books_limit_ms"]) == ("fresh", 1_000, 20_000)
+    assert 70_000 < int(str(row["quotes_age_ms"])) < 100_000
+    assert "trades_verdict" not in row
+
+
 async def test_status_of_nothing_still_lists_every_configured_symbol(cli: CliRunner) -> None:
     assert [row["symbol"] for row in await run_json(cli, "status", "--json")] == [SYMBOL]
 
