@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -17,9 +17,7 @@ from ares.commands.output import console, errors, print_rows
 from ares.config import AresConfig, load_config
 from ares.errors import UnknownSymbol, UsageError
 from ares.telemetry import configure_logging
-
-if TYPE_CHECKING:
-    from ingest.past import Report
+from ingest.past import Report, Window
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Symbols = Annotated[list[str] | None, typer.Option("--symbol", help="Of ingest.symbols; may be repeated. Unset: all.")]
@@ -88,12 +86,11 @@ def fetch_range_shown(
     config: AresConfig, symbols: Sequence[str], bounds: tuple[str, str | None], what: Literal["trades", "bars", "all"]
 ) -> list[dict[str, object]]:
     """Fetch a range with its progress on the terminal; a row for each symbol and kind."""
-    from ingest.fetching import Order, fetch_range  # noqa: PLC0415 - as above
-    from ingest.past import Window  # noqa: PLC0415 - as above
-
     clock = SystemClock()
     to_moment = None if bounds[1] is None else moment_of("--to", bounds[1])
     window = Window.checked(moment_of("--from", bounds[0]), to_moment, clock.now_ns())
+    from ingest.fetching import Order, fetch_range  # noqa: PLC0415 - as above
+
     with shown() as report_of:
         return [{**row} for row in asyncio.run(fetch_range(config, Order(symbols, what, window), clock, report_of))]
 

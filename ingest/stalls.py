@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ares.clock import Clock
 from ares.errors import VenueError, VenueRejected
@@ -15,6 +15,7 @@ from ingest.feed import Channel, Feed
 from ingest.freshness import Suspicion, Top
 from ingest.history import SoundHistory, wait_of
 from ingest.pace import Pace
+from ingest.venues.budget import Pacer
 
 log = get_logger(__name__)
 
@@ -23,6 +24,10 @@ PATIENCE_S_MIN = 5.0
 """However quick a market is: a connection is worth a look at this silence, and not at every pause of the network."""
 CATCH_UP_S = 2.0
 """The stream may come later than the answer: so long it has for what the answer told of."""
+VIEWS_PER_MINUTE_MAX = 30
+"""Of all symbols together: a snapshot of a book weighs more than a trade (Binance: 50 of 6,000 a minute)."""
+RARER_MAX = 16
+"""A silence that was found to be none is asked about again after twice the time, at most so many times the patience."""
 
 
 @dataclass(slots=True)
@@ -31,7 +36,8 @@ class StallWatch:
 
     A venue can drop one subscription and go on with the others, and nothing in the connection shows it. A silence that
     is unusual for the channel of a symbol is a question to the venue: is there something that we were not told of? Only
-    then is the connection given up, which records the gap; a quiet market costs one request per silence.
+    then is the connection given up, which records the gap; a quiet market costs a request per silence, and those for a
+    book become rarer the longer it lasts.
     """
 
     desk: Desk
@@ -39,12 +45,17 @@ class StallWatch:
     history: SoundHistory
     clock: Clock
     patience_s_max: Callable[[], float]
+    views: Pacer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.views = Pacer(VIEWS_PER_MINUTE_MAX, self.clock)
 
     async def run(self, channel: Channel, symbol: str, backoff: Backoff) -> None:
         """Watch until cancelled."""
         pace = Pace()
         last: int | None = None
         heard_s = asked_s = self.clock.monotonic_s()
+        rarer = 1
         while True:
             await self.clock.sleep(LOOK_S)
             position, now_s = self.desk.position(channel, symbol), self.clock.monotonic_s()
@@ -53,12 +64,12 @@ class StallWatch:
                 heard_s = asked_s = now_s
                 continue
             if position != last:
-                last, heard_s = position, now_s
+                last, heard_s, rarer = position, now_s, 1
                 pace.saw(now_s)
             patience_s = pace.patience_s(PATIENCE_S_MIN, self.patience_s_max())
             metrics.INGEST_FRESHNESS.labels(channel, symbol).set(now_s - heard_s)
             metrics.INGEST_FRESHNESS_LIMIT.labels(channel, symbol).set(patience_s)
-            if now_s - max(heard_s, asked_s) < patience_s:
+            if now_s - max(heard_s, asked_s) < patience_s * rarer:
                 continue
             try:
                 await self._ask(channel, symbol, now_s - heard_s)
@@ -68,6 +79,7 @@ class StallWatch:
             else:
                 backoff.reset()
                 asked_s = self.clock.monotonic_s()
+                rarer = 1 if channel == "trades" else min(RARER_MAX, rarer * 2)
 
     async def _ask(self, channel: Channel, symbol: str, silent_s: float) -> None:
         """Give the connection up if the venue has something that the stream does not bring."""
@@ -88,14 +100,17 @@ class StallWatch:
 
     async def _keeps_a_change(self, channel: Channel, symbol: str) -> bool:
         suspicion = Suspicion()
-        while suspicion.grows(self.desk.top(channel, symbol), await self._view(channel, symbol)):
-            if suspicion.is_certain:
-                return True
-            await self.clock.sleep(CATCH_UP_S)
-        return False
+        while not suspicion.is_certain:
+            if suspicion.looks:
+                await self.clock.sleep(CATCH_UP_S)
+            theirs = await self._view(channel, symbol)
+            if not suspicion.grows(self.desk.top(channel, symbol), theirs):
+                return False
+        return True
 
     async def _view(self, channel: Channel, symbol: str) -> Top | None:
         """The book as REST has it; where the venue has no snapshots, as our other channel has it."""
+        await self.views.turn()
         try:
             snapshot = await self.history.book(symbol)
         except VenueRejected:

@@ -376,7 +376,7 @@ async def test_a_stream_that_falls_silent_about_quotes_or_books_is_found_out_and
         venue.top = ("99.8", "100.1")
     else:
         venue.next_update("BTCUSDT")
-    await eventually(lambda: stalls_found(channel) == before[channel] + 1, 30.0)
+    await eventually(lambda: stalls_found(channel) == before[channel] + 1, 60.0)
     venue.top = ("99.9", "100.1")
     silent = (
         "SELECT count() FROM (SELECT * FROM gaps WHERE venue = %(venue)s AND channel = %(channel)s "

@@ -187,6 +187,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.stalls.LOOK_S", 0.002)
     monkeypatch.setattr("ingest.stalls.CATCH_UP_S", 0.01)
     monkeypatch.setattr("ingest.stalls.PATIENCE_S_MIN", 0.01)
+    monkeypatch.setattr("ingest.stalls.VIEWS_PER_MINUTE_MAX", 60_000)
 
 
 LOST = VenueUnavailable("lost")
@@ -488,3 +489,10 @@ async def test_without_snapshots_the_books_channel_bears_witness() -> None:
             while not script.renewed:
                 await asyncio.sleep(0.002)
     assert set(script.renewed) == {"quotes"}
+
+
+async def test_a_long_silence_is_asked_about_ever_more_rarely() -> None:
+    script = Script(snapshots=[(*SEEN, n) for n in range(1_000)])
+    assert not await given_up(script)
+    asked = 1_000 - len(script.snapshots)
+    assert 1 <= asked <= 8
