@@ -14,7 +14,8 @@ from pydantic_core import PydanticUndefined
 
 import ares.errors
 from ares.config.changes import is_reloadable
-from ares.config.settings import AresConfig, TakenUpWhileRunning
+from ares.config.section import TakenUpWhileRunning
+from ares.config.settings import AresConfig
 from ares.events import EventRegistry
 from ares.store.migrate import Statement, ordered, table_statements, view_statements
 from ares.testing.events import record

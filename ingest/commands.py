@@ -12,7 +12,7 @@ from ares.commands.output import print_rows
 from ares.config import AresConfig, load_config
 from ares.store import Database, Param, Record, Value, load_queries
 from ares.store.pool import as_float, as_int
-from ingest.feed import CHANNELS
+from ingest.feed import SPOT
 from ingest.pace import Pace
 from ingest.past_commands import backfill, heal
 from ingest.replay.commands import replay
@@ -41,7 +41,7 @@ async def read_status(config: AresConfig) -> list[Mapping[str, Value]]:
             for record in await database.fetch(QUERIES[name], {"venue": config.ingest.venue}):
                 symbol = str(record["symbol"] or ELSEWHERE)
                 rows.setdefault(symbol, {"symbol": symbol}).update({**record, "symbol": symbol})
-        for channel in CHANNELS:
+        for channel in SPOT:
             for record in await database.fetch(QUERIES[f"{channel}_pace"], {"venue": config.ingest.venue}):
                 silence = silence_of(record, config.ingest.silence_s_max)
                 rows.setdefault(str(record["symbol"]), {}).update({f"{channel}_{k}": v for k, v in silence.items()})

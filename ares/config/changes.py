@@ -11,7 +11,8 @@ import orjson
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from ares.config.settings import AresConfig, Section, TakenUpWhileRunning
+from ares.config.section import Section, TakenUpWhileRunning
+from ares.config.settings import AresConfig
 from ares.redaction import HIDDEN
 
 ABSENT = "(absent)"

@@ -12,7 +12,8 @@ import tomli_w
 
 from ares.config.changes import differences, leaves_that_differ, shown
 from ares.config.load import OVERRIDES, SECRET_WORDS, ConfigSource, Tree, environment_tree, read_toml
-from ares.config.settings import AresConfig, Section
+from ares.config.section import Section
+from ares.config.settings import AresConfig
 from ares.errors import ConfigError, StateDirUnusable
 
 SECRET_URLS = ("control.url",)

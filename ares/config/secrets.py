@@ -17,7 +17,8 @@ from typing import Protocol, TypeVar
 
 from pydantic import SecretStr
 
-from ares.config.settings import AresConfig, SecretsConfig, Section
+from ares.config.section import Section
+from ares.config.settings import AresConfig, SecretsConfig
 from ares.errors import ConfigError, SecretUnavailable
 from ares.redaction import redact
 
