@@ -16,7 +16,7 @@ from ares.clock import NANOS_PER_SECOND
 from ares.model.market import Funding
 
 RATE_AGE_S_MAX = 300.0
-"""A rate that nothing confirmed for so long is not believed, though prices go on: its stream is silent."""
+"""A rate that nothing told for so long is not believed, though prices go on: its stream is silent."""
 
 
 class FundingUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -48,6 +48,7 @@ class Standing:
     received_at_ns: int = 0
     venue: str = ""
     confirmed_at_ns: int = 0
+    """When the rate was told last; of one that never was, since when it is waited for."""
     written: Funding | None = None
 
     def take(self, update: FundingUpdate) -> None:
@@ -81,12 +82,11 @@ class FundingRoom:
 
     def take(self, update: FundingUpdate) -> Literal["silence"] | None:
         """Take a message in; "silence" if the rate's own stream has brought nothing for too long."""
-        standing = self.standings.setdefault(update.symbol, Standing())
+        standing = self.standings.setdefault(update.symbol, Standing(confirmed_at_ns=update.received_at_ns))
         standing.take(update)
-        unconfirmed_ns = update.received_at_ns - standing.confirmed_at_ns
-        if standing.rate is None or unconfirmed_ns <= RATE_AGE_S_MAX * NANOS_PER_SECOND:
+        if update.received_at_ns - standing.confirmed_at_ns <= RATE_AGE_S_MAX * NANOS_PER_SECOND:
             return None
-        self.standings[update.symbol] = Standing()
+        del self.standings[update.symbol]
         return "silence"
 
     def whole(self, symbol: str) -> Funding | None:

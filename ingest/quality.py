@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND, Clock, floor_ns, to_datetime
 from ares.config.settings import QualityConfig
@@ -12,6 +12,7 @@ from ares.model.row import Row, UtcNs
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_float, as_int, as_str
 from ares.telemetry import get_logger, metrics
+from ingest.feed import PERPETUALS, SPOT, Channel
 from ingest.grading import CHECKS, GRADES, Check, Grade, checks_of, grade_of
 from ingest.sink import Sink
 
@@ -44,6 +45,8 @@ class Inspector:
 
     database: Database
     venue: str
+    channels: Sequence[Channel] = field(default=SPOT, kw_only=True)
+    """What the venue streams; of others nothing is expected."""
     symbols: Sequence[str]
     settings: QualityConfig
     clock: Clock
@@ -79,8 +82,11 @@ class Inspector:
     ) -> list[Result]:
         where = await self._where(symbol, now_ns, from_ns)
         results: list[Result] = []
+        unexpected = set(PERPETUALS).difference(self.channels)
         for name in names:
             for record in await self.database.fetch(QUERIES[name], where):
+                if record["channel"] in unexpected:
+                    continue
                 result = result_of(name, symbol, record, checks[name])
                 results += [] if result is None else [result]
         return results

@@ -271,6 +271,7 @@ class Ingest:
         settings = self._config.ingest
         quality = self._config.quality
         self._inspector = Inspector(self._database, settings.venue, settings.symbols, quality, self._clock, self._dense)
+        self._inspector.channels = self._feed.channels
         await self._inspector.run(self._past)
 
     async def _account_for_imports(self, symbol: str) -> None:

@@ -13,19 +13,21 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns
-from ares.config.settings import DatabaseConfig, QualityConfig
+from ares.config.settings import AresConfig, DatabaseConfig, QualityConfig
 from ares.errors import OperatingError, UsageError
-from ares.model.market import Bar, Book, Instrument, Quote, Trade
+from ares.model.market import Bar, Book, Funding, Instrument, Quote, Trade
 from ares.model.row import Row, Storable, UtcNs
 from ares.store import Database, RowWriter
 from ingest.data_commands import app
-from ingest.feed import Rejected
+from ingest.feed import PERPETUALS, Rejected
 from ingest.gaps import Gap, Where
 from ingest.grading import CHECKS
 from ingest.quality import Inspector
+from ingest.quality_command import run_checks
 
 SYMBOL = "BTC/USDT"
 TABLES = ("trades", "quotes", "books", "gaps", "quarantine", "instruments", "venue_bars_1m", "ingest_watermarks")
+PERPETUAL = "BTC/USDT:USDT"
 Grades = dict[str, str]
 
 
@@ -153,6 +155,65 @@ async def test_a_venue_of_which_nothing_is_stored_is_stale_and_nothing_else_is_j
     database: Database, venue: str
 ) -> None:
     assert {name for name, grade in (await grades(database, venue)).items() if grade != "ok"} == {"stale"}
+
+
+def predictions(venue: str, ages_minutes: Sequence[int]) -> list[Storable]:
+    """What the venue said of the next payment so many minutes ago, and a payment that says nothing of the stream."""
+    now_ns = SystemClock().now_ns()
+    paid = Funding(venue, PERPETUAL, "settled", 0.0001, None, None, now_ns, now_ns, now_ns)
+    moments = [now_ns - minutes * MINUTE_NS for minutes in ages_minutes]
+    said = [Funding(venue, PERPETUAL, "predicted", 0.0001, 100.0, 100.0, now_ns, ns, ns) for ns in moments]
+    return [paid, *said]
+
+
+def outage(venue: str, age_minutes: int) -> Row:
+    began_ns = SystemClock().now_ns() - age_minutes * MINUTE_NS
+    return Gap.opened(Where(venue, PERPETUAL, "funding"), "disconnect", began_ns, began_ns).to_row(began_ns)
+
+
+async def funding_grades(database: Database, venue: str) -> Grades:
+    """Of the channel of a venue with perpetuals, by check."""
+    inspector = Inspector(database, venue, (PERPETUAL,), QualityConfig(), SystemClock(), channels=PERPETUALS)
+    symbols = [row.symbols for row in await inspector.inspect()]
+    return {each["check_name"]: each["grade"] for each in symbols if each["channel"] == "funding"}
+
+
+@pytest.mark.parametrize(
+    ("ages_minutes", "grade"), [(range(60), "ok"), (range(35, 95), "warn"), (range(130, 190), "fail"), ((), "fail")]
+)
+async def test_funding_is_stale_by_its_own_pace_and_payments_do_not_hide_it(
+    database: Database, writer: RowWriter, venue: str, ages_minutes: Sequence[int], grade: str
+) -> None:
+    await writer.write(predictions(venue, ages_minutes))
+    await database.wait_applied(("funding",))
+    assert (await funding_grades(database, venue))["stale"] == grade
+
+
+async def test_an_outage_of_funding_that_lasts_is_graded(database: Database, writer: RowWriter, venue: str) -> None:
+    assert (await funding_grades(database, venue))["gaps_open"] == "ok"
+    await writer.write([outage(venue, 20)])
+    await database.wait_applied(("gaps",))
+    assert (await funding_grades(database, venue))["gaps_open"] == "fail"
+
+
+async def test_a_spot_venue_is_asked_for_no_funding(database: Database, venue: str) -> None:
+    rows = await Inspector(database, venue, (SYMBOL,), QualityConfig(), SystemClock()).inspect()
+    assert "funding" not in {row.symbols["channel"] for row in rows}
+
+
+@pytest.mark.parametrize(("protocol", "expected"), [("binance", False), ("binanceusdm", True), ("okxswap", True)])
+async def test_checks_by_hand_expect_funding_where_the_venue_has_it(
+    database: Database, questdb_config: DatabaseConfig, venue: str, protocol: str, expected: bool
+) -> None:
+    settings = {
+        "database": questdb_config,
+        "ingest": {"venue": venue, "symbols": (PERPETUAL,)},
+        "venues": {venue: {"protocol": protocol}},
+    }
+    await run_checks(AresConfig.model_validate(settings), database, SystemClock())
+    shown = "SELECT DISTINCT channel FROM quality_checks WHERE venue = %(venue)s AND check_name = 'stale'"
+    channels = {record["channel"] for record in await database.fetch(shown, {"venue": venue})}
+    assert ("funding" in channels) is expected
 
 
 @pytest.fixture

@@ -121,7 +121,8 @@ FROM (SELECT count() AS judged FROM numbered) n
 CROSS JOIN (SELECT sum(last_seq - first_seq + 1) AS missing FROM unknown WHERE touched = 0) u;
 
 -- stale: age of a channel's newest row in its typical intervals (never shorter than a second); no row: NULL and 0 judged.
--- A trade may be rare, so its rate is that of a day; quotes and books change all the time.
+-- A trade may be rare, so its rate is that of a day; quotes and books change all the time. A funding rate is written when it
+-- changes and about once a minute while it does not, so a minute is its shortest interval.
 SELECT 'trades' AS channel, (%(now_ns)s - max(ts)::long) / greatest(1e9, (%(now_ns)s - min(ts)::long) / count()::double) AS observed,
   count() AS judged FROM trades WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(day_from)s
 UNION ALL
@@ -129,11 +130,18 @@ SELECT 'quotes', (%(now_ns)s - max(ts)::long) / greatest(1e9, (%(now_ns)s - min(
 FROM quotes WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s
 UNION ALL
 SELECT 'books', (%(now_ns)s - max(ts)::long) / greatest(1e9, (%(now_ns)s - min(ts)::long) / count()::double), count()
-FROM books WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s;
+FROM books WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s
+UNION ALL
+SELECT 'funding', (%(now_ns)s - max(ts)::long) / greatest(60e9, (max(ts)::long - min(ts)::long) / greatest(1.0, count()::double - 1)), count()
+FROM funding WHERE venue = %(venue)s AND symbol = %(symbol)s AND kind = 'predicted' AND ts >= %(day_from)s;
 
--- gaps_open: seconds since the oldest open gap of trades began; 0 if none is open.
+-- gaps_open: seconds since the oldest open gap of trades, or of funding rates, began; 0 if none is open.
 SELECT 'trades' AS channel, coalesce((%(now_ns)s - min(started_at)::long) / 1000000000.0, 0.0) AS observed, count() AS judged FROM (
   SELECT * FROM gaps WHERE venue = %(venue)s AND symbol = %(symbol)s AND channel = 'trades' LATEST ON ts PARTITION BY gap_id
+) WHERE status = 'open'
+UNION ALL
+SELECT 'funding', coalesce((%(now_ns)s - min(started_at)::long) / 1000000000.0, 0.0), count() FROM (
+  SELECT * FROM gaps WHERE venue = %(venue)s AND symbol = %(symbol)s AND channel = 'funding' LATEST ON ts PARTITION BY gap_id
 ) WHERE status = 'open';
 
 -- gaps_lost: trades that were given up in the span: the venue no longer has them. Where ids do not say how many: one a gap.

@@ -152,6 +152,23 @@ def test_a_rates_stream_that_falls_silent_beside_prices_is_an_outage_and_the_lin
     assert talk.feed.renewed == ["funding"]
 
 
+def test_a_rate_that_is_never_told_beside_prices_renews_the_line_again_and_again() -> None:
+    talk = Talk()
+    assert talk.hear(*[mark(second) for second in range(round(RATE_AGE_S_MAX))]) == []
+    assert talk.feed.renewed == []
+    assert talk.hear(*[mark(second) for second in range(300, 900)]) == [], "an outage of what never came has no start"
+    assert talk.feed.renewed == ["funding", "funding"]
+
+
+def test_a_rate_that_stays_away_after_an_outage_renews_the_line_and_the_gap_stays_one() -> None:
+    talk = Talk(SteppedClock(T0 + 400 * NANOS_PER_SECOND))
+    talk.hear(told(0))
+    talk.desk.interrupted("funding", "disconnect")
+    assert talk.hear(*[mark(second) for second in range(1, 400)]) == []
+    assert talk.feed.renewed == ["funding"]
+    assert kinds(talk.hear(told(400))) == ["funding", "gaps lost"]
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
