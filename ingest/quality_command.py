@@ -15,6 +15,7 @@ from ares.store import Database, RowWriter
 from ares.store.pool import Record
 from ingest.intakes import has_dense_ids
 from ingest.quality import REPORT, Inspector
+from ingest.venues.rest import channels_of
 
 HOURS_MAX = 24 * 365
 
@@ -47,14 +48,14 @@ async def graded(config: AresConfig, hours: float, clock: Clock, *, run: bool) -
 
 async def run_checks(config: AresConfig, database: Database, clock: Clock) -> None:
     """Run every check once and store what it observed."""
-    from ingest.venues.registry import channels_at  # noqa: PLC0415 - imports ccxt, which takes seconds
+    from ingest.venues.registry import LANGUAGES  # noqa: PLC0415 - imports ccxt, which takes seconds
 
     settings = config.ingest
     inspector = Inspector(database, settings.venue, settings.symbols, config.quality, clock)
     venue = config.venues.get(settings.venue)
     inspector.dense_ids = venue is None or has_dense_ids(venue)
     if settings.venue in config.venues:
-        inspector.channels = channels_at(config.venues[settings.venue])
+        inspector.channels = channels_of(LANGUAGES[config.venues[settings.venue].protocol].words)
     rows = await inspector.inspect()
     writer = RowWriter(config.database)
     try:

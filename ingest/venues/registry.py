@@ -10,7 +10,7 @@ from ares.config.settings import IngestConfig, VenueConfig
 from ares.errors import ConfigError
 from ares.model.market import Instrument
 from ingest.capture.tap import NO_TAP, Tap
-from ingest.feed import Channel, Feed
+from ingest.feed import Feed
 from ingest.venues.binance.ccxt_feed import BinanceFeed
 from ingest.venues.binance.dialect import BinanceDialect
 from ingest.venues.binance.rest import BinanceWords
@@ -57,11 +57,6 @@ LANGUAGES: Mapping[str, Language] = {
 """By `venues.<name>.protocol`."""
 
 
-def channels_at(config: VenueConfig) -> Sequence[Channel]:
-    """What a venue of this protocol streams."""
-    return channels_of(LANGUAGES[config.protocol].words)
-
-
 def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Clock, tap: Tap = NO_TAP) -> Feed:
     """The live side of a venue, unconnected; `tap` is told what its lines say."""
     if config.feed == "ccxt":
@@ -70,7 +65,8 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
             raise ConfigError(f"venues.{venue}.feed", "ccxt", f"only for binance, not for {config.protocol}", way_out)
         return BinanceFeed(venue, config, ingest, clock)
     language = LANGUAGES[config.protocol]
-    channels = channels_at(config)
+
+    channels = channels_of(language.words)
 
     async def markets(symbols: Sequence[str]) -> Sequence[Instrument]:
         listed = await load_markets(create_client(language.words, config))

@@ -8,6 +8,7 @@ import pytest
 
 from ares.clock import NANOS_PER_SECOND, SystemClock, floor_ns
 from ares.config.settings import DatabaseConfig
+from ares.model.market import Funding
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
 
@@ -65,3 +66,21 @@ async def test_what_did_we_know_shows_what_was_corrected_since(
     await database.wait_applied(["feature_values"])
     (row,) = [row for row in await database.fetch(query("what-did-we-know")) if row["symbol"] == venue]
     assert (row["known_then"], row["known_now"], row["corrections"]) == (1.0, 2.0, 1)
+
+
+async def test_what_does_holding_cost_adds_up_payments_and_no_predictions(
+    database: Database, writer: RowWriter, venue: str
+) -> None:
+    now_ns = SystemClock().now_ns()
+    moments = [now_ns - hours * 3_600 * NANOS_PER_SECOND for hours in (8, 16, 24, 24 * 40)]
+    paid = [
+        Funding(venue, venue, "settled", rate, None, None, ns, ns, ns)
+        for rate, ns in zip((0.0001, -0.0003, 0.0004, 0.1), moments, strict=True)
+    ]
+    said = Funding(venue, venue, "predicted", 0.2, None, None, now_ns, now_ns, now_ns)
+    await writer.write([*paid, said])
+    await database.wait_applied(["funding"])
+    (row,) = [row for row in await database.fetch(query("what-does-holding-cost")) if row["symbol"] == venue]
+    assert row["payments"] == 3
+    assert row["paid_percent"] == pytest.approx(0.02)
+    assert (row["lowest_percent"], row["highest_percent"]) == (pytest.approx(-0.03), pytest.approx(0.04))
