@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from ares.clock import HOUR_NS, NANOS_PER_MILLI, SystemClock
-from ares.config.settings import DatabaseConfig, IngestConfig, VenueConfig
+from ares.config.settings import DatabaseConfig, IngestConfig, QualityConfig, VenueConfig
 from ares.errors import UnknownSymbol, VenueRejected, VenueUnavailable
 from ares.model.market import Funding
 from ares.store import Database
@@ -119,12 +119,19 @@ def delivery() -> dict[str, object]:
 
 
 def collecting(
-    there: Futures, config: DatabaseConfig, database: Database, venue: str, place: tuple[int, Path]
+    there: Futures,
+    config: DatabaseConfig,
+    database: Database,
+    venue: str,
+    place: tuple[int, Path],
+    *,
+    quality: QualityConfig | None = None,
 ) -> AbstractAsyncContextManager[Running]:
     port, path = place
     context = context_of(config, venue, port, path, symbols=SYMBOLS, funding_s_min=0.05)
     address = {"rest_url": f"http://127.0.0.1:{port}", "ws_url": f"ws://127.0.0.1:{port}", "protocol": "binanceusdm"}
-    ares = context.config.model_copy(update={"venues": {venue: VenueConfig.model_validate(address)}})
+    changes = {"venues": {venue: VenueConfig.model_validate(address)}, "quality": quality or QualityConfig()}
+    ares = context.config.model_copy(update=changes)
     return running(replace(context, config=ares), there, database)
 
 
@@ -233,6 +240,24 @@ async def test_what_is_missed_while_away_is_a_gap_and_payments_are_not_written_t
                 assert await run.number(received) == stamps
                 await run.until(GAPS, 2 * start, channel="funding", status="lost")
             there.streams.clear()
+
+
+async def test_the_service_grades_funding_as_it_grades_its_other_channels(
+    questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there, often = Futures(), QualityConfig(every_s=0.5)
+    graded = (
+        "SELECT count_distinct(symbol) FROM quality_checks "
+        "WHERE venue = %(venue)s AND channel = 'funding' AND check_name = %(check)s AND grade = 'ok'"
+    )
+    async with (
+        serving(there, port),
+        collecting(there, questdb_config, database, venue, (port, tmp_path), quality=often) as run,
+    ):
+        await there.subscribed(8)
+        await there.move_all()
+        await run.until(graded, 2, check="stale")
+        await run.until(graded, 2, check="gaps_open")
 
 
 async def test_status_shows_the_rate_that_comes(collected: Running) -> None:

@@ -215,7 +215,7 @@ def test_books_of_four_perpetuals_splice_with_their_snapshots_of_rest() -> None:
     waiting = list(changes())
     assert len(waiting) == 1_016
     order = [*waiting[:200], *updates(), *waiting[200:]]
-    assert compared(recorded_aggregates(), iter(order)) > 600
+    assert compared(recorded_aggregates(), iter(order)) == 816
 
 
 @needs_recordings
