@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
+from ares.config.replicas import PRIMARY
 from ares.config.secrets import SecretReader, SecretResolver
 from ares.config.settings import DEFAULT_PASSWORD, AresConfig
 from ares.errors import ConfigError
@@ -85,6 +86,7 @@ class ConfigSource:
         config = self.secrets.resolved(config)
         refuse_default_passwords(config)
         refuse_plain_text(config)
+        refuse_half_a_transport(config)
         return _placed(config)
 
     def overrides(self) -> Path:
@@ -142,12 +144,26 @@ def refuse_default_passwords(config: AresConfig) -> None:
             raise ConfigError(f"database.{name}", HIDDEN, "the default password is for dev only", way_out)
 
 
+def refuse_half_a_transport(config: AresConfig) -> None:
+    """Ticks over Kafka need brokers, and a database that they lead to. Raises `ConfigError`."""
+    ingest, servers = config.ingest, config.kafka.servers
+    if ingest.transport == "kafka" and servers is None:
+        raise ConfigError("kafka.servers", servers, "ingest.transport is 'kafka'", f"Set {PREFIX}KAFKA__SERVERS")
+    known = [PRIMARY, *(replica.name for replica in config.database.replicas)]
+    if ingest.sink_database not in known:
+        way_out = f"Known: {', '.join(known)}. Others are declared in database.replicas"
+        raise ConfigError("ingest.sink_database", ingest.sink_database, "no such database", way_out)
+
+
 def refuse_plain_text(config: AresConfig) -> None:
     """Passwords and orders do not cross a network in the clear. Raises `ConfigError` outside dev."""
     if config.environment.profile == "dev":
         return
-    host = config.database.host
-    if config.database.mode == "remote" and config.database.tls == "off" and not _is_here(host):
+    database = config.database
+    hosts = [database.host] if database.mode == "remote" else []
+    for host in [*hosts, *(replica.host for replica in database.replicas)]:
+        if database.tls != "off" or _is_here(host):
+            continue
         way_out = "Set database.tls = 'verified' and a TLS proxy beside QuestDB, or 'mesh' where a mesh encrypts"
         raise ConfigError(
             "database.tls", "off", f"{host} is another machine and would be reached in the clear", way_out

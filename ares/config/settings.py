@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from ares.config.replicas import ReplicaConfig, require_distinct
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share, require_order
 
 DEFAULT_PASSWORD = "quest"  # noqa: S105 - QuestDB's own, refused outside dev
@@ -62,9 +63,12 @@ class DatabaseConfig(Section):
     retention_trades_days: Annotated[int, Field(ge=0)] = Field(
         0, description="trades that arrive when they are older go to trades_archive; 0: trades keeps all"
     )
+    replicas: tuple[ReplicaConfig, ...] = Field((), description="market data to read from instead of this one")
+    replica_lag_s_max: Seconds = Field(5.0, description="a replica that is further behind is not read")
 
     @model_validator(mode="after")
     def _in_the_clear_only_at_home(self) -> Self:
+        require_distinct(self.replicas)
         if self.mode == "embedded" and self.tls != "off":
             raise ValueError(f"tls = {self.tls!r} is for mode 'remote': an embedded QuestDB is reached over loopback")
         return self
@@ -98,11 +102,14 @@ class ControlConfig(Section):
 
 
 class KafkaConfig(Section):
-    """Carries events to subscribers on other machines, in order. Unset: they read the control store."""
+    """Carries events to subscribers on other machines, in order (unset: they read the control store), and ticks."""
 
     servers: str | None = Field(None, description="host:port, and more after commas")
     events_topic: str = "ares.events"
-    replicas: Count = Field(1, description="of the topic, if it is ours to create; 3 in production")
+    ticks_topic: str = Field("ares.ticks", description="of ingest.transport = 'kafka'")
+    ticks_partitions: Count = Field(12, description="of the topic, if it is ours to create; a symbol stays in one")
+    ticks_retention_hours: Seconds = Field(72.0, description="so long a database may be away and miss nothing")
+    replicas: Count = Field(1, description="of a topic, if it is ours to create; 3 in production")
     security: Literal["plaintext", "ssl", "sasl_ssl", "mesh"] = Field(
         "plaintext", description="mesh: plain here, for a mesh encrypts"
     )
@@ -145,6 +152,11 @@ class IngestConfig(Section):
 
     venue: str = "sim"
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT")
+    transport: Literal["direct", "kafka"] = Field(
+        "direct", description="kafka: to the topic of ticks, from where the service ingest-sink writes them"
+    )
+    sink_database: str = Field("primary", description="which database ingest-sink writes to; else a replica's name")
+    sink_group: str | None = Field(None, description="its consumer group; unset: as the database is called")
     book_levels: Count = 20
     book_s_min: Reloadable[Seconds] = Field(0.25, description="a book of one symbol is written at most this often")
     queue_rows_max: Count = 200_000

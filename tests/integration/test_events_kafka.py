@@ -24,9 +24,10 @@ from ares.control.mirror import Mirror
 from ares.errors import ConfigError, EventUnreadable, StreamUnavailable
 from ares.events import Event, EventRegistry, EventType
 from ares.events.bus import EventBus, EventFilter, Route, Subscription
-from ares.events.kafka import KafkaFeed, KafkaSource, KafkaWriter, connection, event_of, message
+from ares.events.kafka import KafkaFeed, KafkaSource, KafkaWriter, event_of, message
 from ares.events.mirror import event_row
 from ares.events.types import Origin
+from ares.kafka.connection import connection
 from ares.model.row import Row
 from ares.resilience import Backoff
 from ares.service import ServiceContext
