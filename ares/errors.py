@@ -19,6 +19,7 @@
         │   ├── SequenceConflict   the stream moved on since it was read
         │   └── LeaseLost          somebody else holds the lease, or it ran out
         ├── EventUnreadable        no installed package knows this event
+        ├── StreamUnreadable       ticks on Kafka are in a format of a later release
         ├── LogBroken              the event log has a hole, or a table says something else
         ├── MalformedFrame         the venue sent something that is not what it documents
         └── VenueError
@@ -193,6 +194,15 @@ class EventUnreadable(OperatingError):
     """An event of the log is of a type, a version or a shape that no installed package knows."""
 
     code = "event_unreadable"
+
+
+class StreamUnreadable(OperatingError):
+    """Ticks on Kafka are in a format that only a later release can read."""
+
+    code = "stream_unreadable"
+
+    def __init__(self, what: str, found: str) -> None:
+        super().__init__(f"format = {found}: {what} is of a later release. Upgrade the sink workers before collectors")
 
 
 class LogBroken(OperatingError):

@@ -8,7 +8,7 @@ from ares.clock import HOUR_NS, NANOS_PER_MILLI, SystemClock
 from ares.config import AresConfig
 from ares.errors import VenueUnavailable
 from ares.resilience import Backoff
-from ares.store import Database, RowWriter, Value
+from ares.store import Database, Value
 from ingest.archive import archived, kept_from_ns
 from ingest.backfill import BarKeeper, Report, TradeBackfill
 from ingest.contracts import InBase, sizes_of
@@ -18,6 +18,7 @@ from ingest.intakes import has_dense_ids
 from ingest.recovery import Recovery
 from ingest.service import lane_of, limits_of, venue_config
 from ingest.sink import Sink, running
+from ingest.transport import ARRIVAL_S_MAX, arrived, writer_of
 from ingest.validation import Validator
 from ingest.venues.registry import create_feed, create_history
 
@@ -63,12 +64,13 @@ async def fetch_past(config: AresConfig, symbol: str, hours: float, report: Repo
     dense_ids = has_dense_ids(venue_config(config))
     desk = Desk(settings.venue, (symbol,), limits, clock, dense_ids=dense_ids)
     backoff = Backoff(settings.backoff_s_min, settings.backoff_s_max, random.Random())  # noqa: S311 - jitter
-    writer = RowWriter(config.database)
+    writer = writer_of(config)
     past = Sink(lane_of("past", settings), writer, clock, backoff)
     retention_days = config.database.retention_trades_days
     past.route = lambda rows: archived(rows, kept_from_ns(clock.now_ns(), retention_days))
     try:
         async with await Database.connect(config.database) as database:
+            await arrived(config, clock, ARRIVAL_S_MAX)
             recovery = Recovery(database, settings.venue, clock, retention_days, dense_ids)
             await recovery.settle()
             known = await recovery.known(symbol)

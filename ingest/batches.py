@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from ares.clock import MINUTE_NS
 from ares.model.market import Entry, Trade, TradeRun, size
-from ares.model.row import Storable
+from ares.model.row import Storable, UtcNs
 from ingest.feed import clean
 
 BEFORE_MARKET, MARKET, AFTER_MARKET, PUBLICATION = range(4)
@@ -69,6 +69,12 @@ def oldest_streamed_ns(batch: Sequence[Entry]) -> int | None:
     """Event time of the first trade that came by the stream, None if there is none."""
     streamed = [entry for entry in batch if isinstance(entry, Trade | TradeRun) and entry.source == "stream"]
     return min([entry.ts_ns for entry in streamed], default=None)
+
+
+def receipt_of(row: Storable, now_ns: int) -> int:
+    """When a row came to us, `now_ns` if it does not say: so the same row is refused at the same time each time."""
+    received_at = row.columns.get("received_at")
+    return int(received_at) if isinstance(received_at, UtcNs) else now_ns
 
 
 def row_text(row: Storable) -> str:

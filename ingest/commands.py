@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
 
+from ares.clock import SystemClock
 from ares.commands.output import print_rows
-from ares.config import AresConfig, load_config
-from ares.store import Database, Param, Record, Value, load_queries
+from ares.config import AresConfig, ConfigSource, load_config
+from ares.service import ServiceContext
+from ares.service.registry import service
+from ares.service.runner import RunOptions, run_service
+from ares.store import Param, Record, Value, load_queries
 from ares.store.pool import as_float, as_int
+from ares.store.replicas import Feeds, MarketReads
+from ares.telemetry import configure_logging
 from ingest.feed import SPOT
 from ingest.pace import Pace
 from ingest.past_commands import backfill, heal
@@ -25,6 +34,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 QUERIES = load_queries("ingest", "queries/status.sql")
 PER_SYMBOL = ("trades", "latency", "quotes", "books", "funding", "watermarks", "gap_counts", "quarantined")
 ELSEWHERE = "(unknown)"
+SINK = "ingest-sink"
 
 
 @app.command()
@@ -36,7 +46,7 @@ def status(json: Json = False) -> None:
 async def read_status(config: AresConfig) -> list[Mapping[str, Value]]:
     """One row per configured symbol, and one for frames whose symbol is not known."""
     rows: dict[str, dict[str, Value]] = {symbol: {"symbol": symbol} for symbol in config.ingest.symbols}
-    async with await Database.connect(config.database, readonly=True) as database:
+    async with market_of(config) as database:
         for name in PER_SYMBOL:
             for record in await database.fetch(QUERIES[name], {"venue": config.ingest.venue}):
                 symbol = str(record["symbol"] or ELSEWHERE)
@@ -61,6 +71,11 @@ def silence_of(record: Record, silence_s_max: float) -> dict[str, Value]:
     return {"age_ms": age_ms, "usual_ms": round(pace.mean_s * 1_000), "limit_ms": limit_ms, "verdict": verdict}
 
 
+def market_of(config: AresConfig) -> MarketReads:
+    """Reads of the market data of the symbols that are collected."""
+    return MarketReads(config.database, Feeds(config.ingest.venue, config.ingest.symbols), SystemClock())
+
+
 @app.command()
 def gaps(
     status: Annotated[Literal["all", "open", "healed", "lost"], typer.Option(help="Only gaps of this state.")] = "all",
@@ -72,7 +87,7 @@ def gaps(
 
     async def read() -> list[dict[str, Value]]:
         params: dict[str, Param] = {"venue": config.ingest.venue, "status": status, "rows_max": rows}
-        async with await Database.connect(config.database, readonly=True) as database:
+        async with market_of(config) as database:
             return await database.fetch(QUERIES["gaps"], params)
 
     print_rows(asyncio.run(read()), json=json)
@@ -84,6 +99,23 @@ def check(json: Json = False) -> None:
     from ingest.asking import ask_venue  # noqa: PLC0415 - importing ccxt takes seconds; lists need not wait for it
 
     print_rows(asyncio.run(ask_venue(load_config())), json=json)
+
+
+@app.command()
+def sink(
+    database: Annotated[str | None, typer.Option(help="The primary, or a replica by its name.")] = None,
+    group: Annotated[str | None, typer.Option(help="Another group, to read all there is anew.")] = None,
+    name: Annotated[str, typer.Option(help="Of this worker; tells those of one machine apart.")] = SINK,
+    port: Annotated[int, typer.Option(help="Where to serve /livez, /readyz and /metrics; 0 takes any.")] = 0,
+) -> None:
+    """Write what comes over Kafka into a database, until stopped. Example: ares ingest sink --database replica-1"""
+    given = {"ARES_INGEST__SINK_DATABASE": database, "ARES_INGEST__SINK_GROUP": group}
+    variables = {**os.environ, **{key: value for key, value in given.items() if value is not None}}
+    source = ConfigSource.of(environ=variables)
+    config = source.load()
+    configure_logging(name, config.environment.log_level, json=config.monitoring.json_logs)
+    context = ServiceContext(config, SystemClock(), f"{name}@{socket.gethostname()}:{os.getpid()}")
+    asyncio.run(run_service(replace(service(SINK), name=name), context, RunOptions(port, source=source)))
 
 
 app.command()(backfill)

@@ -103,3 +103,9 @@ class Gap:
                 "missing": self.missing,
             },
         )
+
+
+def refused_row(where: Where, seq: int, ts_ns: int, now_ns: int) -> Row:
+    """The store refused this trade for good: its id is missing, and that is recorded."""
+    gap = Gap.opened(where, "rejected", now_ns, ts_ns, seq).bounded(seq, ts_ns)
+    return gap.closed("lost", "", ts_ns, 1).to_row(now_ns)

@@ -12,7 +12,7 @@ from enum import Enum
 
 from ares.model.market import Trade, TradeRun
 from ares.model.row import Row, Storable
-from ingest.gaps import Cause, Gap, Healer, Where
+from ingest.gaps import Cause, Gap, Healer, Where, refused_row
 from ingest.ranges import IdRanges, Span
 
 JUMP_IDS_MAX = 50_000_000
@@ -221,8 +221,7 @@ class TradeIntake:
 
     def lost_row(self, seq: int, ts_ns: int, now_ns: int) -> Row:
         """The store refused this trade for good: its id is missing, and that is recorded."""
-        gap = Gap.opened(self.where, "rejected", now_ns, ts_ns, seq).bounded(seq, ts_ns)
-        return gap.closed("lost", "", ts_ns, 1).to_row(now_ns)
+        return refused_row(self.where, seq, ts_ns, now_ns)
 
     def lost_rows(self, absent: Sequence[Span], ts_ns: int, now_ns: int) -> list[Row]:
         """History does not list these ids around `ts_ns`: they are recorded as lost."""

@@ -11,7 +11,7 @@ from ares.errors import ConfigError, StoreUnavailable, VenueError
 from ares.model.market import Instrument
 from ares.resilience import Backoff
 from ares.service import Health, Service, ServiceContext
-from ares.store import Database, RowWriter
+from ares.store import Database
 from ares.telemetry import get_logger, metrics
 from ingest.archive import archived, kept_from_ns
 from ingest.backfill import BarKeeper, TradeBackfill
@@ -35,6 +35,7 @@ from ingest.settlements import FundingKeeper
 from ingest.sink import Lane, Sink
 from ingest.spool import Spool
 from ingest.stalls import StallWatch
+from ingest.transport import RowDoor, arrived, writer_of
 from ingest.validation import Limits, Validator
 from ingest.venues.registry import create_feed, create_history
 from ingest.venues.rest_history import RestHistory
@@ -69,8 +70,8 @@ class Ingest:
         )
         self._pace_funding(settings)
         self._history_validator = Validator(limits_of(settings))
-        self._live_writer = RowWriter(context.config.database)
-        self._past_writer = RowWriter(context.config.database)
+        self._live_writer = writer_of(context.config)
+        self._past_writer = writer_of(context.config)
         self._live = self._sink("live", self._live_writer)
         self._past = self._sink("past", self._past_writer)
         self._live.on_refused = self._desk.refused_history
@@ -86,7 +87,7 @@ class Ingest:
         self._lanes: list[asyncio.Task[None]] = []
         self._state = "connecting to the store"
 
-    def _sink(self, lane: str, writer: RowWriter) -> Sink:
+    def _sink(self, lane: str, writer: RowDoor) -> Sink:
         return Sink(lane_of(lane, self._config.ingest), writer, self._clock, self._backoff())
 
     def _pace_funding(self, settings: IngestConfig) -> None:
@@ -221,6 +222,7 @@ class Ingest:
         if self._live.depth:
             log.info("spool_found", venue=self._desk.venue, rows=self._live.depth)
         await self._live.drain()
+        await arrived(self._config, self._clock)
         self._live.on_acked = self._desk.ledger.acked
         self._live.on_refused = self._desk.refused
         retention_days = self._config.database.retention_trades_days
@@ -282,6 +284,7 @@ class Ingest:
         while intake.first is not None:
             try:
                 await self._past.drain()
+                await arrived(self._config, self._clock)
                 await self._database.wait_applied(["trades", "gaps"])
                 await self._live.put(await account.after_recording(intake.first, intake.first_ts_ns))
             except StoreUnavailable as error:

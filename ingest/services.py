@@ -8,3 +8,5 @@ INGEST = ServiceSpec(
     depends_on=("questdb",),
     provides=lambda config: [Capability("venue-feed", {"venue": config.ingest.venue})],
 )
+
+INGEST_SINK = ServiceSpec("ingest-sink", "ingest.worker:create", depends_on=("questdb",))

@@ -21,7 +21,7 @@ from ares.model.market import Entry, TradeRun, rows_in, size
 from ares.model.row import Storable
 from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics, observability, trace_id_of
-from ingest.batches import oldest_streamed_ns, row_text, rows_by_table, staged, trades_by_minute
+from ingest.batches import oldest_streamed_ns, receipt_of, row_text, rows_by_table, staged, trades_by_minute
 from ingest.feed import Rejected
 from ingest.spool import Spool, SpoolFull
 
@@ -39,7 +39,10 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What a lane is called, whose rows it carries, how much it holds, and how that is cut into batches."""
+    """What a lane is called, whose rows it carries, how much it holds, and how that is cut into batches.
+
+    Without a `venue` it carries those of many, which others have traced.
+    """
 
     name: str
     venue: str
@@ -98,6 +101,11 @@ class Sink:
     def depth(self) -> int:
         """Rows that are not acknowledged yet, those of the batch under way included."""
         return self._taken_in - self._dealt_with
+
+    @property
+    def dealt_with(self) -> int:
+        """Rows that are acknowledged or in quarantine, of all that were ever put."""
+        return self._dealt_with
 
     @property
     def pressure(self) -> float:
@@ -224,7 +232,7 @@ class Sink:
             self.writable = True
             self._backoff.reset()
         self._last_write_s = self._clock.monotonic_s() - began_s
-        if observability.records:  # once there is nothing to do but to wait, so that no row waits for a trace
+        if observability.records and self._lane.venue:  # once there is nothing to do but to wait, so that no row waits for a trace
             asyncio.get_running_loop().call_soon(self._trace, batch, began_ns, self._clock.now_ns())
 
     def _trace(self, batch: Sequence[Entry], began_ns: int, ended_ns: int) -> None:
@@ -268,9 +276,11 @@ class Sink:
     async def _quarantine(self, row: Storable, error: StoreRejected) -> None:
         """Keep what the store refuses. If it refuses that too, the store is wrong, not the row: try again later."""
         symbol = row.symbols.get("symbol", "")
-        refused = Rejected(row.table, "row", str(error), row_text(row), self._clock.now_ns(), symbol)
+        received_at_ns = receipt_of(row, self._clock.now_ns())
+        refused = Rejected(row.table, "row", str(error), row_text(row), received_at_ns, symbol)
+        venue = row.symbols.get("venue", self._lane.venue)
         try:
-            await self._writer.write([refused.to_row(self._lane.venue), *self.on_refused(row)])
+            await self._writer.write([refused.to_row(venue), *self.on_refused(row)])
         except StoreRejected:
             raise StoreUnavailable(f"the store refuses a row of {row.table} and its quarantine too: {error}") from None
         metrics.INGEST_QUARANTINED.labels(row.table, "row").inc()

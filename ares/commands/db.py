@@ -10,16 +10,19 @@ import typer
 from ares.clock import SystemClock
 from ares.commands.output import console, print_rows
 from ares.config import AresConfig, load_config
+from ares.config.replicas import PRIMARY
 from ares.errors import UsageError
 from ares.store import Database, Record, RowWriter
 from ares.store.encryption import pg_encryption, scheme
 from ares.store.health import storage_health
 from ares.store.migrate import Applied, migrate
+from ares.store.replicas import database_named
 from ares.store.server import EmbeddedQuestDB
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Start, stop, migrate and query QuestDB.")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Which = Annotated[str, typer.Option("--database", help="The primary, or a replica by its name.")]
 
 
 def _server(config: AresConfig) -> EmbeddedQuestDB:
@@ -44,45 +47,49 @@ def stop() -> None:
 
 
 @app.command("migrate")
-def migrate_command() -> None:
-    """Create what is missing: tables, migrations, views. Example: ares db migrate"""
-    applied = asyncio.run(migrate_now(load_config()))
+def migrate_command(database: Which = PRIMARY) -> None:
+    """Create what is missing: tables, migrations, views. Example: ares db migrate --database replica-1"""
+    applied = asyncio.run(migrate_now(load_config(), database))
     console.print(
         f"{applied.tables} tables in place, {len(applied.migrations)} migrations run, "
         f"{len(applied.views)} views deployed"
     )
 
 
-async def migrate_now(config: AresConfig) -> Applied:
-    """Migrate the configured QuestDB."""
-    writer = RowWriter(config.database)
+async def migrate_now(config: AresConfig, name: str = PRIMARY) -> Applied:
+    """Migrate the configured QuestDB, or one of its replicas. Raises `UnknownName`."""
+    target = database_named(config.database, name)
+    writer = RowWriter(target)
     try:
-        async with await Database.connect(config.database) as database:
+        async with await Database.connect(target) as database:
             return await migrate(database, writer, SystemClock())
     finally:
         await writer.close()
 
 
 @app.command()
-def status(json: Json = False) -> None:
+def status(database: Which = PRIMARY, json: Json = False) -> None:
     """Tables with their WAL lag, and views with their state. Example: ares db status --json"""
 
     async def read(config: AresConfig) -> list[Record]:
-        async with await Database.connect(config.database, readonly=True) as database:
-            return await storage_health(database)
+        async with await Database.connect(database_named(config.database, database), readonly=True) as pool:
+            return await storage_health(pool)
 
     print_rows(asyncio.run(read(load_config())), json=json)
 
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One statement; the read-only user runs it.")], json: Json = False
+    query: Annotated[str, typer.Argument(help="One statement; the read-only user runs it.")],
+    database: Which = PRIMARY,
+    json: Json = False,
 ) -> None:
     """Run a query as the read-only user. Example: ares db sql "SELECT * FROM bars_1m LIMIT -5" """
 
     async def read(config: AresConfig) -> list[Record]:
-        async with await Database.connect(config.database, readonly=True) as database:
-            return await database.fetch(query)
+        target = database_named(config.database, database)
+        async with await Database.connect(target, readonly=True) as pool:
+            return await pool.fetch(query)
 
     print_rows(asyncio.run(read(load_config())), json=json)
 

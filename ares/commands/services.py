@@ -61,6 +61,7 @@ def up(
     config = source.load()
     configure_logging("supervisor", config.environment.log_level, json=config.monitoring.json_logs)
     names = [*(["exchange"] if with_exchange else []), *PRODUCTION, *(["tls"] if config.tls.cert_file else [])]
+    names += ["ingest-sink"] if config.ingest.transport == "kafka" else []
     asyncio.run(_up(source, config, names))
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import tomli_w
 
-from ares.config.base import Section
 from ares.config.changes import differences, leaves_that_differ, shown
 from ares.config.load import OVERRIDES, SECRET_WORDS, ConfigSource, Tree, environment_tree, read_toml
 from ares.config.section import Section

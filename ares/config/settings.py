@@ -156,7 +156,7 @@ class IngestConfig(Section):
         "direct", description="kafka: to the topic of ticks, from where the service ingest-sink writes them"
     )
     sink_database: str = Field("primary", description="which database ingest-sink writes to; else a replica's name")
-    sink_group: str | None = Field(None, description="its consumer group; unset: as the database is called")
+    sink_group: str | None = Field(None, description="another consumer group for it, to read all there is anew")
     book_levels: Count = 20
     book_s_min: Reloadable[Seconds] = Field(0.25, description="a book of one symbol is written at most this often")
     queue_rows_max: Count = 200_000

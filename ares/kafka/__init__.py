@@ -2,7 +2,7 @@
 
 from ares.kafka.connection import Topic
 from ares.kafka.group import GroupReader, Incoming, Membership
-from ares.kafka.lag import behind
+from ares.kafka.lag import Progress, progress
 from ares.kafka.sender import Outgoing, Sender
 
-__all__ = ["GroupReader", "Incoming", "Membership", "Outgoing", "Sender", "Topic", "behind"]
+__all__ = ["GroupReader", "Incoming", "Membership", "Outgoing", "Progress", "Sender", "Topic", "progress"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -10,28 +12,36 @@ from ares.config.settings import KafkaConfig
 from ares.kafka.connection import Settings, connection, translated
 
 
-async def behind(config: KafkaConfig, topic: str, group: str) -> int:
-    """Messages of the topic that the group has not committed yet; none where there is no topic.
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of one partition: behind its newest message, and where the group goes on (the oldest one if it never was)."""
 
-    Raises `StreamUnavailable`.
-    """
-    return await asyncio.to_thread(_behind, config, topic, group)
+    end: int
+    committed: int
+
+    @property
+    def behind(self) -> int:
+        """Messages that the group has not committed."""
+        return self.end - self.committed
 
 
-def _behind(config: KafkaConfig, topic: str, group: str) -> int:
+async def progress(config: KafkaConfig, topic: str, group: str) -> Mapping[int, Progress]:
+    """Every partition of the topic; none where there is no topic. Raises `StreamUnavailable`."""
+    return await asyncio.to_thread(_progress, config, topic, group)
+
+
+def _progress(config: KafkaConfig, topic: str, group: str) -> Mapping[int, Progress]:
     settings: Settings = {"group.id": group, "enable.auto.commit": False}
     consumer = Consumer(connection(config) | settings)  # it never subscribes, hence never joins
     try:
         known = consumer.list_topics(topic, config.timeout_s).topics[topic]
         places = [TopicPartition(topic, partition) for partition in known.partitions]
-        if known.error is not None or not places:
-            return 0
-        total = 0
-        for place in consumer.committed(places, config.timeout_s):
+        found: dict[int, Progress] = {}
+        for place in consumer.committed(places, config.timeout_s) if places else []:
             first, end = consumer.get_watermark_offsets(place, config.timeout_s)
-            total += end - max(first, place.offset)
-        return total
+            found[place.partition] = Progress(end, max(first, place.offset))
     except KafkaException as error:
         raise translated(error) from None
     finally:
         consumer.close()
+    return found

@@ -63,6 +63,14 @@ async def migrate(database: Database, writer: RowWriter, clock: Clock) -> Applie
     return Applied(len(tables), ran, tuple(view.name for view in views))
 
 
+async def migrate_if_empty(database: Database, writer: RowWriter, clock: Clock) -> Applied | None:
+    """`migrate` where tables are missing. Who finds all of them changes nothing: releases may differ for a while."""
+    present = {as_str(row["table_name"]) for row in await database.fetch("SELECT table_name FROM tables()")}
+    if {statement.name for statement in table_statements()} <= present:
+        return None
+    return await migrate(database, writer, clock)
+
+
 def table_statements() -> list[Statement]:
     """The tables as they are now, from `schema/tables/*.sql`."""
     return statements(resources.files("ares.store").joinpath("schema/tables"))

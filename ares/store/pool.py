@@ -77,6 +77,9 @@ class Database:
             await pool.close()
             cause = await _why(make_conninfo("", **target)) or str(error)
             raise StoreUnavailable(f"QuestDB at {config.host}:{config.pg_port} cannot be reached: {cause}") from None
+        except asyncio.CancelledError:
+            await pool.close()
+            raise
         return cls(pool, config.statement_s_max, config.slow_statement_s)
 
     async def fetch(self, sql: str, params: Mapping[str, Param] | None = None) -> list[Record]:

@@ -41,6 +41,9 @@ STATEMENT_SECONDS = Histogram(
     "ares_statement_seconds", "Statements sent to QuestDB, waiting for a connection included", buckets=LATENCY_BUCKETS_S
 )
 SLOW_STATEMENTS = Counter("ares_slow_statements_total", "Statements that took longer than database.slow_statement_s")
+READS = Counter("ares_market_reads_total", "Reads of market data by the database that answered", ["database"])
+READ_SWITCHES = Counter("ares_market_read_switches_total", "Changes of the database that is read", ["database"])
+REPLICA_LAG_SECONDS = Gauge("ares_replica_lag_seconds", "How far a replica is behind now; NaN: not known", ["database"])
 POOL_CONNECTIONS = Gauge("ares_pool_connections", "Connections to QuestDB that are open")
 POOL_WAITING = Gauge("ares_pool_waiting", "Statements that wait for a connection to QuestDB")
 RESIDENT_MB = Gauge("ares_resident_mb", "Resident memory of this process, MiB")
@@ -73,6 +76,11 @@ INGEST_CONNECTS = Counter("ares_ingest_connects_total", "Attempts to open a stre
 INGEST_RECYCLES = Counter("ares_ingest_recycles_total", "Attempts to replace a stream", ["channel", "outcome"])
 INGEST_LAST_EVENT = Gauge("ares_ingest_last_event_timestamp_seconds", "Event time of the newest", ["channel", "symbol"])
 INGEST_WATERMARK = Gauge("ares_ingest_watermark_timestamp_seconds", "All up to here is acknowledged", ["symbol"])
+SINK_PARTITIONS = Gauge("ares_sink_partitions", "Partitions of the topic of ticks that this sink worker has")
+SINK_PAUSED = Gauge("ares_sink_paused", "1 while a sink worker reads nothing because its database does not keep up")
+SINK_LAG_MESSAGES = Gauge("ares_sink_lag_messages", "Messages that are not in the database yet", ["partition"])
+SINK_LAG_SECONDS = Gauge("ares_sink_lag_seconds", "Age of the oldest message not in the database", ["partition"])
+SINK_MISSED = Counter("ares_sink_missed_messages_total", "Messages that were gone before they were read")
 QUALITY_CHECKS = Gauge("ares_quality_checks", "Results of the last run of the data checks", ["check", "grade"])
 VENUE_TO_ROW_SECONDS = Histogram(
     "ares_venue_to_row_seconds", "From event time to acknowledgement by QuestDB, of each batch's oldest streamed trade",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from ares.errors import UsageError
 from ares.model.market import Entry, TradeRun
 from ares.model.row import Row, Storable
 from ares.resilience import Backoff
-from ares.store import Database, Param, RowWriter
+from ares.store import Database, Param
 from ares.store.pool import as_int, as_str
 from ares.telemetry import get_logger
 from ingest.archive import kept_from_ns
@@ -29,6 +29,7 @@ from ingest.imports.judging import CHANNEL, Target, TradeColumns, judged_candles
 from ingest.imports.keeping import TradeKeeper
 from ingest.imports.layouts import Layout, layout_of
 from ingest.sink import Lane, Sink, running
+from ingest.transport import ARRIVAL_S_MAX, arrived, writer_of
 
 log = get_logger(__name__)
 
@@ -63,6 +64,10 @@ class Figures:
     refused: int = 0
 
 
+async def in_place() -> None:
+    """What is acknowledged is in the database."""
+
+
 @dataclass(slots=True)
 class Importer:
     """Imports files of one symbol; an import that was interrupted or repeated is simply made again.
@@ -79,12 +84,14 @@ class Importer:
     digests: set[str] = field(default_factory=set)
     turn: int = 0
     trades: TradeKeeper = field(init=False)
+    arrived: Callable[[], Awaitable[None]] = in_place
 
     def __post_init__(self) -> None:
         self.trades = TradeKeeper(self.database, self._put, self.kept_from_ns)
 
     async def prepare(self) -> None:
         """Wait until what was written before can be read, and learn which rows were refused before."""
+        await self.arrived()
         await self.database.wait_applied(TABLES, SETTLE_S_MAX)
         params: dict[str, Param] = {"venue": self.target.venue, "rows_max": REFUSED_MAX}
         self.digests = {as_str(record["digest"]) for record in await self.database.fetch(QUERIES["refused"], params)}
@@ -111,6 +118,7 @@ class Importer:
         """Write what is left, then the holes that follow from what was imported; returns the rows about these."""
         for lane in self.lanes:
             await lane.drain()
+        await self.arrived()
         await self.database.wait_applied(TABLES, SETTLE_S_MAX)
         where = Where(self.target.venue, self.target.symbol, "trades")
         rows = await ImportAccount(self.database, where, self.clock).after_import(self.trades.segments)
@@ -222,12 +230,14 @@ async def importer_of(config: AresConfig, order: Order, clock: Clock, backoff: B
     target = Target(order.venue, order.symbol, now_ns, latest_ns)
     shape = Lane("import", order.venue, queue_rows_max=ROWS_MAX, batch_rows_max=ROWS_MAX, batch_s_max=0.0)
     turn = threading.Lock()
-    writers = [RowWriter(config.database, turn) for _ in range(LANES)]
+    writers = [writer_of(config, turn) for _ in range(LANES)]
     lanes = [Sink(shape, writer, clock, backoff) for writer in writers]
     try:
         async with await Database.connect(config.database) as database, running(lanes):
             oldest_ns = kept_from_ns(now_ns, config.database.retention_trades_days)
-            yield Importer(database, lanes, target, clock, oldest_ns)
+            importer = Importer(database, lanes, target, clock, oldest_ns)
+            importer.arrived = lambda: arrived(config, clock, ARRIVAL_S_MAX)
+            yield importer
     finally:
         for writer in writers:
             await writer.close()
