@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from ares.config.settings import AresConfig, DatabaseConfig, KafkaConfig
+from ares.errors import StoreUnavailable, StreamUnreadable
+from ares.kafka import Outgoing, Sender
+from ares.model.row import Row, UtcNs
 from ares.service import ServiceContext
 from ares.store import Database, RowWriter
+from ingest.spool import Spool
+from ingest.transport import arrived, topic_of
 from ingest.worker import SinkWorker
 from tests.conftest import free_port
 from tests.helpers import eventually, running
@@ -20,6 +25,7 @@ from tests.ticks import CLOCK, CONTENT, Market, collecting, content, number, pub
 
 WAIT_S_MAX = 90.0
 TRADES = "SELECT count() FROM trades WHERE venue = %(venue)s"
+DISTINCT = "SELECT count() FROM (SELECT DISTINCT symbol, seq FROM trades WHERE venue = %(venue)s)"
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +77,145 @@ async def test_rows_over_kafka_are_those_of_the_direct_way(
                 assert await content(copy, venue, table) == rows
                 assert rows or table == "quarantine"
     await straight.close()
+
+
+async def test_a_worker_that_ends_commits_and_the_next_one_goes_on_behind_it(
+    config: AresConfig, database: Database, venue: str
+) -> None:
+    market = Market(venue)
+    async with collecting(config, venue) as (lane, _):
+        async with running(worker(config)) as first:
+            await lane.put(market.step())
+            await lane.drain()
+            await eventually(lambda: first.health().ready, WAIT_S_MAX)
+            await arrived(config, CLOCK, WAIT_S_MAX)
+        await database.wait_applied(["trades"])
+        assert await number(database, TRADES, venue) == market.trades
+        await lane.put(market.step())
+        await lane.drain()
+        with pytest.raises(StoreUnavailable, match=r"3 messages to write.*ares ingest sink"):
+            await arrived(config, CLOCK, 0.0)
+        async with running(worker(config)):
+            await arrived(config, CLOCK, WAIT_S_MAX)
+        await database.wait_applied(["trades"])
+        assert await number(database, TRADES, venue) == market.trades
+
+
+async def test_what_the_database_refuses_lies_in_quarantine_once_and_holds_up_nothing(
+    config: AresConfig, ticks: KafkaConfig, database: Database, venue: str
+) -> None:
+    market = Market(venue)
+    names = {"venue": venue, "symbol": "BTC/USDT"}
+    alien = Row("quotes", CLOCK.now_ns(), names, {"flavour": 3, "received_at": UtcNs(CLOCK.now_ns())})
+    stranger = Sender(ticks, topic_of(ticks))
+    try:
+        await stranger.send([Outgoing(f"{venue}:BTC/USDT", b"hello")])
+    finally:
+        await stranger.close()
+    async with collecting(config, venue) as (lane, _):
+        for _ in range(8):
+            await lane.put([*market.step(), alien])
+        await lane.drain()
+    for group in (None, "again"):
+        ingest = config.ingest.model_copy(update={"sink_group": group})
+        anew = config.model_copy(update={"ingest": ingest})
+        async with running(worker(anew)):
+            await arrived(anew, CLOCK, WAIT_S_MAX)
+        await database.wait_applied(["trades", "quarantine"])
+        assert await number(database, TRADES, venue) == market.trades, "a second reading doubles nothing"
+        refused = await content(database, venue, "quarantine")
+        assert sorted((row["channel"], row["field"]) for row in refused) == [("kafka", "message"), ("quotes", "row")]
+
+
+async def test_a_format_of_a_later_release_is_not_passed_over(
+    config: AresConfig, ticks: KafkaConfig, database: Database, venue: str
+) -> None:
+    later = Sender(ticks, topic_of(ticks), {"format": b"ares-entries-2"})
+    try:
+        await later.send([Outgoing(f"{venue}:BTC/USDT", b"\x90")])
+    finally:
+        await later.close()
+    service = worker(config)
+    await service.start()
+    try:
+        with pytest.raises(ExceptionGroup) as stopped:
+            await service.run()
+    finally:
+        await service.stop()
+    assert stopped.group_contains(StreamUnreadable, match="Upgrade the sink workers before collectors")
+    with pytest.raises(StoreUnavailable, match="1 messages to write"):
+        await arrived(config, CLOCK, 0.0)
+
+
+async def test_partitions_move_between_workers_without_loss(config: AresConfig, database: Database, venue: str) -> None:
+    market = Market(venue)
+    async with collecting(config, venue, rows_max=100) as (lane, _), running(worker(config)) as first:
+        await lane.put(market.step())
+        await eventually(lambda: len(first._offsets.parts) == 3, WAIT_S_MAX)
+        async with running(worker(config)) as second:
+            moved = asyncio.create_task(eventually(lambda: second._offsets.parts, WAIT_S_MAX))
+            while not moved.done():
+                await lane.put(market.step())
+                await asyncio.sleep(0.01)
+            await moved
+            assert not first._offsets.parts.keys() & second._offsets.parts.keys()
+            for _ in range(50):
+                await lane.put(market.step())
+            await lane.drain()
+            await arrived(config, CLOCK, WAIT_S_MAX)
+        await eventually(lambda: len(first._offsets.parts) == 3, WAIT_S_MAX)
+        await lane.put(market.step())
+        await lane.drain()
+        await arrived(config, CLOCK, WAIT_S_MAX)
+    await database.wait_applied(["trades"])
+    assert await number(database, TRADES, venue) == market.trades
+    assert await number(database, DISTINCT, venue) == market.trades
+
+
+async def test_a_lane_that_is_full_pauses_reading_and_loses_nothing(
+    config: AresConfig, database: Database, venue: str
+) -> None:
+    market = Market(venue)
+    narrow = config.ingest.model_copy(update={"queue_rows_max": 200, "batch_rows_max": 50})
+    slow = config.model_copy(update={"ingest": narrow})
+    async with collecting(config, venue, rows_max=100_000) as (lane, _):
+        for _ in range(200):
+            await lane.put(market.step())
+        await lane.drain()
+    deepest = 0
+    async with running(worker(slow)) as service:
+        waiting = asyncio.create_task(arrived(slow, CLOCK, WAIT_S_MAX))
+        while not waiting.done():
+            deepest = max(deepest, service._lane.depth)
+            await asyncio.sleep(0.005)
+        await waiting
+    await database.wait_applied(["trades"])
+    assert await number(database, DISTINCT, venue) == market.trades
+    assert deepest > 0
+
+
+async def test_a_batch_larger_than_a_message_arrives_whole(config: AresConfig, database: Database, venue: str) -> None:
+    market = Market(venue)
+    async with collecting(config, venue, rows_max=100_000) as (lane, _), running(worker(config)):
+        await lane.put(market.step(40_000))
+        await lane.drain()
+        await arrived(config, CLOCK, WAIT_S_MAX)
+    await database.wait_applied(["trades"])
+    assert await number(database, DISTINCT, venue) == 40_000
+
+
+async def test_brokers_that_are_not_there_are_named_and_what_a_lane_holds_waits(
+    config: AresConfig, venue: str, port: int, tmp_path: Path
+) -> None:
+    away = config.model_copy(update={"kafka": KafkaConfig(servers=f"127.0.0.1:{port}", timeout_s=0.5)})
+    spool = Spool(tmp_path / "spool", 2**20, 1.0, CLOCK)
+    spool.open()
+    async with collecting(away, venue) as (lane, ledger):
+        lane.spill_to(spool)
+        await lane.put(Market(venue).step())
+        await eventually(lambda: not lane.writable, WAIT_S_MAX)
+        assert not ledger.rows(CLOCK.now_ns(), ()), "no watermark for what no broker has"
+    spool.close()
+    async with running(worker(away)) as service:
+        await eventually(lambda: "Kafka" in service.health().detail, WAIT_S_MAX)
+        assert not service.health().ready
