@@ -64,6 +64,7 @@ class Market:
     venue: str
     rng: random.Random = field(default_factory=lambda: random.Random(7))
     start_ns: int = field(default_factory=lambda: CLOCK.now_ns() - 60_000 * MS)
+    live: bool = False
     steps: int = 0
     trades: int = 0
 
@@ -71,7 +72,7 @@ class Market:
         """What comes together: a run or single trades of a symbol, a quote, a book, a gap with what follows it."""
         symbol = SYMBOLS[self.steps % len(SYMBOLS)]
         first = self.steps // len(SYMBOLS) * count + 1
-        ts_ns = self.start_ns + self.steps * MS
+        ts_ns = CLOCK.now_ns() - MS if self.live else self.start_ns + self.steps * MS
         self.steps += 1
         self.trades += count
         run = [self._trade(symbol, seq, ts_ns + seq) for seq in range(first, first + count)]

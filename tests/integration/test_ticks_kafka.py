@@ -20,6 +20,9 @@ from ingest.transport import arrived, topic_of
 from ingest.worker import SinkWorker
 from tests.conftest import free_port
 from tests.helpers import eventually, running
+from tests.integration.test_ingest_service import HISTORY_TRADES, IDS, Venue, context_of, serving
+from tests.integration.test_ingest_service import TRADES as OF_BITCOIN
+from tests.integration.test_ingest_service import running as collecting_all
 from tests.kafka import RunningKafka
 from tests.ticks import CLOCK, CONTENT, Market, collecting, content, number, published, questdb, settings
 
@@ -219,3 +222,28 @@ async def test_brokers_that_are_not_there_are_named_and_what_a_lane_holds_waits(
     async with running(worker(away)) as service:
         await eventually(lambda: "Kafka" in service.health().detail, WAIT_S_MAX)
         assert not service.health().ready
+
+
+async def test_the_service_collects_over_kafka_and_a_restart_waits_for_what_is_on_its_way(
+    config: AresConfig, database: Database, venue: str, port: int, tmp_path: Path
+) -> None:
+    there = Venue()
+    context = context_of(config.database, venue, port, tmp_path, transport="kafka")
+    context.config = context.config.model_copy(update={"kafka": config.kafka})
+    mine = context.config
+    async with serving(there, port):
+        async with running(worker(mine)), collecting_all(context, there, database) as run:
+            await there.subscribed(6)
+            await there.move_all()
+            await run.until(OF_BITCOIN, HISTORY_TRADES + 1)
+            await run.until(IDS, 0)
+            await eventually(lambda: run.service.health().ready, WAIT_S_MAX)
+        async with collecting_all(context, there, database) as again:
+            await asyncio.sleep(1)
+            assert again.service.health().ready or again.service.health().detail == "recovering"
+            await there.print_trade("BTCUSDT", told=False)
+            async with running(worker(mine)):
+                await again.until(OF_BITCOIN, HISTORY_TRADES + 2)
+                await again.until(IDS, 0)
+        lost = "SELECT count() FROM gaps WHERE venue = %(venue)s AND status = 'lost' AND channel = 'trades'"
+        assert await number(database, lost, venue) == 0
