@@ -222,7 +222,9 @@ class Ingest:
         if self._live.depth:
             log.info("spool_found", venue=self._desk.venue, rows=self._live.depth)
         await self._live.drain()
+        self._state = "waiting for sink workers to write what is on its way"
         await arrived(self._config, self._clock)
+        self._state = "recovering"
         self._live.on_acked = self._desk.ledger.acked
         self._live.on_refused = self._desk.refused
         retention_days = self._config.database.retention_trades_days
