@@ -68,15 +68,18 @@ class GroupReader:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka")
         self._hold = False
         self._held = False
+        self._ours: frozenset[int] = frozenset()
+        self._asker: Consumer | None = None
         settings: Settings = {
             "group.id": group,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "topic.metadata.refresh.interval.ms": METADATA_MS,
-            "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": SESSION_MS,
             "queued.max.messages.kbytes": PREFETCH_KB,
         }
+        if membership is not None:  # what a member keeps goes on while others come and go
+            settings["partition.assignment.strategy"] = "cooperative-sticky"
         try:
             self._consumer = Consumer(connection(config) | settings)
         except KafkaException as error:
@@ -101,13 +104,21 @@ class GroupReader:
         await self._in_its_thread(lambda: self._commit(offsets))
 
     async def ends(self) -> Mapping[int, int]:
-        """Behind the newest message of every partition that is ours."""
-        return await self._in_its_thread(self._ends)
+        """Behind the newest message of every partition that is ours.
+
+        Asked over a connection of its own: on the member's, a question waits behind the broker's long polls.
+        """
+        try:
+            return await asyncio.to_thread(self._ends)
+        except KafkaException as error:
+            raise self._unavailable(error) from None
 
     async def close(self) -> None:
         """Leave the group, so that others go on at once; what is ours is revoked first."""
         await self._in_its_thread(self._consumer.close)
         self._thread.shutdown()
+        if self._asker is not None:
+            await asyncio.to_thread(self._asker.close)
 
     def _read(self, messages_max: int, wait_s: float) -> list[Message]:
         if self._hold != self._held:
@@ -125,11 +136,14 @@ class GroupReader:
                     raise KafkaException(place.error)
 
     def _ends(self) -> Mapping[int, int]:
-        ours = self._consumer.assignment()
-        return {each.partition: self._consumer.get_watermark_offsets(each, ASK_S_MAX)[1] for each in ours}
+        if self._asker is None:
+            self._asker = Consumer(connection(self._config) | {"group.id": "nobody", "enable.auto.commit": False})
+        ours = [TopicPartition(self._topic, partition) for partition in sorted(self._ours)]
+        return {each.partition: self._asker.get_watermark_offsets(each, ASK_S_MAX)[1] for each in ours}
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         self._held = False
+        self._ours |= {each.partition for each in places}
         if self._membership is None:
             return
         starts: dict[int, int | None] = {each.partition: None for each in places}
@@ -141,6 +155,7 @@ class GroupReader:
         self._membership.assigned(starts)
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._ours -= {each.partition for each in places}
         if self._membership is None:
             return
         offsets = self._membership.revoked([each.partition for each in places])
@@ -153,6 +168,7 @@ class GroupReader:
                 log.warning("offsets_not_committed", topic=self._topic, cause=str(error))
 
     def _on_lost(self, _: Consumer, places: list[TopicPartition]) -> None:
+        self._ours -= {each.partition for each in places}
         if self._membership is not None:
             self._membership.lost([each.partition for each in places])
 
@@ -160,7 +176,10 @@ class GroupReader:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except KafkaException as error:
-            raise StreamUnavailable(f"Kafka at {self._config.servers}: {error.args[0].str()}") from None
+            raise self._unavailable(error) from None
+
+    def _unavailable(self, error: KafkaException) -> StreamUnavailable:
+        return StreamUnavailable(f"Kafka at {self._config.servers}: {error.args[0].str()}")
 
 
 def _incoming(message: Message) -> Incoming:
