@@ -66,9 +66,11 @@ class GroupReader:
         self._topic = topic
         self._membership = membership
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka")
+        self._asking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-ends")
         self._hold = False
-        self._held = False
+        self._held: bool | None = False
         self._ours: frozenset[int] = frozenset()
+        self._left: frozenset[int] = frozenset()
         self._asker: Consumer | None = None
         settings: Settings = {
             "group.id": group,
@@ -88,7 +90,7 @@ class GroupReader:
 
     async def page(self, messages_max: int, wait_s: float) -> Sequence[Incoming]:
         """What came, at once if there is anything, after `wait_s` at most; nothing while reading is on hold."""
-        messages = await self._in_its_thread(lambda: self._read(messages_max, wait_s))
+        messages = await self._in(self._thread, lambda: self._read(messages_max, wait_s))
         errors = [error.str() for error in (each.error() for each in messages) if error is not None]
         incoming = [_incoming(each) for each in messages if each.error() is None]
         if errors and not incoming:
@@ -101,31 +103,33 @@ class GroupReader:
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Keep for the group where each partition goes on; of those that left us meanwhile nothing is said."""
-        await self._in_its_thread(lambda: self._commit(offsets))
+        await self._in(self._thread, lambda: self._commit(offsets))
 
     async def ends(self) -> Mapping[int, int]:
         """Behind the newest message of every partition that is ours.
 
         Asked over a connection of its own: on the member's, a question waits behind the broker's long polls.
         """
-        try:
-            return await asyncio.to_thread(self._ends)
-        except KafkaException as error:
-            raise self._unavailable(error) from None
+        return await self._in(self._asking, self._ends)
 
     async def close(self) -> None:
         """Leave the group, so that others go on at once; what is ours is revoked first."""
-        await self._in_its_thread(self._consumer.close)
+        await self._in(self._thread, self._consumer.close)
         self._thread.shutdown()
         if self._asker is not None:
-            await asyncio.to_thread(self._asker.close)
+            await self._in(self._asking, self._asker.close)
+        self._asking.shutdown()
 
     def _read(self, messages_max: int, wait_s: float) -> list[Message]:
         if self._hold != self._held:
             (self._consumer.pause if self._hold else self._consumer.resume)(self._consumer.assignment())
             self._held = self._hold
         first = self._consumer.poll(wait_s)
-        return [] if first is None else [first, *self._consumer.consume(messages_max - 1, 0)]
+        if first is None:
+            return []
+        self._left = frozenset()
+        more = self._consumer.consume(messages_max - 1, 0)
+        return more if first.partition() in self._left else [first, *more]
 
     def _commit(self, offsets: Mapping[int, int]) -> None:
         ours = {each.partition for each in self._consumer.assignment()}
@@ -142,7 +146,7 @@ class GroupReader:
         return {each.partition: self._asker.get_watermark_offsets(each, ASK_S_MAX)[1] for each in ours}
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        self._held = False
+        self._held = None  # some may be held and others not
         self._ours |= {each.partition for each in places}
         if self._membership is None:
             return
@@ -155,7 +159,7 @@ class GroupReader:
         self._membership.assigned(starts)
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        self._ours -= {each.partition for each in places}
+        self._gone(places)
         if self._membership is None:
             return
         offsets = self._membership.revoked([each.partition for each in places])
@@ -168,18 +172,20 @@ class GroupReader:
                 log.warning("offsets_not_committed", topic=self._topic, cause=str(error))
 
     def _on_lost(self, _: Consumer, places: list[TopicPartition]) -> None:
-        self._ours -= {each.partition for each in places}
+        self._gone(places)
         if self._membership is not None:
             self._membership.lost([each.partition for each in places])
 
-    async def _in_its_thread(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except KafkaException as error:
-            raise self._unavailable(error) from None
+    def _gone(self, places: list[TopicPartition]) -> None:
+        partitions = {each.partition for each in places}
+        self._ours -= partitions
+        self._left |= partitions
 
-    def _unavailable(self, error: KafkaException) -> StreamUnavailable:
-        return StreamUnavailable(f"Kafka at {self._config.servers}: {error.args[0].str()}")
+    async def _in(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, work)
+        except KafkaException as error:
+            raise StreamUnavailable(f"Kafka at {self._config.servers}: {error.args[0].str()}") from None
 
 
 def _incoming(message: Message) -> Incoming:

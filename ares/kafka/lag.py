@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from ares.config.settings import KafkaConfig
 from ares.kafka.connection import Settings, connection, translated
@@ -35,6 +35,8 @@ def _progress(config: KafkaConfig, topic: str, group: str) -> Mapping[int, Progr
     consumer = Consumer(connection(config) | settings)  # it never subscribes, hence never joins
     try:
         known = consumer.list_topics(topic, config.timeout_s).topics[topic]
+        if known.error is not None and known.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise KafkaException(known.error)
         places = [TopicPartition(topic, partition) for partition in known.partitions]
         found: dict[int, Progress] = {}
         for place in consumer.committed(places, config.timeout_s) if places else []:
