@@ -105,7 +105,11 @@ class Gap:
         )
 
 
-def refused_row(where: Where, seq: int, ts_ns: int, now_ns: int) -> Row:
-    """The store refused this trade for good: its id is missing, and that is recorded."""
-    gap = Gap.opened(where, "rejected", now_ns, ts_ns, seq).bounded(seq, ts_ns)
+def refused_row(where: Where, seq: int, ts_ns: int, now_ns: int, *, dense_ids: bool = True) -> Row:
+    """The store refused this trade for good: it is missing, and that is recorded."""
+    if dense_ids:
+        gap = Gap.opened(where, "rejected", now_ns, ts_ns, seq).bounded(seq, ts_ns)
+    else:
+        gap = Gap.opened(where, "rejected", now_ns, ts_ns)
+        gap = replace(gap, gap_id=f"{gap.gap_id}:{seq}").until(ts_ns)
     return gap.closed("lost", "", ts_ns, 1).to_row(now_ns)

@@ -57,11 +57,14 @@ class Offsets:
             self.parts.pop(partition, None)
 
     def read(self, partition: int, offset: int) -> int | None:
-        """A message was read: how many before it will never be. None: it is not ours to write, or was read before."""
+        """A message was read: how many before it will never be. None: it is not ours to write.
+
+        One that was read before is written again, which changes nothing: the topic may be a new one of an old name.
+        """
         part = self.parts.get(partition)
-        if part is None or (part.following is not None and offset < part.following):
+        if part is None:
             return None
-        missed = 0 if part.following is None else offset - part.following
+        missed = 0 if part.following is None else max(0, offset - part.following)
         part.following = offset + 1
         return missed
 

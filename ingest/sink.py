@@ -232,7 +232,8 @@ class Sink:
             self.writable = True
             self._backoff.reset()
         self._last_write_s = self._clock.monotonic_s() - began_s
-        if observability.records and self._lane.venue:  # once there is nothing to do but to wait, so that no row waits for a trace
+        if observability.records and self._lane.venue:
+            # Once there is nothing to do but to wait, so that no row waits for a trace.
             asyncio.get_running_loop().call_soon(self._trace, batch, began_ns, self._clock.now_ns())
 
     def _trace(self, batch: Sequence[Entry], began_ns: int, ended_ns: int) -> None:

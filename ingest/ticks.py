@@ -57,6 +57,13 @@ def entries_of(message: Incoming) -> list[Entry]:
     return [_foreign(message, reason)]
 
 
+def missed_row(topic: str, message: Incoming, count: int) -> Row:
+    """So many messages before this one were gone before they were read: a database that has this row has holes."""
+    first, last = message.offset - count, message.offset - 1
+    raw = f"{topic} partition {message.partition}: {first} to {last}"
+    return Rejected("kafka", "missed", f"{count} messages were gone", raw, message.ts_ns).to_row("")
+
+
 def _foreign(message: Incoming, reason: str) -> Row:
     raw = clean(message.value.decode("utf-8", "backslashreplace"))
     venue, _, symbol = message.key.partition(":")

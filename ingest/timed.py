@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from ares.model.market import Trade, TradeRun
 from ares.model.row import Row, Storable
-from ingest.gaps import Cause, Gap, Healer, Where
+from ingest.gaps import Cause, Gap, Healer, Where, refused_row
 from ingest.intake import Accepted, Arrival, Resume
 
 SEEN_TRADES_MAX = 8_192
@@ -302,5 +302,4 @@ class TimedIntake:
 
     def lost_row(self, seq: int, ts_ns: int, now_ns: int) -> Row:
         """The store refused this trade for good: it is missing, and that is recorded."""
-        gap = Gap.opened(self.where, "rejected", now_ns, ts_ns)
-        return replace(gap, gap_id=f"{gap.gap_id}:{seq}").until(ts_ns).closed("lost", "", ts_ns, 1).to_row(now_ns)
+        return refused_row(self.where, seq, ts_ns, now_ns, dense_ids=False)

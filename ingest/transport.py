@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ares.clock import HOUR_NS, NANOS_PER_MILLI, Clock
+from ares.config.replicas import PRIMARY
 from ares.config.settings import AresConfig, KafkaConfig
 from ares.errors import StoreUnavailable, StreamUnavailable
 from ares.kafka import Sender, Topic, progress
@@ -61,6 +62,12 @@ def group_of(config: AresConfig) -> str:
     return group if ingest.sink_group is None else f"{group}/{ingest.sink_group}"
 
 
+def primary_group_of(config: AresConfig) -> str:
+    """The group that feeds the primary, whichever database workers with these settings feed."""
+    primary = f"{config.kafka.ticks_topic}/{PRIMARY}"
+    return group_of(config) if config.ingest.sink_database == PRIMARY else primary
+
+
 def writer_of(config: AresConfig, turn: AbstractContextManager[object] | None = None) -> RowDoor:
     """Where lanes write to; writers to QuestDB that share a `turn` send one at a time."""
     return TickWriter(config.kafka) if config.ingest.transport == "kafka" else RowWriter(config.database, turn)
@@ -73,7 +80,7 @@ async def arrived(config: AresConfig, clock: Clock, seconds_max: float | None = 
     """
     if config.ingest.transport != "kafka":
         return
-    kafka, group = config.kafka, group_of(config)
+    kafka, group = config.kafka, primary_group_of(config)
     ends: dict[int, int] = {}
     began_s = told_s = clock.monotonic_s()
     while True:

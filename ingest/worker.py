@@ -14,6 +14,7 @@ from collections.abc import Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError as Abandoned
 
 from ares.config import AresConfig
+from ares.config.settings import VenueConfig
 from ares.errors import StoreError, StreamUnavailable
 from ares.kafka import GroupReader, Incoming
 from ares.kafka.connection import create_topic
@@ -26,10 +27,11 @@ from ares.store.migrate import migrate_if_empty
 from ares.store.replicas import database_named
 from ares.telemetry import get_logger, metrics
 from ingest.gaps import Where, refused_row
+from ingest.intakes import has_dense_ids
 from ingest.offsets import Offsets
 from ingest.service import DRAIN_S_MAX, watch
 from ingest.sink import Lane, Sink
-from ingest.ticks import entries_of
+from ingest.ticks import entries_of, missed_row
 from ingest.transport import group_of, topic_of
 
 log = get_logger(__name__)
@@ -53,7 +55,7 @@ class SinkWorker:
         self._target = database_named(self._config.database, self._database)
         self._writer = RowWriter(self._target)
         self._lane = Sink(lane_of(self._config), self._writer, context.clock, self._backoff())
-        self._lane.on_refused = lost_trade
+        self._lane.on_refused = lambda row: lost_trade(row, self._config.venues)
         self._offsets = Offsets()
         self._pending: deque[tuple[Incoming, Sequence[Entry]]] = deque()
         self._reader: GroupReader | None = None
@@ -201,11 +203,13 @@ class SinkWorker:
         missed = self._offsets.read(message.partition, message.offset)
         if missed is None:
             return
+        entries = entries_of(message)
         if missed:
             self._missed += missed
             metrics.SINK_MISSED.inc(missed)
             log.error("messages_missed", database=self._database, partition=message.partition, messages=missed)
-        self._pending.append((message, entries_of(message)))
+            entries = [missed_row(self._config.kafka.ticks_topic, message, missed), *entries]
+        self._pending.append((message, entries))
 
     async def _enter(self) -> None:
         """Put into the lane what it has room for."""
@@ -243,6 +247,8 @@ class SinkWorker:
                 continue
             self._stream_trouble = ""
             for partition, end in ends.items():
+                if partition not in self._offsets.parts:
+                    continue
                 messages, seconds = self._offsets.lag(partition, end, self._clock.now_ns())
                 metrics.SINK_LAG_MESSAGES.labels(str(partition)).set(messages)
                 metrics.SINK_LAG_SECONDS.labels(str(partition)).set(seconds)
@@ -257,11 +263,13 @@ def lane_of(config: AresConfig) -> Lane:
     return Lane("sink", "", settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
 
 
-def lost_trade(row: Storable) -> Sequence[Row]:
-    """The database will never take this row: if it is a trade, its id is recorded as lost. The same row each time."""
+def lost_trade(row: Storable, venues: Mapping[str, VenueConfig]) -> Sequence[Row]:
+    """The database will never take this row: if it is a trade, it is recorded as lost. The same row each time."""
     if not isinstance(row, Trade):
         return []
-    return [refused_row(Where(row.venue, row.symbol, "trades"), row.seq, row.ts_ns, row.received_at_ns)]
+    known = venues.get(row.venue)
+    where, dense_ids = Where(row.venue, row.symbol, "trades"), known is None or has_dense_ids(known)
+    return [refused_row(where, row.seq, row.ts_ns, row.received_at_ns, dense_ids=dense_ids)]
 
 
 def create(context: ServiceContext) -> Service:

@@ -199,6 +199,8 @@ class MarketReads:
 
     async def _lag_s(self, name: str, database: Database) -> float:
         """Behind by what did not come yet, and by what came and cannot be read yet."""
+        if any(as_int(row["holes"]) for row in await database.fetch(QUERIES["holes"])):
+            raise StoreUnavailable(f"{name} has holes: messages were gone before they were read; fill it anew")
         behind = await database.fetch(QUERIES["watermarks"], {"venue": self._feeds.venue})
         waiting_s = 0.0
         for row in await database.fetch(QUERIES["wal"]):

@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from ares.config.settings import AresConfig, DatabaseConfig, KafkaConfig
 from ares.errors import StoreUnavailable, StreamUnreadable
-from ares.kafka import Outgoing, Sender
+from ares.kafka import Outgoing, Sender, progress
 from ares.model.row import Row, UtcNs
 from ares.service import ServiceContext
 from ares.store import Database, RowWriter
+from ares.store.replicas import Feeds, MarketReads
 from ingest.spool import Spool
-from ingest.transport import arrived, topic_of
+from ingest.transport import arrived, group_of, topic_of
 from ingest.worker import SinkWorker
 from tests.conftest import free_port
 from tests.helpers import eventually, running
@@ -151,6 +154,54 @@ async def test_a_format_of_a_later_release_is_not_passed_over(
     assert stopped.group_contains(StreamUnreadable, match="Upgrade the sink workers before collectors")
     with pytest.raises(StoreUnavailable, match="1 messages to write"):
         await arrived(config, CLOCK, 0.0)
+
+
+async def test_a_replica_that_missed_messages_says_so_and_is_not_read(
+    config: AresConfig, ticks: KafkaConfig, replica: DatabaseConfig, venue: str
+) -> None:
+    group = config.ingest.model_copy(update={"sink_database": "replica-1"})
+    copy = config.model_copy(update={"ingest": group})
+    async with collecting(config, venue, rows_max=20) as (lane, _):
+        await lane.put(Market(venue).step())
+        await lane.drain()
+        async with running(worker(config, "replica-1")):
+            await written(copy)
+        for _ in range(2):
+            await lane.put(Market(venue).step())
+            await lane.drain()
+        dropped = await drop_all_but_the_last(copy)
+        assert dropped
+        async with running(worker(config, "replica-1")) as feeding:
+            await written(copy)
+            assert feeding.health().detail == f"{dropped} messages were gone before they were read: fill replica-1 anew"
+            assert not feeding.health().ready
+        async with await Database.connect(replica) as database:
+            await database.wait_applied(["quarantine"])
+        async with MarketReads(config.database, Feeds(venue, ("BTC/USDT",)), CLOCK) as reads:
+            await reads.fetch(TRADES, {"venue": venue})
+            assert reads.current == "primary"
+            assert "replica-1 has holes" in reads._seen["replica-1"].fault
+
+
+async def written(config: AresConfig) -> None:
+    """Return once the workers of these settings have committed all that is in the topic."""
+    async with asyncio.timeout(WAIT_S_MAX):
+        while True:
+            found = await progress(config.kafka, config.kafka.ticks_topic, group_of(config))
+            if found and not sum(each.behind for each in found.values()):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def drop_all_but_the_last(config: AresConfig) -> int:
+    """As the broker does when the time to keep is over; how many messages no worker will ever see."""
+    found = await progress(config.kafka, config.kafka.ticks_topic, group_of(config))
+    waiting = {partition: each for partition, each in found.items() if each.behind}
+    places = [TopicPartition(config.kafka.ticks_topic, partition, each.end - 1) for partition, each in waiting.items()]
+    admin = AdminClient({"bootstrap.servers": str(config.kafka.servers)})
+    for done in admin.delete_records(places).values():
+        await asyncio.to_thread(done.result, WAIT_S_MAX)
+    return sum(each.behind - 1 for each in waiting.values())
 
 
 async def test_partitions_move_between_workers_without_loss(config: AresConfig, database: Database, venue: str) -> None:

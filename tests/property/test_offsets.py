@@ -130,15 +130,23 @@ def test_nothing_is_committed_that_is_not_written_and_in_the_end_all_is(
     assert group.written == {(partition, at) for partition in range(PARTITIONS) for at in range(MESSAGES)}
 
 
-def test_what_is_read_twice_counts_once_and_what_is_gone_is_counted() -> None:
+def test_what_is_gone_before_it_is_read_is_counted() -> None:
     offsets = Offsets()
     offsets.assigned({0: 5, 1: None})
-    assert offsets.read(0, 4) is None, "the group is past it"
     assert offsets.read(0, 5) == 0
-    assert offsets.read(0, 5) is None
     assert offsets.read(0, 9) == 3, "6, 7 and 8 were deleted before we came"
     assert offsets.read(1, 40) == 0, "a group begins wherever the topic does"
     assert offsets.read(2, 0) is None, "another member's"
+
+
+def test_a_topic_that_is_a_new_one_of_an_old_name_is_read_from_its_beginning() -> None:
+    offsets = Offsets()
+    offsets.assigned({0: 1_000})
+    for offset in range(3):
+        assert offsets.read(0, offset) == 0
+        offsets.entered(0, offset, 1, SECOND)
+    offsets.settle(2)
+    assert offsets.due() == {0: 2}
 
 
 def test_lag_is_told_in_messages_and_seconds_of_the_oldest() -> None:
