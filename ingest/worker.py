@@ -15,7 +15,7 @@ from concurrent.futures import CancelledError as Abandoned
 
 from ares.config import AresConfig
 from ares.config.settings import VenueConfig
-from ares.errors import StoreError, StreamUnavailable
+from ares.errors import ConfigError, StoreError, StreamUnavailable
 from ares.kafka import GroupReader, Incoming
 from ares.kafka.connection import create_topic
 from ares.model.market import Entry, Trade, rows_in
@@ -273,5 +273,8 @@ def lost_trade(row: Storable, venues: Mapping[str, VenueConfig]) -> Sequence[Row
 
 
 def create(context: ServiceContext) -> Service:
-    """The service, unconnected."""
+    """The service, unconnected. Raises `ConfigError` where no brokers are named."""
+    servers = context.config.kafka.servers
+    if servers is None:
+        raise ConfigError("kafka.servers", servers, "sink workers read from Kafka", "Set ARES_KAFKA__SERVERS")
     return SinkWorker(context)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ares.clock import SystemClock
 from ares.config.replicas import ReplicaConfig
 from ares.config.settings import AresConfig, DatabaseConfig, IngestConfig, VenueConfig
+from ares.errors import ConfigError
 from ares.model.market import Trade
 from ares.model.row import Row
+from ares.service import ServiceContext
 from ingest.intakes import intake_of
 from ingest.transport import group_of, primary_group_of
-from ingest.worker import lost_trade
+from ingest.worker import create, lost_trade
 
 
 def trade(venue: str) -> Trade:
@@ -35,3 +40,8 @@ def test_each_database_has_a_group_of_its_own_and_collectors_wait_for_that_of_th
     assert (
         group_of(config("primary", "anew")) == primary_group_of(config("primary", "anew")) == "ares.ticks/primary/anew"
     )
+
+
+def test_a_worker_without_brokers_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ConfigError, match=r"kafka\.servers = None.*ARES_KAFKA__SERVERS"):
+        create(ServiceContext(AresConfig(), SystemClock(), "sink"))
