@@ -11,17 +11,21 @@ from typing import Literal
 from ares.clock import Clock
 from ares.config import AresConfig
 from ares.errors import VenueUnavailable
+from ares.model.market import Instrument
 from ares.resilience import Backoff
-from ares.store import Database, RowWriter, Value
+from ares.store import Database, Value
 from ingest.archive import archived, kept_from_ns
+from ingest.contracts import InBase, sizes_of
 from ingest.desk import Desk
 from ingest.gaps import Gap
 from ingest.history import SoundHistory
+from ingest.intakes import has_dense_ids
 from ingest.losses import Losses
 from ingest.past import Past, Report, Window
 from ingest.patience import Patience
 from ingest.service import lane_of, limits_of, venue_config
 from ingest.sink import Sink, running
+from ingest.transport import ARRIVAL_S_MAX, arrived, writer_of
 from ingest.validation import Validator
 from ingest.venues.registry import create_feed, create_history
 
@@ -67,33 +71,38 @@ async def past_of(config: AresConfig, clock: Clock) -> AsyncIterator[Past]:
     settings, venue = config.ingest, venue_config(config)
     name = settings.venue
     kept_ns = kept_from_ns(clock.now_ns(), config.database.retention_trades_days)
-    writer = RowWriter(config.database)
+    writer = writer_of(config)
     try:
         async with await Database.connect(config.database) as database:
-            source = create_history(name, venue, await _symbols(config, clock), clock)
+            instruments = await _instruments(config, clock)
+            names = {each.symbol: each.venue_symbol for each in instruments}
+            source = create_history(name, venue, names, clock)
             source.pace(venue.backfill_requests_per_minute_max)
             lane = Sink(lane_of("past", settings), writer, clock, _backoff(config))
             lane.route = lambda rows: archived(rows, kept_ns)
-            lane.on_refused = Desk(name, settings.symbols, limits_of(settings), clock).refused_history
-            history = SoundHistory(source, Validator(limits_of(settings)), clock)
+            lane.on_refused = Desk(
+                name, settings.symbols, limits_of(settings), clock, dense_ids=has_dense_ids(venue)
+            ).refused_history
+            history = SoundHistory(source, Validator(limits_of(settings)), clock, InBase(sizes_of(instruments)))
             try:
                 async with running([lane]):
-                    yield Past(name, database, history, lane, clock, Patience(clock, _backoff(config)), kept_ns)
+                    past = Past(name, database, history, lane, clock, Patience(clock, _backoff(config)), kept_ns)
+                    past.arrived = lambda: arrived(config, clock, ARRIVAL_S_MAX)
+                    yield past
             finally:
                 await source.close()
     finally:
         await writer.close()
 
 
-async def _symbols(config: AresConfig, clock: Clock) -> dict[str, str]:
-    """Ours → the venue's own. Raises `VenueUnavailable`, `UnknownSymbol`."""
+async def _instruments(config: AresConfig, clock: Clock) -> Sequence[Instrument]:
+    """Those of the configured symbols. Raises `VenueUnavailable`, `UnknownSymbol`."""
     name, venue = config.ingest.venue, venue_config(config)
     try:
-        instruments = await create_feed(name, venue, config.ingest, clock).open()
+        return await create_feed(name, venue, config.ingest, clock).open()
     except VenueUnavailable as error:
         address = venue.rest_url or "its public address"
         raise VenueUnavailable(f"venue {name!r} at {address} cannot be reached: {error}") from None
-    return {each.symbol: each.venue_symbol for each in instruments}
 
 
 def _backoff(config: AresConfig) -> Backoff:

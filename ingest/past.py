@@ -6,7 +6,7 @@ of its own, and never for the last minute, which is the stream's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -27,6 +27,7 @@ from ingest.patience import Patience
 from ingest.ranges import IdRanges, Span
 from ingest.sink import Sink
 from ingest.stored import QUERIES, Stored, stored_ids
+from ingest.transport import in_place
 
 log = get_logger(__name__)
 
@@ -122,10 +123,12 @@ class Past:
     clock: Clock
     patience: Patience
     kept_from_ns: int = 0
+    arrived: Callable[[], Awaitable[None]] = in_place
 
     async def settle(self) -> None:
         """Return once everything fetched can be read."""
         await self.lane.drain()
+        await self.arrived()
         await self.database.wait_applied(["trades", "trades_archive", "gaps", "venue_bars_1m"], SETTLE_S_MAX)
 
     async def trades(self, symbol: str, window: Window, report: Report) -> Figures:

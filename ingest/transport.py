@@ -73,6 +73,10 @@ def writer_of(config: AresConfig, turn: AbstractContextManager[object] | None = 
     return TickWriter(config.kafka) if config.ingest.transport == "kafka" else RowWriter(config.database, turn)
 
 
+async def in_place() -> None:
+    """What is acknowledged is in the primary: nothing is between."""
+
+
 async def arrived(config: AresConfig, clock: Clock, seconds_max: float | None = None) -> None:
     """Return once all that was acknowledged before the call is in the primary; at once unless Kafka is between.
 

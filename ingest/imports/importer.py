@@ -29,7 +29,7 @@ from ingest.imports.judging import CHANNEL, Target, TradeColumns, judged_candles
 from ingest.imports.keeping import TradeKeeper
 from ingest.imports.layouts import Layout, layout_of
 from ingest.sink import Lane, Sink, running
-from ingest.transport import ARRIVAL_S_MAX, arrived, writer_of
+from ingest.transport import ARRIVAL_S_MAX, arrived, in_place, writer_of
 
 log = get_logger(__name__)
 
@@ -62,10 +62,6 @@ class Figures:
     known: int = 0
     contradicting: int = 0
     refused: int = 0
-
-
-async def in_place() -> None:
-    """What is acknowledged is in the database."""
 
 
 @dataclass(slots=True)

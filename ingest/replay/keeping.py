@@ -17,6 +17,7 @@ from ingest.imports.keeping import TradeKeeper
 from ingest.recovery import QUERIES as RECOVERY
 from ingest.recovery import gap_of
 from ingest.replay.player import Player, Stretch, trades_by_symbol
+from ingest.transport import in_place
 
 QUERIES = load_queries("ingest", "queries/replay.sql")
 UNITS_NS: Mapping[str, int] = {
@@ -62,6 +63,7 @@ class Keeper:
     venue: str
     clock: Clock
     archive_from_ns: int = 0
+    arrived: Callable[[], Awaitable[None]] = in_place
     figures: dict[str, Figures] = field(default_factory=dict)
     _trades: dict[str, TradeKeeper] = field(default_factory=dict)
     _kept_from_ns: dict[str, int] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Keeper:
 
     async def settle_writes(self) -> None:
         """Wait until what was acknowledged can be read."""
+        await self.arrived()
         await self.database.wait_applied(WRITTEN, 600.0)
 
     async def keep(self, rows: Sequence[Entry]) -> None:

@@ -15,7 +15,7 @@ from ares.config.settings import IngestConfig
 from ares.errors import UsageError
 from ares.model.market import Entry, size
 from ares.resilience import Backoff
-from ares.store import Database, RowWriter
+from ares.store import Database
 from ares.telemetry import get_logger
 from ingest.archive import kept_from_ns
 from ingest.capture.records import About, MalformedRecord, Record
@@ -28,6 +28,7 @@ from ingest.replay.moments import EVER, Span
 from ingest.replay.player import Cast, Player
 from ingest.replay.reading import KNOWN, Damage, Reader
 from ingest.sink import Lane, Sink, running
+from ingest.transport import ARRIVAL_S_MAX, arrived, writer_of
 from ingest.validation import Limits
 from ingest.venues.registry import LANGUAGES, Language
 
@@ -232,11 +233,13 @@ async def keeper_of(
 ) -> AsyncIterator[tuple[Keeper, Sink]]:
     """A keeper with its connections, and the lane by which it writes."""
     settings, retention_days = config.ingest, config.database.retention_trades_days
-    writer = RowWriter(config.database)
+    writer = writer_of(config)
     shape = Lane("replay", venue, settings.queue_rows_max, settings.batch_rows_max, settings.batch_s_max)
     lane = Sink(shape, writer, clock, backoff)
     try:
         async with await Database.connect(config.database) as database, running([lane]):
-            yield Keeper(database, lane.put, venue, clock, kept_from_ns(clock.now_ns(), retention_days)), lane
+            keeper = Keeper(database, lane.put, venue, clock, kept_from_ns(clock.now_ns(), retention_days))
+            keeper.arrived = lambda: arrived(config, clock, ARRIVAL_S_MAX)
+            yield keeper, lane
     finally:
         await writer.close()

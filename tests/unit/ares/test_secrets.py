@@ -67,11 +67,11 @@ def test_secret_is_read_where_the_setting_says(tmp_path: Path) -> None:
 
 
 def test_changed_secret_is_a_change_that_running_services_take_up(tmp_path: Path) -> None:
-    path = held(tmp_path, "before")
+    path = held(tmp_path, "key-until-now")
     there = source(tmp_path, f"file:{path}")
     before = there.load()
     assert there.secrets.followed == 1
-    path.write_text("after", encoding="utf-8")
+    path.write_text("key-from-now-on", encoding="utf-8")
     (change,) = differences(before, there.load())
     assert (change.field, change.before, change.after, change.reloadable) == (
         "venues.sim.api_key",
@@ -80,7 +80,7 @@ def test_changed_secret_is_a_change_that_running_services_take_up(tmp_path: Path
         True,
     )
     taken = take_over(before, there.load()).venues["sim"].api_key
-    assert taken == SecretStr("after")
+    assert taken == SecretStr("key-from-now-on")
 
 
 @pytest.mark.parametrize(
