@@ -109,7 +109,7 @@ def _add_service(service: str) -> structlog.typing.Processor:
 def hide_secrets(_logger: object, _method: str, fields: Fields) -> Fields:
     """Blank every field whose name says that it holds a secret."""
     for name in fields:
-        if any(word in name.lower() for word in SECRET_WORDS):
+        if any(word in str(name).lower() for word in SECRET_WORDS):  # what is nested may be named by numbers
             fields[name] = HIDDEN
         elif isinstance(fields[name], Mapping):
             nested = cast("Mapping[str, object]", fields[name])

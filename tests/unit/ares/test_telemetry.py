@@ -54,6 +54,11 @@ def test_secrets_are_hidden_however_deep(lines: io.StringIO) -> None:
     assert parsed(lines)[0]["request"] == {"signature": "(hidden)", "symbol": "A"}
 
 
+def test_what_is_nested_may_be_named_by_numbers(lines: io.StringIO) -> None:
+    get_logger("here").info("handed_over", committed={3: 17})
+    assert parsed(lines)[0]["committed"] == {"3": 17}
+
+
 def test_library_logs_come_out_in_the_same_form(lines: io.StringIO) -> None:
     logging.getLogger("aiohttp").warning("something %s", "odd")
     (line,) = parsed(lines)
