@@ -29,6 +29,7 @@ from tests.integration.test_ingest_service import running as collecting_all
 from tests.kafka import RunningKafka
 from tests.ticks import CLOCK, CONTENT, Market, collecting, content, number, published, questdb, settings
 
+WAITS = "waiting for sink workers to write what is on its way"
 WAIT_S_MAX = 90.0
 TRADES = "SELECT count() FROM trades WHERE venue = %(venue)s"
 WAITED = """SELECT first_seq FROM gaps
@@ -298,8 +299,9 @@ async def test_the_service_collects_over_kafka_and_a_restart_waits_for_what_is_o
             await run.service._live.drain()
         await there.print_trade("BTCUSDT", told=False)
         async with collecting_all(context, there, database) as again:
+            await eventually(lambda: again.service.health().detail == WAITS, WAIT_S_MAX)
             await asyncio.sleep(1)
-            assert again.service.health().detail == "waiting for sink workers to write what is on its way"
+            assert again.service.health().detail == WAITS
             async with running(worker(mine)):
                 await again.until(OF_BITCOIN, HISTORY_TRADES + 3)
                 await again.until(IDS, 0)
