@@ -12,8 +12,11 @@
         ├── ServerFailed           a process we started died or never became ready
         ├── StoreError
         │   ├── StoreUnavailable   QuestDB cannot be reached; trying again may help
-        │   │   └── StreamUnavailable   the same of Kafka
+        │   │   ├── StreamUnavailable   the same of Kafka
+        │   │   └── CopyUnavailable     the same of an InfluxDB
         │   └── StoreRejected      QuestDB refused the statement or the batch; it will again
+        │       ├── CopyDenied     an InfluxDB does not let us in, or has no such bucket
+        │       └── CopyRejected   an InfluxDB refused a point or a query; it will again
         ├── ControlError
         │   ├── ControlUnavailable the control store cannot be opened or written
         │   ├── SequenceConflict   the stream moved on since it was read
@@ -161,6 +164,36 @@ class StoreRejected(StoreError):
     """QuestDB refused the statement or the batch; it will refuse it again."""
 
     code = "store_rejected"
+
+
+class CopyUnavailable(StoreUnavailable):
+    """An InfluxDB cannot be reached, or says "later". `retry_after_s` is its own wish, if it gave one."""
+
+    code = "copy_unavailable"
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class CopyDenied(StoreRejected):
+    """An InfluxDB does not know the token, or the token may not do this, or there is no such organisation or bucket."""
+
+    code = "copy_denied"
+
+
+class CopyRejected(StoreRejected):
+    """An InfluxDB refused what it was sent. `dropped`: it took all but so many points; None: it took none.
+
+    `too_large`: less of it at once may be taken.
+    """
+
+    code = "copy_rejected"
+
+    def __init__(self, message: str, dropped: int | None = None, *, too_large: bool = False) -> None:
+        self.dropped = dropped
+        self.too_large = too_large
+        super().__init__(message)
 
 
 class ControlError(OperatingError):

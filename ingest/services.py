@@ -10,3 +10,4 @@ INGEST = ServiceSpec(
 )
 
 INGEST_SINK = ServiceSpec("ingest-sink", "ingest.worker:create", depends_on=("questdb",))
+INFLUX = ServiceSpec("influx", "ingest.influx.service:create", depends_on=("questdb",))

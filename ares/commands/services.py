@@ -60,8 +60,13 @@ def up(
     source = ConfigSource.of()
     config = source.load()
     configure_logging("supervisor", config.environment.log_level, json=config.monitoring.json_logs)
-    names = [*(["exchange"] if with_exchange else []), *PRODUCTION, *(["tls"] if config.tls.cert_file else [])]
-    names += ["ingest-sink"] if config.ingest.transport == "kafka" else []
+    optional = {
+        "tls": bool(config.tls.cert_file),
+        "influx": bool(config.influx.url),
+        "ingest-sink": config.ingest.transport == "kafka",
+    }
+    wanted = [name for name, configured in optional.items() if configured]
+    names = [*(["exchange"] if with_exchange else []), *PRODUCTION, *wanted]
     asyncio.run(_up(source, config, names))
 
 

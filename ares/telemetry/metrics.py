@@ -82,6 +82,13 @@ SINK_LAG_MESSAGES = Gauge("ares_sink_lag_messages", "Messages that are not in th
 SINK_LAG_SECONDS = Gauge("ares_sink_lag_seconds", "At most so old is what is not in the database", ["partition"])
 SINK_MISSED = Counter("ares_sink_missed_messages_total", "Messages that were gone before they were read")
 QUALITY_CHECKS = Gauge("ares_quality_checks", "Results of the last run of the data checks", ["check", "grade"])
+INFLUX_ROWS = Counter("ares_influx_rows_total", "Rows that the InfluxDB acknowledged, repetitions too", ["table"])
+INFLUX_REFUSED = Counter("ares_influx_refused_total", "Rows that the InfluxDB will never take", ["table"])
+INFLUX_FAILURES = Counter("ares_influx_failures_total", "Times that sending had to wait", ["cause"])
+INFLUX_WAITING_ROWS = Gauge("ares_influx_waiting_rows", "Rows found that the InfluxDB does not have", ["table"])
+INFLUX_COPIED_UNTIL = Gauge(
+    "ares_influx_copied_until_timestamp_seconds", "All rows up to here that were there are in the InfluxDB", ["table"]
+)
 VENUE_TO_ROW_SECONDS = Histogram(
     "ares_venue_to_row_seconds", "From event time to acknowledgement by QuestDB, of each batch's oldest streamed trade",
     buckets=LATENCY_BUCKETS_S,

@@ -82,3 +82,10 @@ CREATE TABLE IF NOT EXISTS quality_checks (
   ts TIMESTAMP_NS, check_name SYMBOL, venue SYMBOL, symbol SYMBOL, channel SYMBOL, grade SYMBOL, unit SYMBOL,
   observed DOUBLE, warn_limit DOUBLE, fail_limit DOUBLE, span_from TIMESTAMP_NS, span_to TIMESTAMP_NS, detail VARCHAR
 ) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, check_name, venue, symbol, channel);
+
+-- copies: a span of a table that an InfluxDB has: which of its rows, by number and fingerprint, when, and how many of
+-- them it refused for good. A span whose rows are others by now is sent again.
+-- Grain: target, table, span. ts = its start. delay_ms = sum of received_at - ts of its rows; 0 for tables without receipt.
+CREATE TABLE IF NOT EXISTS copies (
+  ts TIMESTAMP_NS, target SYMBOL, table_name SYMBOL, row_count LONG, delay_ms LONG, refused LONG, sent_at TIMESTAMP_NS
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, target, table_name);
