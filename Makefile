@@ -22,7 +22,7 @@ OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz supply-chain vaultd test-vault audit-proof replay-proof crash-proof storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,12 @@ vaultd: ## build a real Vault for the tests, once, into the user's cache (Go >= 
 
 test-vault: .venv/ready vaultd ## the tests against a real Vault
 	$(BIN)/python -m pytest tests/integration/test_secrets_vault.py tests/acceptance/test_demo.py $(ARGS)
+
+influxd: ## build a real InfluxDB for the tests, once, into the user's cache (Go, some minutes)
+	@infra/influxdb/build.sh
+
+test-influx: .venv/ready influxd ## the tests against a real InfluxDB
+	$(BIN)/python -m pytest tests/integration/test_influx_server.py $(ARGS)
 
 audit-proof: .venv/ready ## every attack on an audit chain of ENTRIES (1000000) is found in time
 	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)

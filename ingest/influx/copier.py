@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock, floor_ns, to_ns
-from ares.config.settings import InfluxConfig
+from ares.config.influx import InfluxConfig
 from ares.errors import CopyRejected
 from ares.store import Database, Param, RowWriter, load_queries
 from ares.store.pool import Record, as_int, as_str
@@ -23,7 +23,10 @@ RECENT_NS = 5 * MINUTE_NS
 SPANS_MAX = 2_000
 """Spans of one partition found at once; then the present has its turn."""
 RECHECK_S = 6 * 3_600.0
-"""So often partitions are compared span by span even if their number of rows is as it was: rows may be replaced."""
+"""So often partitions are compared span by span even if their number of rows is as it was, for rows may be replaced;
+and what was refused is tried again, for the target may have been mended. So it is at every start."""
+REFUSALS_MAX = 20
+"""After so many refusals without a point being taken, the rest of the batch counts as refused: all have one cause."""
 
 
 class Target(Protocol):
@@ -58,17 +61,18 @@ class Copier:
     progress: dict[str, Progress] = field(default_factory=dict)
     swept_s: float = float("-inf")
     rechecked_s: float = float("-inf")
+    rechecked_ns: int = 0
 
     async def round(self) -> bool:
         """Send what came just now, then some of what is missing of the past; whether more of that waits."""
         shapes = [SHAPES[table] for table in self.settings.tables]
-        for shape in shapes:
-            await self._present(shape)
         now_s = self.clock.monotonic_s()
         if now_s - self.rechecked_s >= RECHECK_S:
-            self.rechecked_s = now_s
+            self.rechecked_s, self.rechecked_ns = now_s, self.clock.now_ns()
             for progress in self.progress.values():
                 progress.whole.clear()
+        for shape in shapes:
+            await self._present(shape)
         waiting = any(self._of(shape).more for shape in shapes)
         if not waiting and now_s - self.swept_s < self.settings.sweep_s:
             return False
@@ -121,6 +125,7 @@ class Copier:
 
     async def _differing(self, shape: Shape, from_ns: int, to_ns: int) -> list[Span]:
         params: dict[str, Param] = {"target": self.target_name, "spans_max": SPANS_MAX, "to_ns": to_ns}
+        params["again_ns"] = self.rechecked_ns
         params["from_ns"] = max(from_ns, self._since_ns(shape))
         records = await self.database.fetch(QUERIES[f"{shape.table}_spans"], params)
         starts = [(as_int(each["start_ns"]), each) for each in records]
@@ -138,21 +143,29 @@ class Copier:
         metrics.INFLUX_WAITING_ROWS.labels(shape.table).set(waiting)
 
     async def _send(self, shape: Shape, stretch: Sequence[Span]) -> None:
-        """Send spans that touch, then say that they are there: as they were counted, before they were read."""
-        places, refused, sent = Places(), 0, 0
-        async for rows in self._pages(shape, stretch[0].start_ns, stretch[-1].end_ns):
+        """Send spans that touch, then say that they are there: as they were counted, before they were read.
+
+        Where something is refused, span by span, so that each knows how much of it is not there.
+        """
+        sent, refused = await self._sent(shape, stretch[0].start_ns, stretch[-1].end_ns)
+        if refused and len(stretch) > 1:
+            for span in stretch:
+                await self._send(shape, [span])
+            return
+        now_ns = self.clock.now_ns()
+        await self.writer.write([span.to_row(self.target_name, shape.table, refused, now_ns) for span in stretch])
+        metrics.INFLUX_ROWS.labels(shape.table).inc(sent - refused)
+        metrics.INFLUX_REFUSED.labels(shape.table).inc(refused)
+
+    async def _sent(self, shape: Shape, from_ns: int, to_ns: int) -> tuple[int, int]:
+        """How many rows there were, and how many of them the target refused."""
+        places, sent, refused = Places(), 0, 0
+        async for rows in self._pages(shape, from_ns, to_ns):
             lines = lines_of(shape, rows, places, self.settings.book_levels)
             for start in range(0, len(lines), self.settings.batch_rows_max):
                 refused += await self._deliver(shape, lines[start : start + self.settings.batch_rows_max])
             sent += len(lines)
-        now_ns = self.clock.now_ns()
-        counts = [refused] + [0] * (len(stretch) - 1)
-        copies = [
-            span.to_row(self.target_name, shape.table, count, now_ns)
-            for span, count in zip(stretch, counts, strict=True)
-        ]
-        await self.writer.write(copies)
-        metrics.INFLUX_ROWS.labels(shape.table).inc(sent - refused)
+        return sent, refused
 
     async def _pages(self, shape: Shape, from_ns: int, to_ns: int) -> AsyncIterator[Sequence[Record]]:
         """Rows in order of time, those of one time always together."""
@@ -170,15 +183,21 @@ class Copier:
             from_ns = as_int(rows[-1]["ts_ns"])
 
     async def _deliver(self, shape: Shape, lines: Sequence[bytes]) -> int:
-        """How many the target refuses for good; they are found by halving where it does not say."""
-        try:
-            await self.target().write(b"\n".join(lines))
-        except CopyRejected as error:
-            if error.dropped is None and len(lines) > 1:
-                middle = len(lines) // 2
-                return await self._deliver(shape, lines[:middle]) + await self._deliver(shape, lines[middle:])
-            refused = error.dropped or 1
-            metrics.INFLUX_REFUSED.labels(shape.table).inc(refused)
-            log.error("points_refused", table=shape.table, points=refused, cause=str(error))
-            return refused
-        return 0
+        """How many the target refuses; they are found by halving where it does not say."""
+        todo, refused, in_a_row, cause = [lines], 0, 0, ""
+        while todo:
+            part = todo.pop()
+            try:
+                await self.target().write(b"\n".join(part))
+                in_a_row = 0
+            except CopyRejected as error:
+                cause = str(error)
+                if error.dropped is None and len(part) > 1 and in_a_row < REFUSALS_MAX:
+                    middle = len(part) // 2
+                    todo += [part[middle:], part[:middle]]
+                    continue
+                refused += len(part) if error.dropped is None else error.dropped
+                in_a_row += error.dropped is None
+        if refused:
+            log.error("points_refused", table=shape.table, points=refused, of=len(lines), cause=cause)
+        return refused

@@ -14,7 +14,7 @@ from math import isfinite
 from types import MappingProxyType
 
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND
-from ares.config.settings import CopiedTable
+from ares.config.influx import CopiedTable
 
 FieldValue = str | int | float | bool
 SPAN_NS = 10 * NANOS_PER_SECOND

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from ares.config.settings import AresConfig, InfluxConfig
+from ares.config.influx import InfluxConfig
+from ares.config.settings import AresConfig
 from ares.errors import ConfigError, CopyDenied, CopyUnavailable, StoreError, StoreUnavailable
 from ares.resilience import Backoff
 from ares.service import Health, Service, ServiceContext

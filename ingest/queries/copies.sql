@@ -1,5 +1,6 @@
 -- What the copy to an InfluxDB asks: which spans of a table it does not have as they are now, and their rows.
 -- Every table has the same two queries. All times come as nanoseconds; a span is compared by its rows' number and delays.
+-- What was refused is tried again where that was before %(again_ns)s.
 
 -- partitions: how many rows a table's partitions have and between which times.
 SELECT name, numRows AS row_count, minTimestamp::long AS first_ns, maxTimestamp::long AS last_ns
@@ -15,11 +16,12 @@ WITH here AS (
   WHERE ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
   SAMPLE BY 10s ALIGN TO CALENDAR
 ), there AS (
-  SELECT ts, row_count, delay_ms FROM copies WHERE target = %(target)s AND table_name = 'trades'
+  SELECT ts, row_count, delay_ms, refused, sent_at FROM copies WHERE target = %(target)s AND table_name = 'trades'
     AND ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
 )
 SELECT here.ts::long AS start_ns, here.row_count, here.delay_ms FROM here LEFT JOIN there ON here.ts = there.ts
 WHERE there.row_count IS NULL OR there.row_count <> here.row_count OR there.delay_ms <> here.delay_ms
+  OR (there.refused > 0 AND there.sent_at < cast(%(again_ns)s AS timestamp_ns))
 ORDER BY start_ns LIMIT %(spans_max)s;
 
 -- trades_rows: rows of trades between two times, oldest first.
@@ -33,11 +35,12 @@ WITH here AS (
   WHERE ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
   SAMPLE BY 10s ALIGN TO CALENDAR
 ), there AS (
-  SELECT ts, row_count, delay_ms FROM copies WHERE target = %(target)s AND table_name = 'trades_archive'
+  SELECT ts, row_count, delay_ms, refused, sent_at FROM copies WHERE target = %(target)s AND table_name = 'trades_archive'
     AND ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
 )
 SELECT here.ts::long AS start_ns, here.row_count, here.delay_ms FROM here LEFT JOIN there ON here.ts = there.ts
 WHERE there.row_count IS NULL OR there.row_count <> here.row_count OR there.delay_ms <> here.delay_ms
+  OR (there.refused > 0 AND there.sent_at < cast(%(again_ns)s AS timestamp_ns))
 ORDER BY start_ns LIMIT %(spans_max)s;
 
 -- trades_archive_rows: rows of trades_archive between two times, oldest first.
@@ -51,11 +54,12 @@ WITH here AS (
   WHERE ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
   SAMPLE BY 10s ALIGN TO CALENDAR
 ), there AS (
-  SELECT ts, row_count, delay_ms FROM copies WHERE target = %(target)s AND table_name = 'quotes'
+  SELECT ts, row_count, delay_ms, refused, sent_at FROM copies WHERE target = %(target)s AND table_name = 'quotes'
     AND ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
 )
 SELECT here.ts::long AS start_ns, here.row_count, here.delay_ms FROM here LEFT JOIN there ON here.ts = there.ts
 WHERE there.row_count IS NULL OR there.row_count <> here.row_count OR there.delay_ms <> here.delay_ms
+  OR (there.refused > 0 AND there.sent_at < cast(%(again_ns)s AS timestamp_ns))
 ORDER BY start_ns LIMIT %(spans_max)s;
 
 -- quotes_rows: rows of quotes between two times, oldest first.
@@ -69,11 +73,12 @@ WITH here AS (
   WHERE ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
   SAMPLE BY 10s ALIGN TO CALENDAR
 ), there AS (
-  SELECT ts, row_count, delay_ms FROM copies WHERE target = %(target)s AND table_name = 'books'
+  SELECT ts, row_count, delay_ms, refused, sent_at FROM copies WHERE target = %(target)s AND table_name = 'books'
     AND ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
 )
 SELECT here.ts::long AS start_ns, here.row_count, here.delay_ms FROM here LEFT JOIN there ON here.ts = there.ts
 WHERE there.row_count IS NULL OR there.row_count <> here.row_count OR there.delay_ms <> here.delay_ms
+  OR (there.refused > 0 AND there.sent_at < cast(%(again_ns)s AS timestamp_ns))
 ORDER BY start_ns LIMIT %(spans_max)s;
 
 -- books_rows: rows of books between two times, oldest first.
@@ -87,11 +92,12 @@ WITH here AS (
   WHERE ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
   SAMPLE BY 10s ALIGN TO CALENDAR
 ), there AS (
-  SELECT ts, row_count, delay_ms FROM copies WHERE target = %(target)s AND table_name = 'gaps'
+  SELECT ts, row_count, delay_ms, refused, sent_at FROM copies WHERE target = %(target)s AND table_name = 'gaps'
     AND ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
 )
 SELECT here.ts::long AS start_ns, here.row_count, here.delay_ms FROM here LEFT JOIN there ON here.ts = there.ts
 WHERE there.row_count IS NULL OR there.row_count <> here.row_count OR there.delay_ms <> here.delay_ms
+  OR (there.refused > 0 AND there.sent_at < cast(%(again_ns)s AS timestamp_ns))
 ORDER BY start_ns LIMIT %(spans_max)s;
 
 -- gaps_rows: rows of gaps between two times, oldest first.
@@ -106,11 +112,12 @@ WITH here AS (
   WHERE ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
   SAMPLE BY 1m ALIGN TO CALENDAR
 ), there AS (
-  SELECT ts, row_count, delay_ms FROM copies WHERE target = %(target)s AND table_name = 'venue_bars_1m'
+  SELECT ts, row_count, delay_ms, refused, sent_at FROM copies WHERE target = %(target)s AND table_name = 'venue_bars_1m'
     AND ts >= cast(%(from_ns)s AS timestamp_ns) AND ts < cast(%(to_ns)s AS timestamp_ns)
 )
 SELECT here.ts::long AS start_ns, here.row_count, here.delay_ms FROM here LEFT JOIN there ON here.ts = there.ts
 WHERE there.row_count IS NULL OR there.row_count <> here.row_count OR there.delay_ms <> here.delay_ms
+  OR (there.refused > 0 AND there.sent_at < cast(%(again_ns)s AS timestamp_ns))
 ORDER BY start_ns LIMIT %(spans_max)s;
 
 -- venue_bars_1m_rows: rows of venue_bars_1m between two times, oldest first.
