@@ -2,5 +2,8 @@
 
 from typing import Literal
 
-LayoutName = Literal["binance-aggtrades", "binance-klines", "freqtrade-trades", "freqtrade-ohlcv", "nautilus-trades"]
+LayoutName = Literal[
+    "binance-aggtrades", "binance-klines", "freqtrade-trades", "freqtrade-ohlcv", "nautilus-trades",
+    "influx-trades", "influx-ohlcv",
+]  # fmt: skip
 """What a file can be."""

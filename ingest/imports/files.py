@@ -50,6 +50,16 @@ class SourceFile:
         if self.path.stat().st_size == 0:
             raise UsageError(f"FILE = {str(self.path)!r}: empty. Fetch it again")
 
+    @property
+    def name(self) -> str:
+        """The file's."""
+        return self.path.name
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return f"FILE = {str(self.path)!r}"
+
     def shape(self) -> Shape:
         """The file's columns."""
         try:

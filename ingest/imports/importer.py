@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ares.clock import NANOS_PER_SECOND, Clock, to_datetime
 from ares.config import AresConfig
@@ -24,10 +24,12 @@ from ingest.feed import Rejected, clean
 from ingest.gaps import Where
 from ingest.imports import LayoutName
 from ingest.imports.account import QUERIES, ImportAccount
+from ingest.imports.columns import Block
 from ingest.imports.files import ROWS_MAX, SourceFile
+from ingest.imports.identity import Identity
 from ingest.imports.judging import CHANNEL, Target, TradeColumns, judged_candles, judged_trades
 from ingest.imports.keeping import TradeKeeper
-from ingest.imports.layouts import Layout, layout_of
+from ingest.imports.layouts import Layout, Shape, layout_of
 from ingest.sink import Lane, Sink, running
 from ingest.transport import ARRIVAL_S_MAX, arrived, in_place, writer_of
 
@@ -36,6 +38,7 @@ log = get_logger(__name__)
 Report = Callable[[float, int], None]
 """Told the progress of a file: its share that was read, from 0 to 1, and the rows so far."""
 Judged = tuple[TradeRun | list[Storable], list[Rejected]]
+Steps = Generator[Judged, None, None]
 
 T = TypeVar("T")
 
@@ -64,6 +67,24 @@ class Figures:
     refused: int = 0
 
 
+class Source(Protocol):
+    """What is read block by block: a file, or what is asked of a server; `SourceFile` says what the members mean."""
+
+    share: float
+    ragged: list[str]
+    ragged_count: int
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    def shape(self) -> Shape: ...
+
+    def blocks(self, names: Sequence[str], needed: Sequence[str]) -> Iterator[Block]: ...
+
+
 @dataclass(slots=True)
 class Importer:
     """Imports files of one symbol; an import that was interrupted or repeated is simply made again.
@@ -76,6 +97,7 @@ class Importer:
     lanes: Sequence[Sink]
     target: Target
     clock: Clock
+    identity: Identity
     kept_from_ns: int = 0
     digests: set[str] = field(default_factory=set)
     turn: int = 0
@@ -89,22 +111,27 @@ class Importer:
         """Wait until what was written before can be read, and learn which rows were refused before."""
         await self.arrived()
         await self.database.wait_applied(TABLES, SETTLE_S_MAX)
+        await self.identity.prepare()
         params: dict[str, Param] = {"venue": self.target.venue, "rows_max": REFUSED_MAX}
         self.digests = {as_str(record["digest"]) for record in await self.database.fetch(QUERIES["refused"], params)}
 
     async def file(self, path: Path, wanted: LayoutName | None, report: Report) -> Figures:
         """Read a file to its end."""
-        source = await asyncio.to_thread(SourceFile, path)
-        layout, names = layout_of(f"FILE = {str(path)!r}", await asyncio.to_thread(source.shape), wanted)
-        figures = Figures(path.name, layout.name)
+        return await self.take(await asyncio.to_thread(SourceFile, path), wanted, report)
+
+    async def take(self, source: Source, wanted: LayoutName | None, report: Report) -> Figures:
+        """Read a source to its end."""
+        layout, names = layout_of(source.label, await asyncio.to_thread(source.shape), wanted)
+        figures = Figures(source.name, layout.name)
         judged = self._judged(source, layout, names, figures)
-        async for sound, refused in ahead(judged):
-            await self._refuse(refused, figures)
-            if isinstance(sound, TradeRun):
-                await self._refuse(await self._trades(sound, figures), figures)
-            else:
-                await self._candles(sound, figures)
-            report(source.share, figures.rows)
+        async with aclosing(ahead(judged)) as steps:
+            async for sound, refused in steps:
+                await self._refuse(refused, figures)
+                if isinstance(sound, TradeRun):
+                    await self._refuse(await self._trades(sound, figures), figures)
+                else:
+                    await self._candles(sound, figures)
+                report(source.share, figures.rows)
         await self._refuse([self._ragged(text) for text in source.ragged], figures)
         figures.rows += source.ragged_count
         figures.refused += source.ragged_count - len(source.ragged)
@@ -122,13 +149,13 @@ class Importer:
         await self.lanes[0].drain()
         return rows
 
-    def _judged(self, source: SourceFile, layout: Layout, names: Sequence[str], figures: Figures) -> Iterator[Judged]:
+    def _judged(self, source: Source, layout: Layout, names: Sequence[str], figures: Figures) -> Steps:
         for block in source.blocks(names, layout.needed):
             figures.rows += len(block)
             try:
                 read = layout.read(block)
             except UsageError as error:
-                raise UsageError(f"FILE = {str(source.path)!r}: {error}") from None
+                raise UsageError(f"{source.label}: {error}") from None
             if isinstance(read, TradeColumns):
                 yield judged_trades(block, read, self.target)
             else:
@@ -136,6 +163,9 @@ class Importer:
 
     async def _trades(self, run: TradeRun, figures: Figures) -> list[Rejected]:
         """Write what is new of a run; what contradicts what is stored comes back."""
+        if not run.seqs:
+            return []
+        await self.identity.check(run)
         fate = await self.trades.keep(run)
         figures.written += fate.written
         figures.archived += fate.archived
@@ -184,16 +214,16 @@ class Importer:
         return Rejected(CHANNEL, "row", reason, clean(line), self.target.received_at_ns, self.target.symbol)
 
 
-async def ahead(steps: Iterator[T]) -> AsyncIterator[T]:
-    """What an iterator gives, each taken in a thread while the one before is dealt with."""
+async def ahead(steps: Generator[T, None, None]) -> AsyncGenerator[T, None]:
+    """What a generator gives, each taken in a thread while the one before is dealt with; it is closed at the end."""
     coming = asyncio.create_task(asyncio.to_thread(next, steps, None))
     try:
         while (step := await coming) is not None:
             coming = asyncio.create_task(asyncio.to_thread(next, steps, None))
             yield step
     finally:
-        coming.cancel()
         await asyncio.gather(coming, return_exceptions=True)
+        steps.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +234,17 @@ class Order:
     layout: LayoutName | None
     venue: str
     symbol: str
+    sources: Sequence[Source] = ()
 
 
 async def import_files(
     config: AresConfig, order: Order, clock: Clock, backoff: Backoff, report: Report
 ) -> list[Figures]:
-    """Import every file in turn and record what is missing around them."""
+    """Import every file, then every other source, in turn, and record what is missing around them."""
     async with importer_of(config, order, clock, backoff) as importer:
         await importer.prepare()
         figures = [await importer.file(path, order.layout, report) for path in order.files]
+        figures += [await importer.take(source, order.layout, report) for source in order.sources]
         gaps = await importer.settle()
         log.info("files_imported", venue=order.venue, symbol=order.symbol, files=len(figures), gaps=len(gaps))
     return figures
@@ -231,7 +263,7 @@ async def importer_of(config: AresConfig, order: Order, clock: Clock, backoff: B
     try:
         async with await Database.connect(config.database) as database, running(lanes):
             oldest_ns = kept_from_ns(now_ns, config.database.retention_trades_days)
-            importer = Importer(database, lanes, target, clock, oldest_ns)
+            importer = Importer(database, lanes, target, clock, Identity(database, target), oldest_ns)
             importer.arrived = lambda: arrived(config, clock, ARRIVAL_S_MAX)
             yield importer
     finally:

@@ -12,6 +12,7 @@ from ares.store import Database, Param
 from ares.store.pool import as_float, as_int, as_str
 from ingest.archive import archived, chosen
 from ingest.imports.account import QUERIES
+from ingest.imports.derived import is_derived
 from ingest.imports.judging import contradictions
 from ingest.imports.segments import SEQ_MAX, Segments
 from ingest.ranges import Span
@@ -32,7 +33,7 @@ class Fate:
 
 @dataclass(slots=True)
 class TradeKeeper:
-    """Writes one symbol's trades by `put`, and remembers in `segments` which ids are there now.
+    """Writes one symbol's trades by `put`, and remembers in `segments` which of the venue's ids are there now.
 
     Raises `UsageError` for trades in no order, `StoreUnavailable`, `StoreRejected`.
     """
@@ -52,7 +53,8 @@ class TradeKeeper:
         kept = run
         if self.kept_from_ns > 0:
             kept = chosen(run, [ts_ns >= self.kept_from_ns for ts_ns in run.times_ns])
-        self.segments.add_run(kept)
+        if not is_derived(run.seqs[0]):
+            self.segments.add_run(kept)
         fresh = chosen(run, [seq not in there for seq in run.seqs]) if there else run
         if not fresh.seqs:
             return Fate(known=len(there), contradicting=other)

@@ -12,6 +12,8 @@ from ingest.imports import (
     binance_klines,
     freqtrade_ohlcv,
     freqtrade_trades,
+    influx_ohlcv,
+    influx_trades,
     nautilus_trades,
 )
 from ingest.imports.columns import Block
@@ -20,12 +22,16 @@ from ingest.imports.judging import CandleColumns, TradeColumns
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a file of this kind holds: `needed` columns, and how many and which there are where no header names them."""
+    """What a file of this kind holds: `needed` columns, and how many and which there are where no header names them.
+
+    `points`: rows are put together from points of an InfluxDB; no file has these columns.
+    """
 
     name: LayoutName
     needed: tuple[str, ...]
     read: Callable[[Block], TradeColumns | CandleColumns]
     unnamed: Sequence[tuple[str, ...]] = ()
+    points: bool = False
 
 
 LAYOUTS: dict[LayoutName, Layout] = {
@@ -38,6 +44,8 @@ LAYOUTS: dict[LayoutName, Layout] = {
         Layout("freqtrade-trades", freqtrade_trades.NEEDED, freqtrade_trades.read),
         Layout("freqtrade-ohlcv", freqtrade_ohlcv.NEEDED, freqtrade_ohlcv.read),
         Layout("nautilus-trades", nautilus_trades.NEEDED, nautilus_trades.read),
+        Layout("influx-trades", influx_trades.NEEDED, influx_trades.read, points=True),
+        Layout("influx-ohlcv", influx_ohlcv.NEEDED, influx_ohlcv.read, points=True),
     )
 }
 
@@ -57,9 +65,10 @@ def layout_of(file: str, shape: Shape, wanted: LayoutName | None) -> tuple[Layou
     if not shape.names:
         known = ", ".join(LAYOUTS)
         raise UsageError(f"{file}: no header names its {shape.count} columns. Say what it is: --layout, one of {known}")
-    fitting = [layout for layout in LAYOUTS.values() if set(layout.needed) <= set(shape.names)]
+    told = [layout for layout in LAYOUTS.values() if not layout.points]
+    fitting = [layout for layout in told if set(layout.needed) <= set(shape.names)]
     if len(fitting) != 1:
-        known = "; ".join(f"{layout.name} has {', '.join(layout.needed)}" for layout in LAYOUTS.values())
+        known = "; ".join(f"{layout.name} has {', '.join(layout.needed)}" for layout in told)
         raise UsageError(f"{file}: columns {', '.join(shape.names)} are those of no layout: {known}")
     return fitting[0], shape.names
 

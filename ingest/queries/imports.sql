@@ -17,6 +17,23 @@ SELECT seq FROM (
    WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s AND seq > %(last)s ORDER BY ts LIMIT 1)
 ) ORDER BY seq LIMIT 1;
 
+-- derived: between which times trades with derived ids are stored (ids from 2^62 on), of the archive as well.
+SELECT min(ts)::long AS first_ns, max(ts)::long AS last_ns FROM (
+  SELECT ts FROM trades WHERE venue = %(venue)s AND symbol = %(symbol)s AND source = 'import' AND seq >= 4611686018427387904
+  UNION ALL
+  SELECT ts FROM trades_archive
+  WHERE venue = %(venue)s AND symbol = %(symbol)s AND source = 'import' AND seq >= 4611686018427387904
+);
+
+-- numbered: between which of two times trades with the venue's own ids are stored, of the archive as well.
+SELECT min(ts)::long AS first_ns, max(ts)::long AS last_ns FROM (
+  SELECT ts FROM trades
+  WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts BETWEEN %(from)s AND %(to)s AND seq < 4611686018427387904
+  UNION ALL
+  SELECT ts FROM trades_archive
+  WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts BETWEEN %(from)s AND %(to)s AND seq < 4611686018427387904
+);
+
 -- stored_candles: when the venue's candles of a symbol start that are stored between two times.
 SELECT ts::long AS ts_ns FROM venue_bars_1m
 WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts BETWEEN %(from)s AND %(to)s;
@@ -28,9 +45,10 @@ SELECT DISTINCT digest FROM quarantine WHERE venue = %(venue)s AND channel = 'im
 SELECT seq, ts::long AS ts_ns FROM trades
 WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts <= %(ts)s AND seq < %(seq)s ORDER BY ts DESC LIMIT 1;
 
--- after: a stored trade with a larger id, the nearest in time.
+-- after: a stored trade with a larger id, the nearest in time; derived ids (from 2^62 on) follow on nothing.
 SELECT seq, ts::long AS ts_ns FROM trades
-WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(ts)s AND seq > %(seq)s ORDER BY ts LIMIT 1;
+WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(ts)s AND seq > %(seq)s AND seq < 4611686018427387904
+ORDER BY ts LIMIT 1;
 
 -- inside: how many trades are stored between two ids, the smallest and the largest of these ids, and their times.
 SELECT count() AS stored, min(seq) AS first_seq, max(seq) AS last_seq, min(ts)::long AS first_ns, max(ts)::long AS last_ns

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -120,18 +120,19 @@ class Replay:
     async def _windows(self) -> AsyncIterator[Sequence[Entry]]:
         """Rows, window by window, each when it is due."""
         began_s, first_ns = self.clock.monotonic_s(), 0
-        async for rows in ahead(self._played()):
-            yield rows
-            self.report(self.reader.share, self.player.frames)
-            first_ns = first_ns or self.player.last_at_ns
-            while self.order.speed is not None and not self.stop.is_set():
-                due_s = began_s + (self.player.last_at_ns - first_ns) / NANOS_PER_SECOND / self.order.speed
-                wait_s = due_s - self.clock.monotonic_s()
-                if wait_s <= 0:
-                    break
-                await self.clock.sleep(min(wait_s, WAIT_S_MAX))
+        async with aclosing(ahead(self._played())) as steps:
+            async for rows in steps:
+                yield rows
+                self.report(self.reader.share, self.player.frames)
+                first_ns = first_ns or self.player.last_at_ns
+                while self.order.speed is not None and not self.stop.is_set():
+                    due_s = began_s + (self.player.last_at_ns - first_ns) / NANOS_PER_SECOND / self.order.speed
+                    wait_s = due_s - self.clock.monotonic_s()
+                    if wait_s <= 0:
+                        break
+                    await self.clock.sleep(min(wait_s, WAIT_S_MAX))
 
-    def _played(self) -> Iterator[Sequence[Entry]]:
+    def _played(self) -> Generator[Sequence[Entry], None, None]:
         span = self.order.span
         records = takewhile(lambda record: record.at_ns < span.to_ns, self.reader.records())
         step_ns = None if self.order.speed is None else round(WINDOW_S * self.order.speed * NANOS_PER_SECOND)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -20,6 +21,9 @@ from ingest.influx.points import SPAN_NS
 from ingest.influx.service import endpoint_of
 from tests.conftest import free_port
 from tests.influxd import RunningInflux, running_influx
+from tests.integration.test_imports import STORED, Hand, hand, own_settings, usual_logs
+
+__all__ = ["hand", "own_settings", "usual_logs"]
 
 FLUX = """
 from(bucket: "ares/autogen") |> range(start: -1h)
@@ -119,3 +123,48 @@ async def test_a_point_whose_field_has_another_type_there_is_refused_and_counted
         await influx.write(b"other,venue=x price=1.5 1704067200000000001\nother,venue=x price=2i 1704067200000000002")
     assert refused.value.dropped == 1
     await influx.close()
+
+
+async def test_what_an_influxdb_has_is_imported_from_the_server_and_from_its_export(
+    server: RunningInflux, hand: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        f'ticks,exchange=x\\ y,side={"buy" if seq % 3 else "sell"} last={seq}.25,size=0.5,note="a, \\"b\\" {seq}" '
+        f"{1_704_067_200_000_000_000 + seq * 400 * NANOS_PER_SECOND}"
+        for seq in range(1, 601)
+    ]
+    influx = Influx(endpoint_of(settings_of(server, 0)))
+    await influx.write("\n".join(lines).encode())
+    await influx.close()
+    words = ["--measurement", "ticks", "--map", "price=last", "--map", "amount=size", "--where", "exchange=x y"]
+    asked = ["--influx", server.url, "--bucket", server.bucket, "--from", "2024-01-01", "--to", "2024-01-05"]
+    monkeypatch.setenv("INFLUX_TOKEN", "ares:wrong")
+    with pytest.raises(CopyDenied, match="does not let us in"):
+        await hand.imports(*words, *asked)
+    monkeypatch.setenv("INFLUX_TOKEN", server.token)
+    [figures] = await hand.imports(*words, *asked)
+    assert (figures["file"], figures["written"], figures["refused"]) == ("ares/autogen/ticks", 600, 0)
+    stored = await hand.rows(STORED)
+    assert [(row["price"], row["amount"]) for row in stored] == [(seq + 0.25, 0.5) for seq in range(1, 601)]
+    [again] = await hand.imports(server.exported(tmp_path / "all.lp.gz"), *words)
+    assert (again["rows"], again["known"]) == (600, 600), "the same ids from either"
+
+
+async def test_a_copy_that_was_sent_out_comes_back_as_the_same_trades(
+    server: RunningInflux, hand: Hand, writer: RowWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_ns = floor_ns(SystemClock().now_ns(), SPAN_NS) - 3_000 * NANOS_PER_SECOND
+    trades = trades_of(f"{hand.venue}_before", start_ns, range(1, 201))
+    await writer.write(trades)
+    async with copying(hand.database, writer, settings_of(server, start_ns)) as copier:
+        await copied(hand.database, copier)
+    monkeypatch.setenv("INFLUX_TOKEN", server.token)
+    [figures] = await hand.imports(
+        "--influx", server.url, "--bucket", server.bucket, "--from", f"{to_datetime(start_ns):%Y-%m-%dT%H:%M:%S}",
+        "--measurement", "trades", "--where", f"venue={hand.venue}_before", "--map", "trade_id=seq", "--map",
+        "time=ts_ns",
+    )  # fmt: skip
+    assert figures["written"] == 200
+    assert [
+        (row["seq"], row["ts_ns"], row["price"], row["amount"], row["side"]) for row in await hand.rows(STORED)
+    ] == [(trade.seq, trade.ts_ns, trade.price, trade.amount, trade.side) for trade in trades]

@@ -101,10 +101,10 @@ SELECT 'trades' AS channel, sum(CASE WHEN ts_ns < before_ns THEN 1 ELSE 0 END)::
   WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s AND ts < %(to)s
 );
 
--- missing_ids: ids between stored trades that are not stored, and that no gap touches.
+-- missing_ids: ids between stored trades that are not stored, and that no gap touches; derived ids (from 2^62 on) count nothing.
 WITH numbered AS (
   SELECT seq, lag(seq) OVER (ORDER BY seq) AS before FROM trades
-  WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s AND ts < %(to)s
+  WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s AND ts < %(to)s AND seq < 4611686018427387904
 ), holes AS (
   SELECT before + 1 AS first_seq, seq - 1 AS last_seq FROM numbered WHERE before IS NOT NULL AND seq > before + 1
 ), known AS (
