@@ -53,10 +53,16 @@ class Inbox:
             return
         missing = self._lost.pop(parcel.channel, 0)
         if missing:
-            self._enter(Parcel(parcel.channel, parcel.connection, 0, record=lost(parcel, missing, at_ns)))
+            self._enter(lost(parcel.channel, parcel.connection, missing, at_ns))
         self._enter(parcel)
         if waiting > HURRY_BYTES:
             self.wake.set()
+
+    def end(self, at_ns: int) -> None:
+        """Nothing more is put: what found no room since is said behind what did."""
+        for channel, missing in self._lost.items():
+            self._enter(lost(channel, 0, missing, at_ns))
+        self._lost.clear()
 
     def _enter(self, parcel: Parcel) -> None:
         self._parcels.append(parcel)
@@ -70,9 +76,9 @@ class Inbox:
             self._taken += parcel.size
 
 
-def lost(parcel: Parcel, messages: int, at_ns: int) -> Record:
+def lost(channel: Channel, connection: int, messages: int, at_ns: int) -> Parcel:
     """Says that so many messages of a channel are not in the capture."""
-    return Record(at_ns, parcel.channel, parcel.connection, "lost", json_of(messages))
+    return Parcel(channel, connection, 0, record=Record(at_ns, channel, connection, "lost", json_of(messages)))
 
 
 def parcel_of(channel: Channel, connection: int, frames: Sequence[Frame]) -> Parcel:

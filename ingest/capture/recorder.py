@@ -63,7 +63,8 @@ class Recorder:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what waits, within a deadline, and end."""
+        """Write what waits, within a deadline, and end. Call it once nothing is told any more."""
+        self._inbox.end(self._clock.now_ns())
         self._ends.set()
         self._inbox.wake.set()
         if self._thread.is_alive():
@@ -107,6 +108,7 @@ class Recorder:
                 self._inbox.wake.clear()
                 self._writer.write(self._inbox.take())
                 self._behind = False
+            self._writer.write(self._inbox.take())
         except Exception as error:
             self._writer.fault = f"capture ended: {error}"
             metrics.INGEST_CAPTURE_PAUSED.set(1)

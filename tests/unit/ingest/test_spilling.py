@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,20 +135,6 @@ async def test_spool_that_is_full_lets_put_wait_and_takes_rows_again_by_itself(
     assert store.numbers() == list(range(200))
     assert (sink.trouble, REGISTRY.get_sample_value("ares_ingest_spool_full")) == ("", 0)
     spool.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}; run the tests as root")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 async def test_disk_that_is_full_is_said_loses_nothing_and_is_used_again_once_there_is_room(
