@@ -12,5 +12,9 @@ WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts BETWEEN %(from)s AND %(to
 SELECT ts::long AS ts_ns FROM funding
 WHERE venue = %(venue)s AND symbol = %(symbol)s AND kind = 'predicted' AND ts BETWEEN %(from)s AND %(to)s;
 
+-- stored_refused: the keys of what was refused of a venue between two times.
+SELECT ts::long AS ts_ns, channel, digest FROM quarantine
+WHERE venue = %(venue)s AND ts BETWEEN %(from)s AND %(to)s;
+
 -- retention: how long rows of a table live; 0: for ever.
 SELECT table_name, ttlValue AS ttl, ttlUnit AS unit FROM tables() WHERE table_name IN ('quotes', 'books', 'quarantine');

@@ -146,9 +146,18 @@ class Keeper:
         figures = self._of("quarantine")
         young = [row for row in rows if row.ts_ns >= self._kept_from_ns.get("quarantine", 0)]
         figures.rows += len(rows)
-        figures.written += len(young)
         figures.expired += len(rows) - len(young)
-        await self.put(young)
+        if not young:
+            return
+        times = [row.ts_ns for row in young]
+        params: dict[str, Param] = {"venue": self.venue}
+        params |= {"from": to_datetime(min(times)), "to": to_datetime(max(times) + OVERLAP_NS)}
+        records = await self.database.fetch(QUERIES["stored_refused"], params)
+        stored = {(as_int(each["ts_ns"]), as_str(each["channel"]), as_str(each["digest"])) for each in records}
+        fresh = [row for row in young if refusal_of(row) not in stored]
+        figures.known += len(young) - len(fresh)
+        figures.written += len(fresh)
+        await self.put(fresh)
 
     def _contradiction(self, run: TradeRun, seq: int) -> Row:
         place = run.seqs.index(seq)
@@ -203,6 +212,11 @@ def run_of(trades: Sequence[Trade]) -> TradeRun:
     columns = zip(*[(t.seq, t.side, t.price, t.amount, t.ts_ns, t.received_at_ns) for t in trades], strict=True)
     seqs, sides, prices, amounts, times_ns, receipts_ns = map(list, columns)
     return TradeRun(trades[0].venue, trades[0].symbol, "replay", seqs, sides, prices, amounts, times_ns, receipts_ns)
+
+
+def refusal_of(row: Row) -> tuple[int, str, str]:
+    """What of a `quarantine` row tells it from all others of a venue."""
+    return row.ts_ns, row.symbols["channel"], as_str(row.columns["digest"])
 
 
 def gap_times(row: Row) -> tuple[int, int]:

@@ -107,15 +107,24 @@ class Replay:
             return self._outcome(list(tables.values()))
         async with keeper_of(self.config, venue, self.clock, backoff) as (keeper, lane):
             await keeper.prepare()
-            async for rows in self._windows():
-                await keeper.keep(rows)
-            await lane.drain()
-            await keeper.settle_writes()
-            holes = await keeper.account(self.player)
-            await lane.put(holes)
-            await lane.drain()
-        log.info("capture_replayed", venue=venue, frames=self.player.frames, holes=len(holes))
+            try:
+                async for rows in self._windows():
+                    await keeper.keep(rows)
+            except UsageError:
+                await self._settled(keeper, lane)
+                raise
+            holes = await self._settled(keeper, lane)
+        log.info("capture_replayed", venue=venue, frames=self.player.frames, holes=holes)
         return self._outcome(list(keeper.figures.values()))
+
+    async def _settled(self, keeper: Keeper, lane: Sink) -> int:
+        """Write what waits and what follows for holes, also of a capture that cannot be read on; how many rows."""
+        await lane.drain()
+        await keeper.settle_writes()
+        holes = await keeper.account(self.player)
+        await lane.put(holes)
+        await lane.drain()
+        return len(holes)
 
     async def _windows(self) -> AsyncIterator[Sequence[Entry]]:
         """Rows, window by window, each when it is due."""
