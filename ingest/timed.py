@@ -110,7 +110,11 @@ class TimedIntake:
             self.seen.add(each.trade_id, each.ts_ns)
             self._last_id = each.trade_id
         rows: list[Row] = []
-        for gap in sorted(known.gaps, key=lambda g: g.started_at_ns):
+        for stored in sorted(known.gaps, key=lambda g: g.started_at_ns):
+            gap = stored
+            if stored.ended_at_ns is None and stored.started_at_ns > self.last_ts_ns:  # what came before it was not
+                gap = replace(stored, started_at_ns=self.last_ts_ns, revision=stored.revision + 1)
+                rows.append(gap.to_row(now_ns))
             self._reaches[gap.gap_id] = Reach((gap.started_at_ns, 0))
             if gap.ended_at_ns is not None:
                 self.gaps.append(gap)
@@ -216,7 +220,7 @@ class TimedIntake:
             if gap.ended_at_ns is not None and oldest.ts_ns >= gap.ended_at_ns:
                 lost = replace(gap, started_at_ns=reach.place[0])
                 return [*rows, *self._closed(gap, lost.closed("lost", "", gap.ended_at_ns, None), now_ns)]
-            rows.append(self._lost_part(gap, reach.place[0], oldest.ts_ns).to_row(now_ns))
+            rows += self._lost_part(gap, reach.place[0], oldest.ts_ns, now_ns)
             gap = self._replaced(gap, replace(gap, started_at_ns=oldest.ts_ns))
         self._reaches[gap.gap_id] = replace(reach, place=place_of(newest), trade_id=newest.trade_id)
         if not self._is_whole(gap, reach, page, look):
@@ -237,10 +241,14 @@ class TimedIntake:
             return True
         return not reach.until_id and page[-1].ts_ns >= gap.ended_at_ns
 
-    def _lost_part(self, gap: Gap, started_at_ns: int, ended_at_ns: int) -> Gap:
-        """What no page will ever reach, as a gap of its own: the rest may still be filled."""
-        part = replace(gap, gap_id=f"{gap.gap_id}:{started_at_ns}", started_at_ns=started_at_ns)
-        return part.closed("lost", "", ended_at_ns, None)
+    def _lost_part(self, gap: Gap, started_at_ns: int, ended_at_ns: int, now_ns: int) -> list[Row]:
+        """What no page will ever reach, as a gap of its own: the rest may still be filled.
+
+        It is opened as well: a gap that opens is durable before the trades after which the rest begins.
+        """
+        part = replace(gap, gap_id=f"{gap.gap_id}:{started_at_ns}", started_at_ns=started_at_ns, ended_at_ns=None)
+        opened = part.until(ended_at_ns)
+        return [opened.to_row(now_ns), opened.closed("lost", "", ended_at_ns, None).to_row(now_ns)]
 
     def _replaced(self, gap: Gap, by: Gap) -> Gap:
         if self.tail is gap:

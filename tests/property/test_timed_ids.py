@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ares.model.market import Trade
@@ -237,6 +237,8 @@ def played(actions: Sequence[str]) -> Market:
 
 @settings(max_examples=600, deadline=None)
 @given(actions=st.lists(ACTIONS, max_size=60))
+@example(actions=["stream", "disconnect", *["stream"] * 4, "burst", "connect", "look", "stream"])
+@example(actions=["stream", "commit", *["stream"] * 2, "overtaken_look", "crash", *["stream"] * 3, "commit"])
 def test_stored_trades_and_the_time_of_unhealed_gaps_are_all_trades_whatever_happens(actions: list[str]) -> None:
     played([*actions, "commit", "commit"])
 
