@@ -15,12 +15,17 @@ from ares.clock import NANOS_PER_MILLI, SystemClock
 
 PAGES_MAX = {"spot": 60, "linear": 1_000}
 NAMES = ("BTCUSDT", "ETHUSDT")
+EIGHT_HOURS_MS = 8 * 3_600_000
 Deal = dict[str, object]
 
 
 def compact(said: object) -> str:
     """As the venue writes it: without a space."""
     return orjson.dumps(said).decode()
+
+
+def next_payment_ms() -> int:
+    return now_ms() + EIGHT_HOURS_MS - now_ms() % EIGHT_HOURS_MS
 
 
 def now_ms() -> int:
@@ -87,6 +92,19 @@ class Bybit:
     async def hang_up(self) -> None:
         for socket in list(self.sockets):
             await socket.close(code=1001)
+
+    def ticker(self, name: str) -> Deal:
+        """All of a ticker that a new subscription brings."""
+        prices = {"lastPrice": "100.00", "markPrice": "100.01", "indexPrice": "100.02"}
+        return {"symbol": name, **prices, "fundingRate": "0.0001", "nextFundingTime": str(next_payment_ms())}
+
+    async def funding(self, request: web.Request) -> web.Response:
+        """Rates paid every eight hours, newest first."""
+        first, last = int(request.query["startTime"]), int(request.query["endTime"])
+        moments = range(first - first % -EIGHT_HOURS_MS, min(last, now_ms()) + 1, EIGHT_HOURS_MS)
+        name, most = request.query["symbol"], int(request.query["limit"])
+        rows = [{"symbol": name, "fundingRate": "0.0001", "fundingRateTimestamp": str(ms)} for ms in moments]
+        return self.answer({"category": self.category, "list": rows[::-1][:most]})
 
     async def recent(self, request: web.Request) -> web.Response:
         self.pages += 1
@@ -159,8 +177,9 @@ class Bybit:
             return
         self.sockets[socket] += topics
         for topic in topics:
-            if topic.startswith("orderbook.200."):
-                data = self.levels(topic.rpartition(".")[2])
+            kind, _, name = topic.rpartition(".")
+            if kind in ("orderbook.200", "tickers"):
+                data = self.ticker(name) if kind == "tickers" else self.levels(name)
                 frame = {"topic": topic, "type": "snapshot", "ts": now_ms(), "data": data, "cts": now_ms()}
                 await socket.send_str(compact(frame))
 
@@ -171,6 +190,7 @@ async def serving(venue: Bybit, port: int) -> AsyncIterator[None]:
     app = web.Application()
     app.router.add_get("/v5/market/recent-trade", venue.recent)
     app.router.add_get("/v5/market/kline", venue.kline)
+    app.router.add_get("/v5/market/funding/history", venue.funding)
     app.router.add_get("/v5/market/instruments-info", venue.instruments)
     app.router.add_get(f"/v5/public/{venue.category}", venue.talk)
     runner = web.AppRunner(app, shutdown_timeout=0.1)

@@ -17,7 +17,7 @@ from ingest.venues.binance.rest import BinanceWords
 from ingest.venues.binanceusdm.dialect import UsdmDialect
 from ingest.venues.binanceusdm.rest import UsdmWords
 from ingest.venues.bybit.dialect import BybitDialect
-from ingest.venues.bybit.rest import BybitWords
+from ingest.venues.bybit.rest import BybitWords, LinearWords
 from ingest.venues.client import create_client, load_markets
 from ingest.venues.coinbase.dialect import CoinbaseDialect
 from ingest.venues.coinbase.rest import CoinbaseWords
@@ -48,7 +48,7 @@ LANGUAGES: Mapping[str, Language] = {
     "binance": Language(BinanceDialect(), BinanceWords(), recycle_hours=23.0),
     "binanceusdm": Language(UsdmDialect(), UsdmWords(), recycle_hours=23.0),
     "bybit": Language(BybitDialect("spot"), BybitWords("spot")),
-    "bybitlinear": Language(BybitDialect("linear"), BybitWords("linear")),
+    "bybitlinear": Language(BybitDialect("linear"), LinearWords()),
     "coinbase": Language(CoinbaseDialect(), CoinbaseWords()),
     "kraken": Language(KrakenDialect(), KrakenWords()),
     "okx": Language(OkxDialect(), OkxWords()),

@@ -86,7 +86,13 @@ def context_of(config: DatabaseConfig, name: str, port: int, path: Path, categor
         "backfill_trades_hours": 1.0,
         "backfill_bars_hours": 1.0,
     }
-    settings |= {"backoff_s_min": 0.05, "backoff_s_max": 0.2, "book_s_min": 0.01, "watermark_s": 0.1}
+    settings |= {
+        "backoff_s_min": 0.05,
+        "backoff_s_max": 0.2,
+        "book_s_min": 0.01,
+        "watermark_s": 0.1,
+        "funding_s_min": 0.01,
+    }
     protocol = "bybit" if category == "spot" else "bybitlinear"
     address = {"rest_url": f"http://127.0.0.1:{port}", "ws_url": f"ws://127.0.0.1:{port}", "protocol": protocol}
     address |= {"connects_per_minute_max": 1_000}
@@ -133,12 +139,17 @@ def context(questdb_config: DatabaseConfig, venue: str, port: int, tmp_path: Pat
 async def collected(context: ServiceContext, port: int, there: Bybit, database: Database) -> AsyncIterator[Running]:
     """A service that streams, with what little past there is fetched."""
     async with serving(there, port), running(context, there, database) as run:
-        await there.subscribed(3)
+        await there.subscribed(topics_of(there))
         await there.trade(BTC)
         await there.quote(BTC)
         await there.book(BTC)
         await run.until(BACKFILLED, 1)
         yield run
+
+
+def topics_of(venue: Bybit) -> int:
+    """One a channel."""
+    return 4 if venue.category == "linear" else 3
 
 
 def issued(venue: Bybit) -> set[str]:
@@ -179,7 +190,7 @@ async def test_trades_of_a_break_are_fetched_while_it_lasts_and_after_it(collect
         await venue.trade(BTC, told=False)
         await collected.until(SOURCED, 11 + missed, source="rest")
     venue.accepts = True
-    await venue.subscribed(3)
+    await venue.subscribed(topics_of(venue))
     await venue.trade(BTC)
     await collected.until(TRADES, 32)
     assert await collected.stored() == issued(venue)
@@ -200,7 +211,7 @@ async def test_a_trade_of_a_break_that_cannot_be_read_lies_in_quarantine_and_the
     await venue.trade(BTC, told=False)
     await collected.until(SOURCED, 12, source="rest")
     venue.accepts = True
-    await venue.subscribed(3)
+    await venue.subscribed(topics_of(venue))
     await venue.trade(BTC)
     await collected.until(OPEN, 0)
     await collected.until(TRADES, 14)
@@ -213,7 +224,7 @@ async def test_a_break_in_a_quiet_market_ends_without_a_trade_and_the_watermark_
     venue = collected.venue
     await collected.until(TRADES, 11)
     await venue.hang_up()
-    await venue.subscribed(3)
+    await venue.subscribed(topics_of(venue))
     await collected.until(GAPS, 1, status="healed", cause="disconnect")
     healer = "SELECT count() FROM gaps WHERE venue = %(venue)s AND healed_by = 'nothing_missed'"
     assert await collected.number(healer) == 1
@@ -229,7 +240,7 @@ async def test_what_the_newest_page_does_not_reach_is_lost_with_its_time_and_lat
 ) -> None:
     async with serving(there, port):
         async with running(context, there, database) as run:
-            await there.subscribed(3)
+            await there.subscribed(topics_of(there))
             first = await there.trade(BTC)
             await run.until(TRADES, 11)
             await run.until(BACKFILLED, 1)
@@ -238,13 +249,13 @@ async def test_what_the_newest_page_does_not_reach_is_lost_with_its_time_and_lat
             there.issue(BTC)
             await asyncio.sleep(0.005)
         async with running(context, there, database) as run:
-            await there.subscribed(3)
+            await there.subscribed(topics_of(there))
             await run.until(GAPS, 1, status="lost", cause="restart")
             await run.until(OPEN, 0)
             await run.until(TRADES, 11 + 5)
             assert await run.stored() == issued(there) - {str(deal["i"]) for deal in there.trades[BTC][11:15]}
         async with running(context, there, database) as run:
-            await there.subscribed(3)
+            await there.subscribed(topics_of(there))
             await run.until(OPEN, 0)
             await run.until(TRADES, 11 + 5)
         lost = await database.fetch(
@@ -326,3 +337,19 @@ async def test_recovery_knows_the_newest_trades_and_gaps_that_no_trade_followed(
     other = await recovery.known("ETH/USDT")
     assert other.trades is None
     assert [each.gap_id for each in other.orphans] == [orphan.gap_id]
+
+
+@pytest.mark.parametrize("there", ["linear"], indirect=True)
+async def test_linear_markets_bring_what_will_be_paid_and_what_was(collected: Running) -> None:
+    kinds = "SELECT count() FROM funding WHERE venue = %(venue)s AND kind = %(kind)s"
+    await collected.until(kinds, 1, kind="predicted")
+    await collected.until(kinds, 90, kind="settled")
+    shown = "SELECT rate, mark_price, index_price FROM funding WHERE venue = %(venue)s AND kind = 'predicted'"
+    predicted = {"rate": 0.0001, "mark_price": 100.01, "index_price": 100.02}
+    assert await collected.database.fetch(shown, {"venue": collected.name}) == [predicted]
+    listed = "SELECT contract, contract_size::double AS contract_size FROM instruments WHERE venue = %(venue)s LIMIT 1"
+    assert await collected.database.fetch(listed, {"venue": collected.name}) == [
+        {"contract": "linear", "contract_size": 1.0}
+    ]
+    await collected.venue.say(f"tickers.{BTC}", "delta", {"symbol": BTC, "fundingRate": "0.0002"})
+    await collected.until(kinds, 2, kind="predicted")

@@ -19,6 +19,7 @@ from ares.model.market import Quote, Trade
 from ares.store.lines import Lines
 from ingest.books import BookRoom, BookUpdate
 from ingest.feed import Channel
+from ingest.funding import FundingUpdate
 from ingest.validation import Limits, Validator
 from ingest.venues.bybit.decoder import decode_bar, decode_instrument, linear_trade_of, placed_rows, spot_trade_of
 from ingest.venues.bybit.dialect import BybitDialect
@@ -245,17 +246,22 @@ def test_quotes_are_of_the_engines_time_and_a_market_without_a_side_has_none() -
         SPOT.decode("quotes", TOP.replace(b"snapshot", b"delta"), NAMES, NOW_NS)
 
 
+TICKER = (
+    b'{"topic":"tickers.BTCUSDT","type":"snapshot","data":{"symbol":"BTCUSDT","markPrice":"17217.33",'
+    b'"indexPrice":"17227.36","nextFundingTime":"1673280000000","fundingRate":"-0.000212"},"cs":1,"ts":1673272861686}'
+)
 FRAMES: dict[Channel, list[bytes]] = {
     "trades": [SPOT_TRADES, LINEAR_TRADES],
     "quotes": [TOP, *SENT["spot"][:60], *SENT["linear"][:60]],
     "books": [TOP.replace(b"orderbook.1", b"orderbook.200"), *BOOK],
+    "funding": [TICKER],
 }
 
 
 @st.composite
 def mutated(draw: st.DrawFn) -> tuple[Channel, bytes]:
     """A real frame with bytes changed, cut out or put in."""
-    channel: Channel = draw(st.sampled_from(("trades", "quotes", "books")))
+    channel: Channel = draw(st.sampled_from(sorted(FRAMES)))
     frame = bytearray(draw(st.sampled_from(FRAMES[channel])))
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, max(0, len(frame) - 1)))
@@ -274,6 +280,8 @@ def test_mutated_frames_give_sound_events_or_a_refusal(case: tuple[Channel, byte
         for event in dialect.decode(channel, frame, NAMES, NOW_NS):
             if isinstance(event, BookUpdate):
                 assert all(price > 0 and amount >= 0 for price, amount in (*event.bids, *event.asks))
+            elif isinstance(event, FundingUpdate):
+                assert event.symbol in PAIRS
             elif validator.fault_of(event, NOW_NS) is None:
                 assert LINES.of([event])
     for run in dialect.runs([frame], NAMES, [NOW_NS]) or () if channel == "trades" else ():

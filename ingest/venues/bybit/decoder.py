@@ -331,9 +331,10 @@ def decode_bar(payload: object, venue: str, symbol: str, received_at_ns: int) ->
 
 
 def decode_instrument(payload: object, venue: str, symbol: str, fees: tuple[Decimal, Decimal]) -> Instrument:
-    """A market of `instruments-info`. Amounts are in the base coin, for linear ones too."""
+    """A market of `instruments-info`. Amounts are in the base coin: a linear contract is one of it."""
     listing = LISTING.read(payload)
     lots = listing.lots
+    linear = lots.step is not None
     return Instrument(
         venue,
         symbol,
@@ -345,4 +346,6 @@ def decode_instrument(payload: object, venue: str, symbol: str, fees: tuple[Deci
         exact(next((least for least in (lots.notional, lots.amount) if least is not None), Decimal(0)), "cost_min"),
         *fees,
         active=listing.status == "Trading",
+        contract="linear" if linear else None,
+        contract_size=Decimal(1) if linear else None,
     )

@@ -22,11 +22,17 @@ from ingest.venues.bybit.decoder import (
     decode_spot_trades,
     follows,
 )
+from ingest.venues.bybit.funding import decode_funding
 from ingest.venues.dialect import Answer
 from ingest.venues.wire import Names, Wire
 
 BASE = "wss://stream.bybit.com"
-TOPICS: Mapping[Channel, str] = {"trades": "publicTrade", "quotes": "orderbook.1", "books": "orderbook.200"}
+TOPICS: Mapping[Channel, str] = {
+    "trades": "publicTrade",
+    "quotes": "orderbook.1",
+    "books": "orderbook.200",
+    "funding": "tickers",
+}
 TOPICS_MAX = 10
 """Spot takes no more in one request."""
 
@@ -42,7 +48,7 @@ EVENT = Wire(Event, {})
 
 
 class BybitDialect:
-    """Single trades, best bid and ask, and books of 200 levels with a chain of ids, of one category of markets."""
+    """Single trades, best bid and ask, books of 200 levels with a chain of ids, and funding, of one category."""
 
     book_rules = BookRules(follows)
     heartbeat = (b'{"op":"ping"}', b'{"success":true,"ret_msg":"pong"')
@@ -78,6 +84,8 @@ class BybitDialect:
             return decode_quotes(payload, names, received_at_ns)
         if channel == "books":
             return decode_depth(payload, names, received_at_ns)
+        if channel == "funding":
+            return decode_funding(payload, names, received_at_ns)
         if self._category == "spot":
             return decode_spot_trades(payload, names, received_at_ns)
         return decode_linear_trades(payload, names, received_at_ns)

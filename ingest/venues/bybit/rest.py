@@ -11,7 +11,7 @@ import msgspec
 
 from ares.clock import NANOS_PER_MILLI
 from ares.errors import MalformedFrame
-from ares.model.market import Bar, Instrument, Trade
+from ares.model.market import Bar, Funding, Instrument, Trade
 from ingest.books import BookUpdate
 from ingest.venues.bybit.decoder import (
     Category,
@@ -21,6 +21,7 @@ from ingest.venues.bybit.decoder import (
     placed_rows,
     spot_trade_of,
 )
+from ingest.venues.bybit.funding import decode_payment
 from ingest.venues.rest import Asked, Paging, Question
 from ingest.venues.wire import Wire, fee
 
@@ -107,3 +108,28 @@ class BybitWords:
         """A market of `instruments-info`, with the fees as ccxt knows them."""
         fees = fee(market.get("maker")), fee(market.get("taker"))
         return decode_instrument(market.get("info"), venue, symbol, fees)
+
+
+class LinearWords(BybitWords):
+    """Those of linear perpetuals, and the rates that were paid."""
+
+    page_funding_max = 200
+
+    def __init__(self) -> None:
+        super().__init__("linear")
+
+    def funding(self, venue_symbol: str, start_ns: int, end_ns: int) -> Question:
+        """Rates paid in a span; the venue takes both of its ends in."""
+        params = {
+            "category": self._category,
+            "symbol": venue_symbol,
+            "startTime": start_ns // NANOS_PER_MILLI,
+            "endTime": end_ns // NANOS_PER_MILLI - 1,
+            "limit": self.page_funding_max,
+        }
+        return Question("publicGetV5MarketFundingHistory", params)
+
+    def read_funding(self, answer: object, asked: Asked) -> Sequence[Funding]:
+        """Rows of `funding/history`."""
+        rows = ANSWER.read(answer).result.rows
+        return [decode_payment(row, asked.venue, asked.symbol, asked.received_at_ns) for row in rows]

@@ -9,18 +9,19 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from ares.clock import MINUTE_NS, SystemClock
+from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_MILLI, SystemClock
 from ares.config.settings import IngestConfig, VenueConfig
 from ares.errors import ConfigError, MalformedFrame
 from ares.model.market import Trade
 from ares.venues import ccxt_settings
 from ingest.books import BookUpdate, Fit
+from ingest.funding import FundingUpdate
 from ingest.intakes import IDS_WITH_HOLES, has_dense_ids
 from ingest.venues.bybit.decoder import follows
 from ingest.venues.bybit.dialect import BybitDialect
-from ingest.venues.bybit.rest import BybitWords
+from ingest.venues.bybit.rest import BybitWords, LinearWords
 from ingest.venues.registry import LANGUAGES, create_feed
-from ingest.venues.rest import Asked
+from ingest.venues.rest import Asked, channels_of
 from ingest.venues.wire import Names
 from tests.bybit import Bybit, serving
 
@@ -119,9 +120,10 @@ def test_instruments_have_the_steps_of_their_category() -> None:
     spot = BybitWords("spot").read_instrument({"info": Bybit("spot").listing("BTCUSDT")}, "bybit", "BTC/USDT")
     assert (spot.price_tick, spot.amount_step, spot.cost_min) == (Decimal("0.01"), Decimal("1E-6"), Decimal(1))
     market = {"info": Bybit("linear").listing("BTCUSDT"), "maker": 0.0001, "taker": 0.0006}
-    linear = BybitWords("linear").read_instrument(market, "bybit", "BTC/USDT:USDT")
+    linear = LinearWords().read_instrument(market, "bybit", "BTC/USDT:USDT")
     assert (linear.amount_step, linear.cost_min, linear.taker_fee) == (Decimal("0.001"), Decimal(5), Decimal("0.0006"))
     assert (linear.venue_symbol, linear.symbol, linear.active) == ("BTCUSDT", "BTC/USDT:USDT", True)
+    assert (spot.contract, linear.contract, linear.contract_size) == (None, "linear", Decimal(1))
 
 
 async def test_a_silent_line_is_kept_alive_and_pongs_are_no_sign_of_life_of_the_market(port: int) -> None:
@@ -153,3 +155,50 @@ def test_a_venue_that_cannot_be_traded_on_yet_says_so() -> None:
 def test_trades_are_accounted_for_by_time_at_the_venues_that_tell_only_the_newest() -> None:
     """Only pages of the newest trades can heal a span of time, and nothing else can where there are only these."""
     assert {name for name, language in LANGUAGES.items() if language.words.paging == "newest"} == IDS_WITH_HOLES
+
+
+TICKER = {"symbol": "BTCUSDT", "tickDirection": "PlusTick", "lastPrice": "17216.00", "markPrice": "17217.33"}
+TICKER |= {"indexPrice": "17227.36", "nextFundingTime": "1673280000000", "fundingRate": "-0.000212", "bid1Price": "1"}
+
+
+def ticker(kind: str, **said: str) -> FundingUpdate:
+    frame = {"topic": "tickers.BTCUSDT", "type": kind, "data": {"symbol": "BTCUSDT", **said}, "cs": 1, "ts": 5}
+    (update,) = LINEAR.decode("funding", orjson.dumps(frame), NAMES, NOW_NS)
+    assert isinstance(update, FundingUpdate)
+    return update
+
+
+def test_a_ticker_tells_all_of_funding_and_its_changes_what_is_new() -> None:
+    whole = ticker("snapshot", **TICKER)
+    assert (whole.symbol, whole.rate, whole.funding_at_ns) == ("BTC/USDT", -0.000212, 1_673_280_000_000_000_000)
+    assert (whole.mark_price, whole.index_price, whole.ts_ns) == (17217.33, 17227.36, 5 * NANOS_PER_MILLI)
+    change = ticker("delta", markPrice="17218", bid1Size="3")
+    assert (change.rate, change.funding_at_ns, change.mark_price, change.index_price) == (None, None, 17218.0, None)
+    assert change.confirms_rate, "what a change leaves out is as it was"
+
+
+@pytest.mark.parametrize(("said", "named"), [("fundingRate", "rate"), ("nextFundingTime", "funding_at")])
+def test_a_ticker_that_makes_no_sense_is_refused_by_our_name(said: str, named: str) -> None:
+    with pytest.raises(MalformedFrame) as refused:
+        ticker("delta", **{said: "soon"})
+    assert refused.value.field == named
+
+
+def test_what_was_paid_is_asked_for_by_both_ends_and_read() -> None:
+    words, start_ns = LinearWords(), 1_672_012_800_000_000_000
+    params = words.funding("BTCUSDT", start_ns, start_ns + 16 * HOUR_NS).params
+    assert (params["startTime"], params["endTime"]) == (1_672_012_800_000, 1_672_070_399_999)
+    row = {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingRateTimestamp": "1672041600000"}
+    (paid,) = words.read_funding({"result": {"category": "linear", "list": [row]}}, ASKED)
+    assert (paid.kind, paid.rate, paid.funding_at_ns, paid.mark_price) == (
+        "settled",
+        0.0001,
+        1_672_041_600_000_000_000,
+        None,
+    )
+
+
+def test_only_linear_markets_have_funding() -> None:
+    assert [name for name in ("bybit", "bybitlinear") if "funding" in channels_of(LANGUAGES[name].words)] == [
+        "bybitlinear"
+    ]
