@@ -9,14 +9,15 @@ from ares.clock import DAY_NS, HOUR_NS, MINUTE_NS, Clock, to_datetime
 from ares.model.market import Book, Entry, Funding, Quote, Trade, TradeRun
 from ares.model.row import Row
 from ares.store import Database, Param, load_queries
-from ares.store.pool import as_int, as_str
+from ares.store.pool import Record, as_int, as_str
 from ingest.feed import WITHOUT_IDS, Rejected
 from ingest.gaps import Gap, Where
 from ingest.imports.account import ImportAccount
-from ingest.imports.keeping import TradeKeeper
+from ingest.imports.keeping import Fate, TradeKeeper
 from ingest.recovery import QUERIES as RECOVERY
 from ingest.recovery import gap_of
-from ingest.replay.player import Player, Stretch, trades_by_symbol
+from ingest.replay.holed import HoledTradeKeeper, pieces_of
+from ingest.replay.player import Player, Stretch, gap_times, trades_by_symbol
 from ingest.transport import in_place
 
 QUERIES = load_queries("ingest", "queries/replay.sql")
@@ -64,9 +65,14 @@ class Keeper:
     clock: Clock
     archive_from_ns: int = 0
     arrived: Callable[[], Awaitable[None]] = in_place
+    dense_ids: bool = True
     figures: dict[str, Figures] = field(default_factory=dict)
     _trades: dict[str, TradeKeeper] = field(default_factory=dict)
+    _holed: HoledTradeKeeper = field(init=False)
     _kept_from_ns: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._holed = HoledTradeKeeper(self.database, self.put, self.archive_from_ns)
 
     async def prepare(self) -> None:
         """Wait until what was written before can be read, and learn how long rows live."""
@@ -84,8 +90,12 @@ class Keeper:
     async def keep(self, rows: Sequence[Entry]) -> None:
         """Write what is new among these."""
         for symbol, trades in trades_by_symbol(rows).items():
-            for run in runs_of(trades):
-                await self._keep_trades(symbol, run)
+            if self.dense_ids:
+                for run in runs_of(trades):
+                    await self._keep_run(symbol, run)
+            else:
+                for piece in pieces_of(trades):
+                    await self._became(await self._holed.keep(piece), run_of(piece))
         for table, kind in (("quotes", Quote), ("books", Book)):
             events = [row for row in rows if isinstance(row, kind)]
             for symbol in sorted({event.symbol for event in events}):
@@ -97,12 +107,14 @@ class Keeper:
     def _of(self, table: str) -> Figures:
         return self.figures.setdefault(table, Figures(table))
 
-    async def _keep_trades(self, symbol: str, run: TradeRun) -> None:
-        figures = self._of("trades")
+    async def _keep_run(self, symbol: str, run: TradeRun) -> None:
         keeper = self._trades.get(symbol)
         if keeper is None:
             keeper = self._trades[symbol] = TradeKeeper(self.database, self.put, self.archive_from_ns)
-        fate = await keeper.keep(run)
+        await self._became(await keeper.keep(run), run)
+
+    async def _became(self, fate: Fate, run: TradeRun) -> None:
+        figures = self._of("trades")
         figures.rows += len(run)
         figures.written += fate.written
         figures.archived += fate.archived
@@ -183,11 +195,15 @@ class Keeper:
         return rows
 
     async def _account_for(self, symbol: str, outages: Sequence[Row], player: Player) -> list[Row]:
-        """Of quotes and books: close what the capture has, say what it has not either."""
-        records = await self.database.fetch(RECOVERY["gaps"], {"venue": self.venue, "symbol": symbol})
-        gaps = [gap for gap in (gap_of(record, self.venue, symbol) for record in records) if gap.channel != "trades"]
-        rows = [row for row in outages if not is_recorded(row, gaps) and self._is_kept(row)]
-        for channel in WITHOUT_IDS:
+        """Where no ids tell what is missing: close what the capture has, say what it has not either."""
+        channels = WITHOUT_IDS if self.dense_ids else ("trades", *WITHOUT_IDS)
+        whose: dict[str, Param] = {"venue": self.venue, "symbol": symbol}
+        records = await self.database.fetch(RECOVERY["gaps"], whose)
+        gaps = [gap for gap in (gap_of(record, self.venue, symbol) for record in records) if gap.channel in channels]
+        healed = [] if self.dense_ids else await self.database.fetch(QUERIES["healed"], whose)
+        known = [*gaps, *[healed_gap(record, self.venue, symbol) for record in healed]]
+        rows = [row for row in outages if not is_recorded(row, known) and self._is_kept(row)]
+        for channel in channels:
             for gap in gaps:
                 is_kept = gap.started_at_ns >= self._kept_from_ns.get(channel, 0)
                 if is_kept and gap.channel == channel and is_filled(gap, player.stretches.get((channel, symbol), [])):
@@ -198,6 +214,12 @@ class Keeper:
     def _is_kept(self, outage: Row) -> bool:
         """Whether rows around it are old enough to be gone."""
         return gap_times(outage)[1] >= self._kept_from_ns.get(outage.symbols["channel"], 0)
+
+
+def healed_gap(record: Record, venue: str, symbol: str) -> Gap:
+    """What was missing of trades once, and is no more."""
+    whose, started_ns, ended_ns = as_str(record["gap_id"]), as_int(record["started_ns"]), as_int(record["ended_ns"])
+    return Gap(venue, symbol, "trades", "replay", whose, started_ns, ended_ns, status="healed")
 
 
 def runs_of(trades: Sequence[Trade]) -> list[TradeRun]:
@@ -217,11 +239,6 @@ def run_of(trades: Sequence[Trade]) -> TradeRun:
 def refusal_of(row: Row) -> tuple[int, str, str]:
     """What of a `quarantine` row tells it from all others of a venue."""
     return row.ts_ns, row.symbols["channel"], as_str(row.columns["digest"])
-
-
-def gap_times(row: Row) -> tuple[int, int]:
-    """When a closed gap starts and ends (UTC ns)."""
-    return as_int(row.columns["started_at"]), as_int(row.columns["ended_at"])
 
 
 def is_recorded(row: Row, gaps: Sequence[Gap]) -> bool:

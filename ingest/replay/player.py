@@ -12,12 +12,14 @@ from ares.clock import NANOS_PER_SECOND
 from ares.errors import MalformedFrame
 from ares.model.market import Book, Entry, Funding, Quote, Trade, TradeRun
 from ares.model.row import Row
+from ares.store.pool import as_int
 from ingest.books import BookRoom, BookUpdate
 from ingest.capture.records import HANDED_OVER, WE_HANG_UP, MalformedRecord, Record, about_of, answer_of, lost_of
 from ingest.contracts import InBase, Size
 from ingest.desk import EVER_NS, Desk
 from ingest.feed import PERPETUALS, Channel, Frame, MarketEvent, Rejected, raw_text
 from ingest.history import refused
+from ingest.replay.holed import between, lacks_of
 from ingest.validation import Limits, Validator
 from ingest.venues.dialect import Dialect
 from ingest.venues.rest import Asked, RestWords
@@ -99,6 +101,7 @@ class Cast:
     book_levels: int
     book_s_min: float
     sizes: Mapping[str, Size]
+    dense_ids: bool = True
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ class Player:
     """Plays the records of one venue, in order within each channel.
 
     Gaps of trades are not among its rows: what is stored decides about these. Of quotes and books `outages` are the
-    holes that the capture itself has, `stretches` the times in between.
+    holes that the capture itself has, `stretches` the times in between; so of trades whose ids have holes.
     """
 
     cast: Cast
@@ -124,6 +127,8 @@ class Player:
     _room: BookRoom = field(init=False)
     _past: Validator = field(init=False)
     _in_base: InBase = field(init=False)
+    _lost_trades: dict[str, list[Row]] = field(default_factory=dict)
+    _told_from_ns: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         cast = self.cast
@@ -133,7 +138,7 @@ class Player:
         every_ns = round(cast.book_s_min * NANOS_PER_SECOND)
         self._room = BookRoom(rules.follows, cast.book_levels, every_ns, rules.checksum)
         symbols = sorted(set(cast.names.values()))
-        self._desk = Desk(cast.venue, symbols, cast.limits, self._clock, self._room)
+        self._desk = Desk(cast.venue, symbols, cast.limits, self._clock, self._room, dense_ids=cast.dense_ids)
         self._past = Validator(cast.limits)
 
     def play(self, records: Iterable[Record]) -> list[Entry]:
@@ -161,11 +166,26 @@ class Player:
         """What was played so far only led here: nothing of it is written, and nothing said about its holes."""
         self.outages.clear()
         self.stretches.clear()
+        self._lost_trades.clear()
+        self._told_from_ns = {symbol: intake.last_ts_ns for symbol, intake in self._desk.intakes.items()}
 
     def end(self) -> list[Entry]:
         """What is due still once everything was played."""
         self._clock.at_ns = self.last_at_ns
+        for symbol in () if self.cast.dense_ids else self._desk.symbols:
+            self._end_of_trades(symbol)
         return list(self._sifted(self._desk.books_due(self.last_at_ns)))
+
+    def _end_of_trades(self, symbol: str) -> None:
+        """What the capture lacks of trades whose ids have holes, and the times in between."""
+        intake, told_from_ns = self._desk.timed(symbol), self._told_from_ns.get(symbol, 0)
+        lacks = lacks_of(intake, self._lost_trades.get(symbol, []), self.last_at_ns)
+        lacks = [row for row in lacks if gap_times(row)[1] > told_from_ns]
+        self.outages += lacks
+        first_ns = max(intake.first_ts_ns, told_from_ns)
+        holes = [gap_times(row) for row in lacks]
+        if intake.last is not None:
+            self.stretches["trades", symbol] = between(first_ns, intake.last_ts_ns, holes)
 
     def _frame(self, channel: Channel, record: Record) -> Frame | None:
         """What the desk takes of a record; None if it is no frame."""
@@ -247,7 +267,16 @@ class Player:
                 rows.append(trade)
             else:
                 rejected.append(refused(trade, fault, "trades", record.at_ns))
+        if not self.cast.dense_ids:
+            self._fill(answer.symbol, [row for row in rows if isinstance(row, Trade)], record.at_ns)
         return [*rows, *[each.to_row(self.cast.venue) for each in rejected]]
+
+    def _fill(self, symbol: str, page: Sequence[Trade], at_ns: int) -> None:
+        """Close the holes that a page of the newest trades fills; its trades are among the rows in any case."""
+        intake = self._desk.timed(symbol)
+        for row in intake.fill(page, intake.looking(settled=False), at_ns):
+            if isinstance(row, Row):
+                self._note_gap(row)
 
     def _sifted(self, rows: Sequence[Entry]) -> Iterator[Entry]:
         """All rows but those about gaps, which are remembered."""
@@ -263,6 +292,8 @@ class Player:
         channel = row.symbols["channel"]
         place = next((each, row.symbols["symbol"]) for each in PERPETUALS if each == channel)
         if place[0] == "trades":
+            if not self.cast.dense_ids and row.symbols["status"] == "lost":
+                self._lost_trades.setdefault(place[1], []).append(row)
             return
         if row.symbols["status"] == "lost":
             self.outages.append(row)
@@ -277,6 +308,11 @@ class Player:
             self._broken.discard(place)
         first, last = stretches[-1]
         stretches[-1] = (first, max(last, event.ts_ns))
+
+
+def gap_times(row: Row) -> tuple[int, int]:
+    """When a closed gap starts and ends (UTC ns)."""
+    return as_int(row.columns["started_at"]), as_int(row.columns["ended_at"])
 
 
 def channel_of(record: Record) -> Channel | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -86,6 +86,7 @@ class Replay:
     reader: Reader = field(init=False)
     foreign: Foreign = field(init=False)
     player: Player = field(init=False)
+    dense_ids: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.order.files, self.order.skip_damaged)
@@ -95,7 +96,9 @@ class Replay:
         names = {theirs: ours for about in abouts for theirs, ours in about.symbols.items()} | dict(self.order.symbols)
         self.foreign = self.reader.foreign = Foreign(venue, language.words, names)
         sizes = {symbol: size for about in abouts for symbol, size in about.sizes.items()}
-        self.player = Player(cast_of(venue, language, names, sizes, self.config.ingest))
+        self.dense_ids = protocol not in IDS_WITH_HOLES
+        cast = cast_of(venue, language, names, sizes, self.config.ingest)
+        self.player = Player(replace(cast, dense_ids=self.dense_ids))
 
     async def run(self, backoff: Backoff) -> Outcome:
         """Replay to the end. Raises `UsageError`, `StoreUnavailable`, `StoreRejected`."""
@@ -106,6 +109,7 @@ class Replay:
                 count(tables, rows)
             return self._outcome(list(tables.values()))
         async with keeper_of(self.config, venue, self.clock, backoff) as (keeper, lane):
+            keeper.dense_ids = self.dense_ids
             await keeper.prepare()
             try:
                 async for rows in self._windows():
@@ -215,10 +219,6 @@ def language_of(protocol: str) -> Language:
     """The words of a protocol. Raises `UsageError` for one that this version does not know."""
     if protocol not in LANGUAGES:
         raise UsageError(f"FILE: in the protocol {protocol!r}; this Ares knows {', '.join(sorted(LANGUAGES))}")
-    if protocol in IDS_WITH_HOLES:
-        raise UsageError(
-            f"FILE: in the protocol {protocol!r}, whose ids have holes: such trades cannot be replayed yet"
-        )
     return LANGUAGES[protocol]
 
 

@@ -289,7 +289,6 @@ def test_what_is_no_capture_is_refused_by_name_with_a_way_out(hand: Hand) -> Non
     assert "ends before it begins" in hand.refusal("2026-03-01T12:00..2026-03-01T11:00")
     assert "Write A..B in UTC" in hand.refusal("2026-03-01T12:00..soon")
     assert "holds no capture of that time" in hand.refusal("2026-03-01T12:00..2026-03-01T13:00")
-    assert "whose ids have holes" in hand.refusal(hand.capture([told(1)], protocol="bybit"))
     for speed in ("0", "-1", "fast", "nan", "inf"):
         assert f"--speed = '{speed}': neither a number above 0 nor 'max'" in hand.refusal(other, "--speed", speed)
     assert "write the venue's name and ours" in hand.refusal(other, "--symbol", "BTCUSDT")
