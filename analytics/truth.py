@@ -126,11 +126,11 @@ class TruthReader:
             await asyncio.sleep(SETTLE_POLL_S)
 
     async def _wal(self) -> dict[str, tuple[int, int]]:
-        """Applied and committed transactions by table. Raises `StoreRejected` where a table is suspended."""
+        """Applied and committed transactions by table. Raises `StoreUnavailable` where a table is suspended."""
         rows = await self.database.fetch(QUERIES["wal"])
         suspended = sorted(as_str(row["name"]) for row in rows if row["suspended"])
         if suspended:
-            raise StoreRejected(f"WAL of {', '.join(suspended)} is suspended: nothing can be frozen until it goes on")
+            raise StoreUnavailable(f"WAL of {', '.join(suspended)} is suspended: nothing can be frozen")
         return {as_str(row["name"]): (as_int(row["applied"]), as_int(row["committed"])) for row in rows}
 
     async def _refreshed(self, trades_txn: int, bars_until_ns: int) -> None:

@@ -229,7 +229,7 @@ class Ingest:
         self._live.on_refused = self._desk.refused
         retention_days = self._config.database.retention_trades_days
         recovery = Recovery(self._database, self._desk.venue, self._clock, retention_days, self._dense)
-        await recovery.settle()
+        await self._settled(recovery)
         now_ns = self._clock.now_ns()
         rows = [each.to_row(now_ns) for each in await recovery.changed(instruments)]
         for symbol in self._desk.symbols:
@@ -241,6 +241,19 @@ class Ingest:
         count_gaps(rows)
         await self._live.put(rows)
         return recovery
+
+    async def _settled(self, recovery: Recovery) -> None:
+        """Wait until what was written can be read, however long the store takes."""
+        backoff = self._backoff()
+        while True:
+            try:
+                await recovery.settle()
+            except StoreUnavailable as error:
+                self._state = f"recovering: {error}"
+                log.warning("recovery_waits", venue=self._desk.venue, cause=str(error))
+                await self._clock.sleep(backoff.next_wait_s())
+            else:
+                return
 
     async def _reach_back(self, symbol: str, history: SoundHistory, recovery: Recovery) -> None:
         """Fetch the past once, say so, then keep the venue's candles up to date."""

@@ -1,4 +1,4 @@
-"""The service that carries the control store to QuestDB, and its events to whoever subscribed to them."""
+"""The service that carries the control store to QuestDB, its events to whoever subscribed, and minds the storage."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ares.security.audit import Witness
 from ares.service.auditing import witness_of
 from ares.service.jobs import JobScheduler
 from ares.service.leaks import LEAKS
+from ares.service.storage import StorageKeeper
 from ares.service.subscriptions import installed_subscriptions
 from ares.service.types import Capability, Health, ServiceContext, ServiceSpec
 from ares.store import RowWriter
@@ -35,6 +36,7 @@ class MirrorService:
         self._control: ControlStore | None = None
         self._mirrors: list[Mirror] = []
         self._jobs = JobScheduler(context, [LEAKS])
+        self._storage = StorageKeeper(context.config.database, context.clock)
 
     async def start(self) -> None:
         self._control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
@@ -61,6 +63,7 @@ class MirrorService:
             bus = EventBus(self._control, EventRegistry.installed(), self._context.clock, source)
             tasks.create_task(bus.run(installed_subscriptions(self._context), poll_s), name="bus")
             tasks.create_task(self._witness(), name="witness")
+            tasks.create_task(self._storage.run(), name="storage")
 
     def _from_kafka(self, subscription: Subscription) -> KafkaSource:
         assert self._control is not None, "start() comes first"
@@ -95,7 +98,7 @@ class MirrorService:
         if not self._mirrors:
             return Health(ready=False, detail="starting")
         errors = [mirror.error for mirror in self._mirrors if mirror.error]
-        return Health(ready=not errors, detail=errors[0] if errors else "")
+        return Health(ready=not errors, detail=errors[0] if errors else self._storage.trouble)
 
 
 def _backoff() -> Backoff:

@@ -98,7 +98,10 @@ class Database:
             pass
 
     async def wait_applied(self, tables: Iterable[str], timeout_s: float = 10.0) -> None:
-        """Return once all that was committed to these WAL tables before the call can be read."""
+        """Return once all that was committed to these WAL tables before the call can be read.
+
+        Raises `StoreUnavailable` after `timeout_s`, or where QuestDB stopped applying to one (its disk is full).
+        """
         wanted = set(tables)
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
@@ -106,7 +109,9 @@ class Database:
             behind = [r for r in rows if r["name"] in wanted and r["writerTxn"] != r["sequencerTxn"]]
             suspended = sorted(str(r["name"]) for r in behind if r["suspended"])
             if suspended:
-                raise StoreRejected(f"WAL of {', '.join(suspended)} is suspended: writes are kept but nobody sees them")
+                raise StoreUnavailable(
+                    f"WAL of {', '.join(suspended)} is suspended: writes are kept but nobody sees them"
+                )
             if not behind:
                 return
             if asyncio.get_running_loop().time() > deadline:

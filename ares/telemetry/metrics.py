@@ -43,6 +43,9 @@ STATEMENT_SECONDS = Histogram(
 SLOW_STATEMENTS = Counter("ares_slow_statements_total", "Statements that took longer than database.slow_statement_s")
 READS = Counter("ares_market_reads_total", "Reads of market data by the database that answered", ["database"])
 READ_SWITCHES = Counter("ares_market_read_switches_total", "Changes of the database that is read", ["database"])
+DATABASE_BROKEN = Gauge(
+    "ares_database_broken", "Tables that QuestDB applies nothing to (suspended), views that it left (invalid)", ["kind"]
+)
 REPLICA_LAG_SECONDS = Gauge("ares_replica_lag_seconds", "How far a replica is behind now; NaN: not known", ["database"])
 POOL_CONNECTIONS = Gauge("ares_pool_connections", "Connections to QuestDB that are open")
 POOL_WAITING = Gauge("ares_pool_waiting", "Statements that wait for a connection to QuestDB")

@@ -14,9 +14,11 @@ FROM trades WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(scan_fro
   AND seq >= %(first_seq)s AND seq <= %(last_seq)s;
 
 -- recent_trades: the newest trades of a symbol that were recorded, newest first.
-SELECT trade_id, ts::long AS ts_ns FROM trades
-WHERE venue = %(venue)s AND symbol = %(symbol)s AND source IN ('stream', 'rest')
-ORDER BY ts DESC, seq DESC LIMIT %(trades_max)s;
+SELECT trade_id, ts::long AS ts_ns FROM (
+  SELECT trade_id, ts, seq FROM trades
+  WHERE venue = %(venue)s AND symbol = %(symbol)s AND source IN ('stream', 'rest')
+  ORDER BY ts DESC LIMIT %(trades_max)s
+) ORDER BY ts DESC, seq DESC;
 
 -- holes: ranges of ids between those two that are not stored, from %(scan_from)s on.
 SELECT first_seq, last_seq, started_ns, ended_ns FROM (

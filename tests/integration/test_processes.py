@@ -267,7 +267,12 @@ def test_registry_knows_services_and_jobs_and_names_what_it_does_not() -> None:
 @pytest.mark.parametrize("name", service_names())
 async def test_every_service_can_be_built_from_its_spec_and_stopped_unstarted(tmp_path: Path, name: str) -> None:
     spec = service(name)
-    built = spec.build(context(tmp_path))
+    there = context(tmp_path)
+    reaching = {"influx": {"url": "http://127.0.0.1:1", "org": "o", "bucket": "b"}}
+    there.config = AresConfig.model_validate(
+        there.config.model_dump() | reaching | {"kafka": {"servers": "127.0.0.1:1"}}
+    )
+    built = spec.build(there)
     assert not built.health().ready
     await built.stop()
     assert set(spec.depends_on) <= {*service_names(), "questdb"}

@@ -25,6 +25,7 @@ ALLOWED = {
         "ingest/queries/recovery.sql",
         "trade_bounds",
     ): "once a start: ids of all that is stored bound what must be fetched",
+    ("ingest/queries/imports.sql", "derived"): "once an import: between which times trades came without ids",
     ("ares/commands/demo.sql", "counts"): "once a run of the demo, for its report",
     ("ares/commands/demo.sql", "strategies"): "once a run of the demo, for its report",
     ("ares/commands/demo.sql", "decisions_last"): "LIMIT -n takes the last rows without reading the others",
@@ -39,12 +40,14 @@ FILES = sorted(
 )
 NOW = datetime.now(UTC)
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-TEXTS = {"venue", "symbol", "model", "name", "status", "channel", "account", "strategy"}
+TEXTS = {"venue", "symbol", "model", "name", "status", "channel", "account", "strategy", "target"}
 NUMBERS = re.compile(r"_max$|_min$|^last_seq$|^rows$|^limit$|_ns$|^version$|^revision$")
 
 
 def param(name: str) -> Param:
     """A value of the kind that a placeholder stands for."""
+    if name == "table":
+        return "trades"
     if name in TEXTS:
         return "x"
     return 5 if NUMBERS.search(name) else NOW
