@@ -136,10 +136,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
         yield there
 
 
+def shared_folder() -> Path:
+    """Where real recordings lie beside the checkout, if they are there."""
+    return Path(os.environ.get("ARES_TEST_DATA", SHARED_DATA))
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real recordings beside the checkout; tests that need it skip where it is absent."""
-    folder = Path(os.environ.get("ARES_TEST_DATA", SHARED_DATA))
+    folder = shared_folder()
     if not folder.is_dir():
         pytest.skip(f"no recordings at {folder}: set ARES_TEST_DATA to a folder that has them")
     return folder

@@ -1,0 +1,5 @@
+"""All cases, in order of their numbers. A number is never given to another case."""
+
+from tests.conformance import books, frames, ways
+
+CASES = (*frames.CASES, *ways.CASES, *books.CASES)
