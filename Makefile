@@ -10,6 +10,7 @@ BIN := .venv/bin
 DURATION ?=
 REPORT ?=
 SEEDS ?= 200
+VENUE ?=
 RELOADS ?= 200
 ENTRIES ?= 1000000
 EVENTS ?= 1000000
@@ -22,7 +23,7 @@ OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,7 +64,10 @@ coverage: .venv/ready ## run all tests and report branch coverage
 	$(BIN)/coverage report --skip-covered --sort=cover
 
 fuzz: .venv/ready ## the property tests with SEEDS examples each
-	ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/property $(ARGS)
+	ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/property tests/conformance $(ARGS)
+
+conformance: .venv/ready ## the numbered cases that every venue must pass; VENUE=name SEEDS=schedules (200)
+	ARES_TEST_VENUE=$(VENUE) ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/conformance $(ARGS)
 
 supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials, secrets in tracked files and in the history
 	$(BIN)/uv sync --frozen --quiet --group supply-chain

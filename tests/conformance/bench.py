@@ -45,7 +45,7 @@ class OfflineFeed(NativeFeed):
         ingest = IngestConfig(venue=specimen.name, symbols=specimen.symbols)
         super().__init__(specimen.name, parts, VenueConfig(), ingest, clock)
 
-    def resync(self, symbol: str, channel: Channel) -> None:  # noqa: ARG002 - what is asked for, not by which line
+    def resync(self, symbol: str, channel: Channel) -> None:
         """Keep it."""
         self.resynced.append(symbol)
 
@@ -67,14 +67,14 @@ class Bench:
     market: Market
     feed: OfflineFeed
     desk: Desk
-    speaker: Speaker
+    speakers: dict[Channel, Speaker]
     received_ns: int = T0
     rows: list[Storable] = field(default_factory=list)
     lines: dict[Channel, Line] = field(default_factory=dict)
     breaks: int = 0
 
     def hear(self, channel: Channel, payloads: Iterable[Payload]) -> list[Storable]:
-        """Let frames arrive together; what they become, kept in `rows` too. What comes after a lost one ends the line."""
+        """Let frames arrive together; what they become, kept in `rows` too. A frame after a lost one ends the line."""
         frames: list[Frame] = []
         for payload in payloads:
             self.received_ns += 1
@@ -91,30 +91,30 @@ class Bench:
         """The line is lost with what was on it; the next one says nothing yet."""
         self.rows += self.desk.interrupted(channel, cause)
         self.lines[channel] = unconnected()
-        self.speaker = self.specimen.speaker()
+        self.speakers[channel] = self.specimen.speaker()
         self.breaks += 1
 
     def trade(self, symbol: str) -> bytes:
         """The frame of a new trade."""
-        return self.speaker.trade(self.market.print_trade(symbol), self.market.venue_symbols[symbol])
+        return self.speakers["trades"].trade(self.market.print_trade(symbol), self.market.venue_symbols[symbol])
 
     def quote(self, symbol: str) -> Payload:
         """The frame of a new best bid and ask."""
         if self.specimen.quotes_of_books:
-            return self.move(symbol)
-        return self.speaker.quote(self.market.move_quote(symbol), self.market.venue_symbols[symbol])
+            return self.payload(self.market.move_book(symbol), "quotes")
+        return self.speakers["quotes"].quote(self.market.move_quote(symbol), self.market.venue_symbols[symbol])
 
     def move(self, symbol: str) -> Payload:
         """The frame of a change of a book."""
         return self.payload(self.market.move_book(symbol))
 
-    def snapshot(self, symbol: str) -> Payload:
+    def snapshot(self, symbol: str, channel: Channel = "books") -> Payload:
         """The book as it is now, by whichever way the venue sends it."""
-        return self.payload(self.market.snapshot(symbol))
+        return self.payload(self.market.snapshot(symbol), channel)
 
-    def payload(self, depth: Depth) -> Payload:
+    def payload(self, depth: Depth, channel: Channel = "books") -> Payload:
         """A change or snapshot as it arrives: a frame, or what REST answered."""
-        frame = self.speaker.depth(depth)
+        frame = self.speakers[channel].depth(depth)
         if not depth.snapshot or self.specimen.snapshots_by_stream:
             return frame
         asked = Asked(self.specimen.name, depth.symbol, depth.venue_symbol, self.received_ns + 1)
@@ -123,7 +123,7 @@ class Bench:
     def begin_books(self, channel: Channel = "books") -> None:
         """Every symbol has its book."""
         for symbol in self.specimen.symbols:
-            self.hear(channel, [self.snapshot(symbol)])
+            self.hear(channel, [self.snapshot(symbol, channel)])
 
     @property
     def room(self) -> BookRoom:
@@ -146,7 +146,7 @@ async def bench_of(specimen: Specimen, seed: int = 1) -> Bench:
     desk = Desk(specimen.name, specimen.symbols, LIMITS, clock, room_of(specimen), dense_ids=specimen.dense_ids)
     rng = random.Random(seed)
     market = Market(specimen.name, specimen.venue_symbols, specimen.ids, rng, T0)
-    return Bench(specimen, market, feed, desk, specimen.speaker())
+    return Bench(specimen, market, feed, desk, {channel: specimen.speaker() for channel in specimen.channels})
 
 
 def unconnected() -> Line:

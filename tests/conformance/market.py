@@ -24,7 +24,7 @@ Ids = Callable[[int, int], tuple[str, int]]
 """Id and `seq` of a trade, by how many its symbol had before it, and how many the market had."""
 
 
-def dense(of_symbol: int, of_market: int) -> tuple[str, int]:  # noqa: ARG001 - each symbol counts for itself
+def dense(of_symbol: int, of_market: int) -> tuple[str, int]:
     """Ids that grow by one."""
     return str(1_000 + of_symbol), 1_000 + of_symbol
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ares.clock import NANOS_PER_MILLI
 from ares.config.settings import VenueConfig
-from ares.model.market import Instrument, Quote, Trade
+from ares.model.market import ContractKind, Instrument, Quote, Trade
 from ingest.books import BookUpdate
 from ingest.feed import Channel
 from ingest.imports import LayoutName
@@ -37,9 +37,9 @@ class Sample:
     """Frames of one channel in their order, and what they say: counted, not estimated.
 
     `origin` says where they come from: a recording's path, or a document's address and date where not `recorded`.
-    `load` returns nothing where the recording is not at hand. `events` counts trades, quotes, rates or changes of books,
-    `answers` what answers us. `names` are the recording's own. `follows`: books are whole from the first snapshot to
-    the end, and have the venue's checksum where it sends one.
+    `load` returns nothing where the recording is not at hand. `events` counts trades, quotes, rates and changes of
+    books, `answers` what answers us. `names` are the recording's own. `follows`: books are whole from the first
+    snapshot to the end, and have the venue's checksum where it sends one.
     """
 
     channel: Channel
@@ -77,6 +77,10 @@ class Speaker(Protocol):
         """What a message on the line to `path` subscribes to: channels, and the venue's own symbols."""
         ...
 
+    def confirmation(self) -> bytes:
+        """The answer to a subscription, or to the end of one."""
+        ...
+
     def trade(self, trade: Trade, venue_symbol: str) -> bytes:
         """A frame of a trade."""
         ...
@@ -98,9 +102,9 @@ class Speaker(Protocol):
 class Specimen:
     """A venue under examination. `name` is its protocol in `ingest/venues/registry.py`.
 
-    `names` holds two symbols at least: what happens to one must not happen to the other. `confirmed`, `refused` and
-    `leaving` are the venue's answers to subscriptions and its word that it will hang up. `file` is how others keep
-    trades of it. `excused`: case → why it does not apply, which must be true: see `Case.applies`.
+    `names` holds two symbols at least: what happens to one must not happen to the other. `greeting`, `refused` and
+    `leaving` are what the venue says on a new line, its no to a subscription, its word that it will hang up. `file` is
+    how others keep trades of it. `excused`: case → why it does not apply, which must be true: see `Case.applies`.
     """
 
     name: str
@@ -108,10 +112,10 @@ class Specimen:
     names: Names
     samples: Sequence[Sample]
     pairs: Sequence[Pair]
-    confirmed: Sequence[bytes]
     refused: Sequence[bytes]
     speaker: Callable[[], Speaker]
     excused: Mapping[str, str]
+    greeting: Sequence[bytes] = ()
     leaving: Sequence[bytes] = ()
     file: Callable[[Sequence[Trade]], File] | None = None
     quotes_of_books: bool = False
@@ -155,13 +159,13 @@ class Specimen:
 
     def instruments(self) -> list[Instrument]:
         """One for every symbol."""
-        step, kind = Decimal("0.01"), None if self.contract_size is None else "linear"
+        step = Decimal("0.01")
+        kind: ContractKind | None = None if self.contract_size is None else "linear"
+        contract = (True, kind, self.contract_size)
         return [
-            Instrument(
-                self.name, ours, theirs, "BTC", "USDT", *[step] * 5, contract=kind, contract_size=self.contract_size
-            )
+            Instrument(self.name, ours, theirs, "BTC", "USDT", step, step, step, step, step, *contract)
             for ours, theirs in self.venue_symbols.items()
-        ]  # fmt: skip
+        ]
 
 
 def freqtrade(trades: Sequence[Trade]) -> File:

@@ -82,7 +82,7 @@ async def traded(specimen: Specimen) -> tuple[Bench, str, list[Trade], list[byte
 async def rest_tells_the_same_row(specimen: Specimen) -> None:
     """V06."""
     bench, symbol, expected, _ = await traded(specimen)
-    answer = bench.speaker.listed(bench.market.trades[symbol], specimen.venue_symbols[symbol])
+    answer = bench.speakers["trades"].listed(bench.market.trades[symbol], specimen.venue_symbols[symbol])
     assert expected == bare(bench.market.trades[symbol])
     assert by_rest(specimen, answer, symbol) == expected
     assert {pair.trade.side for pair in specimen.pairs} == {"buy", "sell"}, "a documented pair of each side is needed"
@@ -97,7 +97,7 @@ async def replay_makes_the_same_row(specimen: Specimen) -> None:
     bench, symbol, expected, frames = await traded(specimen)
     name = specimen.venue_symbols[symbol]
     captured = [Record(LATER_NS + at, "trades", 1, "recv", frame) for at, frame in enumerate(frames)]
-    listed = bench.speaker.listed(bench.market.trades[symbol], name)
+    listed = bench.speakers["trades"].listed(bench.market.trades[symbol], name)
     said = json_of(Answer("trades", symbol, name, "endpoint", {}, listed))
     assert by_replay(specimen, captured) == expected
     assert by_replay(specimen, [Record(LATER_NS, "trades", 1, "answer", said)]) == expected

@@ -14,6 +14,4 @@ from tests.conformance.specimen import Specimen
 NAMES = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 WANTED = os.environ.get("ARES_TEST_VENUE", "")
 assert WANTED in ("", *NAMES), f"VENUE={WANTED}: no specimen of that name; there are {', '.join(NAMES)}"
-SPECIMENS: list[Specimen] = [
-    import_module(f"{__name__}.{name}").SPECIMEN for name in NAMES if WANTED in ("", name)
-]
+SPECIMENS: list[Specimen] = [import_module(f"{__name__}.{name}").SPECIMEN for name in NAMES if WANTED in ("", name)]

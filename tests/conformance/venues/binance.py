@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import orjson
 
 from ares.clock import NANOS_PER_MILLI
-from ares.model.market import Quote, Trade
+from ares.model.market import Quote, Side, Trade
 from ingest.feed import Channel
 from ingest.venues.binance.rest import BinanceWords
 from ingest.venues.rest import Asked
@@ -53,11 +53,10 @@ def recording(symbol: str, counts: tuple[int, int, int]) -> list[Sample]:
     """What there is of a symbol: how many trades, quotes, and snapshots and changes of the book."""
     name = symbol.replace("/", "")
     file = f"spot_{name.lower()}_20240808.gz"
+    names = Names("binance", {name: symbol})
     return [
-        Sample(
-            channel, f"simulator/recordings/{file}", Names("binance", {name: symbol}), recorded(file, channel, symbol), n
-        )
-        for channel, n in zip(MARKS, counts, strict=True)
+        Sample(channel, f"simulator/recordings/{file}", names, recorded(file, channel, symbol), events)
+        for channel, events in zip(MARKS, counts, strict=True)
     ]  # fmt: skip
 
 
@@ -91,7 +90,7 @@ def pair(venue: str, symbol: str, why: str, seq: int, *, buyer_is_maker: bool) -
     row = {"a": seq, "p": "61837.63", "q": "0.5", "f": 9, "l": 9, "T": 1_700_000_000_123, "m": buyer_is_maker}
     frame = {"e": "aggTrade", "E": 1_700_000_000_130, "s": "BTCUSDT", **row}
     ts_ns = 1_700_000_000_123 * NANOS_PER_MILLI
-    side = "sell" if buyer_is_maker else "buy"
+    side: Side = "sell" if buyer_is_maker else "buy"
     trade = Trade(venue, symbol, str(seq), seq, side, 61_837.63, 0.5, ts_ns, 0, "stream")
     return Pair(orjson.dumps(frame), [row], trade, why)
 
@@ -104,6 +103,9 @@ class Speaker:
         order = orjson.loads(message)
         parts = [stream.split("@") for stream in order["params"] if order["method"] == "SUBSCRIBE"]
         return [(CHANNELS[part[1]], part[0].upper()) for part in parts]
+
+    def confirmation(self) -> bytes:
+        return SUBSCRIBED
 
     def trade(self, trade: Trade, venue_symbol: str) -> bytes:
         ms = trade.ts_ns // NANOS_PER_MILLI
@@ -141,7 +143,6 @@ SPECIMEN = Specimen(
     names=NAMES,
     samples=SAMPLES,
     pairs=[pair("binance", "BTC/USDT", REST, 7 + maker, buyer_is_maker=bool(maker)) for maker in (0, 1)],
-    confirmed=[SUBSCRIBED],
     refused=[REFUSED],
     leaving=[SHUTDOWN, b'{"stream":"x","data":' + SHUTDOWN + b"}", b'{"subscriptionId":1,"event":' + SHUTDOWN + b"}"],
     speaker=Speaker,

@@ -24,6 +24,7 @@ DOCS = "https://developers.binance.com/docs/derivatives/usds-margined-futures"
 REST = f"{DOCS}/market-data/rest-api/Compressed-Aggregate-Trades-List"
 NAMES = Names("binanceusdm", {"BTCUSDT": "BTC/USDT:USDT", "ETHUSDT": "ETH/USDT:USDT"})
 OLDER = Names("binanceusdm", {f"{base}USDT": f"{base}/USDT:USDT" for base in ("DENT", "KSM", "XMR", "YFI")})
+AGGREGATES = "BINANCE_FUTURES.ws.5.0.gz"
 RECORDED_NS = 1_721_347_200_000_000_000
 MARK_PRICE = (
     b'{"e":"markPriceUpdate","E":1721347499000,"s":"BTCUSDT","p":"63940.15000000","i":"63962.62659091",'
@@ -51,7 +52,7 @@ def recorded(name: str, channel: Channel) -> Callable[[], Sequence[Payload]]:
 def aggregates(channel: Channel) -> Callable[[], Sequence[Payload]]:
     """The frames of a channel in the recording of 2021-04-17, whose trades are aggregates."""
     mark = b"@aggTrade" if channel == "trades" else binance.MARKS[channel]
-    return lambda: [text for text in cryptofeed("BINANCE_FUTURES.ws.5.0.gz") if mark in text[:50]]
+    return lambda: [text for text in cryptofeed(AGGREGATES) if mark in text[:50]]
 
 
 SAMPLES = (
@@ -61,8 +62,8 @@ SAMPLES = (
         for channel, events in zip(binance.MARKS, counts, strict=True)
     ),
     *(
-        Sample(channel, "raw_ws/cryptofeed/BINANCE_FUTURES.ws.5.0.gz", OLDER, aggregates(channel), events, follows=False)
-        for channel, events in zip(binance.MARKS, (185, 0, 1_016), strict=True)
+        Sample(channel, f"raw_ws/cryptofeed/{AGGREGATES}", OLDER, aggregates(channel), events, follows=False)
+        for channel, events in zip(binance.MARKS, (185, 1_959, 1_016), strict=True)
     ),
     Sample(
         "funding", f"{DOCS}/websocket-market-streams/Mark-Price-Stream, 2026-11", NAMES, lambda: [MARK_PRICE], 1,
@@ -81,11 +82,15 @@ class Speaker(binance.Speaker):
 
     def quote(self, quote: Quote, venue_symbol: str) -> bytes:
         ms = quote.ts_ns // NANOS_PER_MILLI
-        return orjson.dumps({**orjson.loads(super().quote(quote, venue_symbol)), "e": "bookTicker", "T": ms, "E": ms + 1})
+        return orjson.dumps(
+            {**orjson.loads(super().quote(quote, venue_symbol)), "e": "bookTicker", "T": ms, "E": ms + 1}
+        )
 
     def depth(self, depth: Depth) -> bytes:
         said = orjson.loads(super().depth(depth))
-        return orjson.dumps({**said, "T": depth.ts_ms, "E": depth.ts_ms + 1} | ({} if depth.snapshot else {"pu": depth.prev_id}))
+        return orjson.dumps(
+            {**said, "T": depth.ts_ms, "E": depth.ts_ms + 1} | ({} if depth.snapshot else {"pu": depth.prev_id})
+        )
 
 
 SPECIMEN = Specimen(
@@ -96,7 +101,6 @@ SPECIMEN = Specimen(
     pairs=[
         binance.pair("binanceusdm", "BTC/USDT:USDT", REST, 7 + maker, buyer_is_maker=bool(maker)) for maker in (0, 1)
     ],
-    confirmed=[binance.SUBSCRIBED],
     refused=[binance.REFUSED],
     leaving=[binance.SHUTDOWN],
     speaker=Speaker,

@@ -90,9 +90,9 @@ def documented(venue: str, name: str, symbol: str) -> list[Sample]:
     ]
     samples: list[Sample] = []
     for channel, place, frames, answers in said:
-        of_it = [as_documented(frame, name) for frame in frames]
+        of_it: list[Payload] = [as_documented(frame, name) for frame in frames]
         origin = f"{DOCS}-{place}, 2026-11"
-        samples.append(Sample(channel, origin, names, lambda of_it=of_it: of_it, 1, answers, recorded=False))
+        samples.append(Sample(channel, origin, names, of_it.copy, 1, answers, recorded=False))
     return samples
 
 
@@ -129,6 +129,9 @@ class Speaker:
         for arg in args:
             assert path == f"/ws/v5/{'business' if arg['channel'] == 'trades-all' else 'public'}"
         return list(dict.fromkeys([(TOPICS[arg["channel"]], arg["instId"]) for arg in args]))
+
+    def confirmation(self) -> bytes:
+        return SUBSCRIBED
 
     def trade(self, trade: Trade, venue_symbol: str) -> bytes:
         return message("trades-all", venue_symbol, self.deal(trade, venue_symbol))
@@ -190,7 +193,6 @@ SPECIMEN = Specimen(
     names=NAMES,
     samples=SAMPLES,
     pairs=[pair("okx", "BTC-USDT", "BTC/USDT", ("0.12060306", 0.12060306), side) for side in ("buy", "sell")],
-    confirmed=[SUBSCRIBED, SUBSCRIBED.replace(b"subscribe", b"unsubscribe")],
     refused=[ERROR],
     leaving=[NOTICE],
     speaker=Speaker,

@@ -49,7 +49,6 @@ SPECIMEN = Specimen(
         Sample("funding", f"{DOCS}-mark-price-channel, 2026-11", NAMES, lambda: [MARK], 1, recorded=False),
     ],
     pairs=[okx.pair("okxswap", "BTC-USDT-SWAP", "BTC/USDT:USDT", ("12", 0.12), side) for side in ("buy", "sell")],
-    confirmed=okx.SPECIMEN.confirmed,
     refused=okx.SPECIMEN.refused,
     leaving=okx.SPECIMEN.leaving,
     speaker=Speaker,
