@@ -54,8 +54,9 @@ format: .venv/ready ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: .venv/ready ## write again what is generated: the schema, config and error references
+generate: .venv/ready ## write again what is generated: references of schema, config, errors, events, venue conformance
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m tests.conformance.table
 
 coverage: .venv/ready ## run all tests and report branch coverage
 	$(BIN)/coverage erase

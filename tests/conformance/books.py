@@ -60,6 +60,8 @@ async def missing_change_is_noticed(specimen: Specimen) -> None:
         bench = await bench_of(specimen, seed)
         lost, kept = specimen.symbols[:2]
         bench.begin_books()
+        if seed % 2:  # venues prescribe for the first change after a snapshot what holds for no other
+            bench.hear("books", [bench.move(lost)])
         bench.move(lost)
         bench.hear("books", [bench.move(kept), bench.move(lost)])
         assert bench.feed.resynced in ([], [lost]), "only of the symbol that lost something"

@@ -39,7 +39,7 @@ class Sample:
     `origin` says where they come from: a recording's path, or a document's address and date where not `recorded`.
     `load` returns nothing where the recording is not at hand. `events` counts trades, quotes, rates and changes of
     books, `answers` what answers us. `names` are the recording's own. `follows`: books are whole from the first
-    snapshot to the end, and have the venue's checksum where it sends one.
+    snapshot to the end, and have the venue's checksum where it sends one. `adapted` says what of a recording is ours.
     """
 
     channel: Channel
@@ -50,6 +50,7 @@ class Sample:
     answers: int = 0
     recorded: bool = True
     follows: bool = True
+    adapted: str = ""
 
     @cached_property
     def frames(self) -> Sequence[Payload]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ingest.venues.registry import LANGUAGES
+from tests.conformance import table
 from tests.conformance.case import Case
 from tests.conformance.cases import CASES
 from tests.conformance.specimen import Specimen
-from tests.conformance.venues import NAMES, SPECIMENS
+from tests.conformance.venues import NAMES, SPECIMENS, WANTED
 
 each_venue = pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda specimen: specimen.name)
 
@@ -38,6 +39,11 @@ def test_recordings_of_the_venue_are_at_hand(specimen: Specimen) -> None:
 
 def test_every_venue_of_the_registry_is_examined() -> None:
     assert sorted(LANGUAGES) == NAMES
+
+
+@pytest.mark.skipif(bool(WANTED), reason="the page is about all venues")
+def test_the_page_says_what_holds() -> None:
+    assert table.PAGE.read_text(encoding="utf-8") == table.page(SPECIMENS), "make generate"
 
 
 def test_numbers_of_cases_are_without_holes() -> None:

@@ -28,6 +28,9 @@ NAMES = Names("binance", {"BTCUSDT": "BTC/USDT", "ETHUSDT": "ETH/USDT"})
 DOCUMENTED = Names("binance", {"BNBBTC": "BNB/BTC"})
 
 
+SINGLE = "single trades, read as aggregates of one"
+
+
 def as_aggregate(frame: bytes) -> bytes:
     """Recordings hold single trades, which have the shape of aggregates of one: t is a."""
     return frame.replace(b'"t":', b'"a":')
@@ -55,7 +58,10 @@ def recording(symbol: str, counts: tuple[int, int, int]) -> list[Sample]:
     file = f"spot_{name.lower()}_20240808.gz"
     names = Names("binance", {name: symbol})
     return [
-        Sample(channel, f"simulator/recordings/{file}", names, recorded(file, channel, symbol), events)
+        Sample(
+            channel, f"simulator/recordings/{file}", names, recorded(file, channel, symbol), events,
+            adapted=SINGLE if channel == "trades" else "",
+        )
         for channel, events in zip(MARKS, counts, strict=True)
     ]  # fmt: skip
 
@@ -71,9 +77,9 @@ DEPTH_UPDATE = (
 SUBSCRIBED = b'{"result":null,"id":1}'
 
 
-def documented(channel: Channel, frames: list[Payload], events: int, **more: int) -> Sample:
+def documented(channel: Channel, frames: list[Payload], events: int, answers: int = 0) -> Sample:
     """Messages of the documentation."""
-    return Sample(channel, STREAMS, DOCUMENTED, lambda: frames, events, recorded=False, follows=False, **more)
+    return Sample(channel, STREAMS, DOCUMENTED, lambda: frames, events, answers, recorded=False, follows=False)
 
 
 SAMPLES = (

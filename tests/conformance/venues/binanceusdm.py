@@ -57,7 +57,10 @@ def aggregates(channel: Channel) -> Callable[[], Sequence[Payload]]:
 
 SAMPLES = (
     *(
-        Sample(channel, f"raw_ws/binance/usdm_{name.lower()}_2024071[89].gz", NAMES, recorded(name, channel), events)
+        Sample(
+            channel, f"raw_ws/binance/usdm_{name.lower()}_2024071[89].gz", NAMES, recorded(name, channel), events,
+            adapted=binance.SINGLE if channel == "trades" else "",
+        )
         for name, counts in (("BTCUSDT", (10_701, 52_260, 9_023)), ("ETHUSDT", (13_655, 47_328, 8_930)))
         for channel, events in zip(binance.MARKS, counts, strict=True)
     ),

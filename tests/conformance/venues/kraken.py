@@ -33,6 +33,7 @@ PAIRS = (
 RECORDED = Names("kraken", {name: name for name in PAIRS})
 NAMES = Names("kraken", {"BTC/USD": "BTC/USD", "ETH/USD": "ETH/USD"})
 DOCUMENTED = Names("kraken", {"BTC/USD": "BTC/USD", "MATIC/USD": "MATIC/USD"})
+RETOLD = "version 1, told again in the words of version 2"
 RECORDED_NS = 1_618_678_142_000_000_000
 
 
@@ -209,9 +210,16 @@ SPECIMEN = Specimen(
     protocol_date="2026-11",
     names=NAMES,
     samples=[
-        Sample("trades", f"raw_ws/cryptofeed/{TRADES_FILE}", RECORDED, recorded_trades, 10),
-        Sample("quotes", f"raw_ws/cryptofeed/{BOOKS_FILE}", RECORDED, recorded_books, 4_279),
-        Sample("books", f"raw_ws/cryptofeed/{BOOKS_FILE}", RECORDED, unchecked, 4_279),
+        Sample(
+            "trades",
+            f"raw_ws/cryptofeed/{TRADES_FILE}",
+            RECORDED,
+            recorded_trades,
+            10,
+            adapted=f"{RETOLD}, numbered here",
+        ),
+        Sample("quotes", f"raw_ws/cryptofeed/{BOOKS_FILE}", RECORDED, recorded_books, 4_279, adapted=RETOLD),
+        Sample("books", f"raw_ws/cryptofeed/{BOOKS_FILE}", RECORDED, unchecked, 4_279, adapted=RETOLD),
         documented("trades", TRADE),
         documented("quotes", CHECKED, UPDATE),
         documented("books", CHECKED, UPDATE),

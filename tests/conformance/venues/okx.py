@@ -25,6 +25,7 @@ NAMES = Names("okx", {"BTC-USDT": "BTC/USDT", "ETH-USDT": "ETH/USDT"})
 TOPICS: dict[str, Channel] = {
     "trades-all": "trades", "bbo-tbt": "quotes", "books": "books", "funding-rate": "funding", "mark-price": "funding",
 }  # fmt: skip
+NUMBERED = "numbered here: it is older than `seqId`"
 Message = dict[str, object]
 
 
@@ -99,7 +100,7 @@ def documented(venue: str, name: str, symbol: str) -> list[Sample]:
 SAMPLES = (
     Sample("trades", f"raw_ws/cryptofeed/{FILE}", RECORDED, recorded("trades"), 74),
     Sample("trades", f"raw_ws/cryptofeed/{FILE}", RECORDED, recorded("trades", answers=True), 0, answers=6),
-    Sample("books", f"raw_ws/cryptofeed/{FILE}", RECORDED, recorded("books"), 290),
+    Sample("books", f"raw_ws/cryptofeed/{FILE}", RECORDED, recorded("books"), 290, adapted=NUMBERED),
     Sample("books", f"raw_ws/cryptofeed/{FILE}", RECORDED, recorded("books", answers=True), 0, answers=3),
     *documented("okx", "BTC-USDT", "BTC/USDT"),
 )

@@ -33,8 +33,9 @@ class Speaker(okx.Speaker):
 def swap(topic: str, events: int) -> Sample:
     """The recording's one swap."""
     channel = okx.TOPICS.get(topic, "trades")
+    adapted = okx.NUMBERED if channel == "books" else ""
     origin = f"raw_ws/cryptofeed/{okx.FILE}"
-    return Sample(channel, origin, RECORDED, okx.recorded(topic, instrument="UNI-USD-SWAP"), events)
+    return Sample(channel, origin, RECORDED, okx.recorded(topic, instrument="UNI-USD-SWAP"), events, adapted=adapted)
 
 
 SPECIMEN = Specimen(
