@@ -1,13 +1,10 @@
-"""Bybit: the recorded market is understood frame by frame, and nothing done to its frames breaks a decoder."""
+"""Bybit: what its recordings and its documentation show beyond the cases that all venues share."""
 
 from __future__ import annotations
 
-import gzip
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
 
 import orjson
 import pytest
@@ -16,88 +13,25 @@ from hypothesis import strategies as st
 
 from ares.errors import MalformedFrame
 from ares.model.market import Quote, Trade
-from ares.store.lines import Lines
 from ingest.books import BookRoom, BookUpdate
-from ingest.feed import Channel
-from ingest.funding import FundingUpdate
-from ingest.validation import Limits, Validator
 from ingest.venues.bybit.decoder import decode_bar, decode_instrument, linear_trade_of, placed_rows, spot_trade_of
 from ingest.venues.bybit.dialect import BybitDialect
 from ingest.venues.bybit.rest import BybitWords
 from ingest.venues.rest import Asked
 from ingest.venues.wire import Names
+from tests.conformance.recordings import cryptofeed
+from tests.conformance.venues import bybit, bybitlinear
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-RECORDINGS = {
-    "linear": DATA / "raw_ws" / "cryptofeed" / "BYBIT.ws.1.0.gz",
-    "spot": DATA / "raw_ws" / "cryptofeed" / "BYBIT.ws.2.0.gz",
-}
-BOOKS_FILE = DATA / "l2" / "bybit_XRPUSDT_ob500_20241201.data.zip"
-PAIRS = (
-    *("BANDUSDT", "RADUSDT", "SNTUSDT", "AIOZUSDT"),
-    *("OPUSDC", "TUSDUSDT", "KCSUSDT", "CPOOLUSDT", "ARBUSDC", "MASAUSDT"),
-    *("XRPUSDT", "BTCUSDT"),
-)
-NAMES = Names("bybit", {name: name for name in PAIRS})
+NAMES = Names("bybit", {**bybit.RECORDED.by_venue_symbol, "BTCUSDT": "BTCUSDT"})
 NOW_NS = 1_800_000_000_000_000_000
 SPOT, LINEAR = BybitDialect("spot"), BybitDialect("linear")
-LINES = Lines()
 
 
-def recorded(path: Path) -> list[bytes]:
-    """What the venue sent, in order."""
-    frames: list[bytes] = []
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            stamp, _, text = line.partition(": ")
-            if stamp.replace(".", "").isdigit():
-                frames.append(text.strip().encode())
-    return frames
-
-
-def recorded_book() -> list[bytes]:
-    with zipfile.ZipFile(BOOKS_FILE) as archive:
-        return archive.read(archive.namelist()[0]).splitlines()
-
-
-HERE = all(path.exists() for path in (*RECORDINGS.values(), BOOKS_FILE))
-SENT = {category: recorded(path) for category, path in RECORDINGS.items()} if HERE else {"linear": [], "spot": []}
-BOOK = recorded_book() if HERE else []
-needs_recordings = pytest.mark.skipif(not HERE, reason="Bybit's recordings are not here")
-
-SPOT_TRADES = (
-    b'{"topic":"publicTrade.BTCUSDT","ts":1761520832013,"type":"snapshot","data":['
-    b'{"i":"2240000000970263135","T":1761520832011,"p":"114520.6","v":"0.004","S":"Buy","seq":111156152059,'
-    b'"s":"BTCUSDT","BT":false,"RPI":false},'
-    b'{"i":"2240000000970263141","T":1761520832011,"p":"114520.7","v":"0.0008","S":"Buy","seq":111156152059,'
-    b'"s":"BTCUSDT","BT":false,"RPI":false}]}'
-)
-LINEAR_TRADES = (
-    b'{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1774021164273,"data":['
-    b'{"T":1774021164272,"s":"BTCUSDT","S":"Sell","v":"0.001","p":"69916.80","L":"MinusTick",'
-    b'"i":"8c931d9a-b703-5c34-9aeb-860867cf1f66","BT":false,"RPI":false,"seq":549792210006},'
-    b'{"T":1774021164272,"s":"BTCUSDT","S":"Sell","v":"0.002","p":"69916.70","L":"MinusTick",'
-    b'"i":"307fb58f-09dc-5121-b24f-eb2f81873445","BT":false,"RPI":false,"seq":549792210006},'
-    b'{"T":1774021164273,"s":"BTCUSDT","S":"Buy","v":"0.003","p":"69916.90","L":"PlusTick",'
-    b'"i":"e4f62be6-ee74-5a67-a9da-b3829b911246","BT":false,"RPI":false,"seq":549792210009}]}'
-)
+SENT = {category: cryptofeed(name) for category, name in bybit.QUOTES_FILES.items()}
+BOOK = bybit.recorded_book()
+needs_recordings = pytest.mark.skipif(not (all(SENT.values()) and BOOK), reason="Bybit's recordings are not here")
+SPOT_TRADES, LINEAR_TRADES, TOP = bybit.PUBLIC_TRADE, bybitlinear.PUBLIC_TRADE, bybit.ORDERBOOK
 PONG = b'{"success":true,"ret_msg":"pong","conn_id":"0970e817-426e-429a-a679-ff7f55e0b16a","op":"ping"}'
-TOP = (
-    b'{"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":1749833474773,"data":{"s":"BTCUSDT","b":[["8445","1.5"]],'
-    b'"a":[["8446","95"]],"u":24042997,"seq":209972815373},"cts":1749833474768}'
-)
-
-
-@needs_recordings
-@pytest.mark.parametrize(("category", "quotes", "answers"), [("linear", 198, 4), ("spot", 139, 6)])
-def test_every_recorded_frame_is_a_quote_or_an_answer(category: str, quotes: int, answers: int) -> None:
-    dialect = {"spot": SPOT, "linear": LINEAR}[category]
-    told = [frame for frame in SENT[category] if dialect.answer_of(frame) is None]
-    assert len(SENT[category]) - len(told) == answers
-    read = [quote for frame in told for quote in dialect.decode("quotes", frame, NAMES, NOW_NS)]
-    assert len(read) == len(told) == quotes
-    validator = Validator(Limits(60.0, 10.0))
-    assert all(validator.fault_of(quote, NOW_NS) is None for quote in read if isinstance(quote, Quote))
 
 
 @needs_recordings
@@ -122,18 +56,6 @@ def updates_of(frames: Sequence[bytes]) -> list[BookUpdate]:
     updates = [update for frame in frames for update in LINEAR.decode("books", frame, NAMES, NOW_NS)]
     assert all(isinstance(update, BookUpdate) for update in updates)
     return [update for update in updates if isinstance(update, BookUpdate)]
-
-
-@needs_recordings
-def test_the_recorded_book_is_followed_from_its_snapshot_and_never_crossed() -> None:
-    room = BookRoom(LINEAR.book_rules.follows, 20, 0)
-    updates = updates_of(BOOK)
-    assert [update.snapshot for update in updates] == [True] + [False] * 49
-    assert all(room.take(update) is None for update in updates)
-    (top,) = room.due(NOW_NS)
-    assert top.update_id == updates[-1].last_id == updates[0].last_id + 49
-    assert (len(top.bids), len(top.asks)) == (20, 20)
-    assert top.bids[0][0] < top.asks[0][0]
 
 
 @needs_recordings
@@ -244,48 +166,6 @@ def test_quotes_are_of_the_engines_time_and_a_market_without_a_side_has_none() -
     assert list(SPOT.decode("quotes", TOP.replace(b'[["8445","1.5"]]', b"[]"), NAMES, NOW_NS)) == []
     with pytest.raises(MalformedFrame, match="type"):
         SPOT.decode("quotes", TOP.replace(b"snapshot", b"delta"), NAMES, NOW_NS)
-
-
-TICKER = (
-    b'{"topic":"tickers.BTCUSDT","type":"snapshot","data":{"symbol":"BTCUSDT","markPrice":"17217.33",'
-    b'"indexPrice":"17227.36","nextFundingTime":"1673280000000","fundingRate":"-0.000212"},"cs":1,"ts":1673272861686}'
-)
-FRAMES: dict[Channel, list[bytes]] = {
-    "trades": [SPOT_TRADES, LINEAR_TRADES],
-    "quotes": [TOP, *SENT["spot"][:60], *SENT["linear"][:60]],
-    "books": [TOP.replace(b"orderbook.1", b"orderbook.200"), *BOOK],
-    "funding": [TICKER],
-}
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> tuple[Channel, bytes]:
-    """A real frame with bytes changed, cut out or put in."""
-    channel: Channel = draw(st.sampled_from(sorted(FRAMES)))
-    frame = bytearray(draw(st.sampled_from(FRAMES[channel])))
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, max(0, len(frame) - 1)))
-        frame[place : place + draw(st.integers(0, 3))] = draw(
-            st.binary(max_size=3) | st.sampled_from([b"0", b"-1", b"e9", b'"nan"', b"null", b"[]", b"{}"])
-        )
-    return channel, bytes(frame)
-
-
-@given(case=mutated(), dialect=st.sampled_from([SPOT, LINEAR]))
-def test_mutated_frames_give_sound_events_or_a_refusal(case: tuple[Channel, bytes], dialect: BybitDialect) -> None:
-    channel, frame = case
-    validator = Validator(Limits(60.0, 10.0))
-    assert dialect.answer_of(frame) in (None, "confirmed", "refused")
-    with suppress(MalformedFrame):
-        for event in dialect.decode(channel, frame, NAMES, NOW_NS):
-            if isinstance(event, BookUpdate):
-                assert all(price > 0 and amount >= 0 for price, amount in (*event.bids, *event.asks))
-            elif isinstance(event, FundingUpdate):
-                assert event.symbol in PAIRS
-            elif validator.fault_of(event, NOW_NS) is None:
-                assert LINES.of([event])
-    for run in dialect.runs([frame], NAMES, [NOW_NS]) or () if channel == "trades" else ():
-        assert all(seq > 0 for seq in run.seqs)
 
 
 JSON = st.recursive(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,23 +11,17 @@ from hypothesis import strategies as st
 
 from ares.errors import MalformedFrame
 from ares.model.market import Book, Quote, Trade
-from ares.store.lines import Lines
-from ingest.books import BookUpdate
-from ingest.feed import Channel, Frame, Rejected, raw_text
+from ingest.feed import Frame, Rejected, raw_text
 from ingest.validation import Limits, Validator
 from ingest.venues.binance.decoder import (
     decode_bar,
     decode_book,
     decode_instrument,
     decode_quote,
-    decode_run,
     decode_trade,
 )
-from ingest.venues.binance.dialect import BinanceDialect
 from ingest.venues.wire import Names
 
-RECORDING = Path(__file__).resolve().parents[2] / "simulator" / "recordings" / "spot_btcusdt_20240808.gz"
-LINES = Lines()
 NAMES = Names("sim", {"BTCUSDT": "BTC/USDT"})
 NOW_NS = 1_700_000_000_000_000_000
 KEYS = st.sampled_from(["a", "p", "q", "T", "m", "s", "u", "b", "B", "A", "E", "bids", "asks", "filters", "symbol"])
@@ -99,94 +90,6 @@ def test_a_sound_frame_with_one_field_spoiled_raises_nothing_but_malformed_frame
 def test_the_sound_frame_is_understood(kind: str) -> None:
     decode, sound = DECODERS[kind]
     assert decode(sound) is not None
-
-
-@cache
-def real_frames() -> Sequence[tuple[Channel, bytes]]:
-    """A few hundred frames of a recording, of each kind."""
-    kinds: dict[str, Channel] = {"@depth": "books", "@bookTicker": "quotes", "@trade": "trades"}
-    frames: dict[Channel, list[bytes]] = {"trades": [], "quotes": [], "books": []}
-    with gzip.open(RECORDING, "rb") as lines:
-        for line in lines:
-            text = line.strip().partition(b" ")[2]
-            for mark, channel in kinds.items():
-                if mark.encode() in text[:40] and len(frames[channel]) < 300:
-                    frames[channel].append(text.replace(b'"t":', b'"a":') if channel == "trades" else text)
-    return [(channel, frame) for channel, some in frames.items() for frame in some]
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> tuple[Channel, bytes]:
-    """A real frame with some of its bytes changed, cut out, repeated, or taken from another one."""
-    channel, frame = draw(st.sampled_from(real_frames()))
-    for _ in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, len(frame)))
-        end = draw(st.integers(start, min(len(frame), start + 20)))
-        _, other = draw(st.sampled_from(real_frames()))
-        put = draw(
-            st.binary(max_size=4) | st.sampled_from([b"", b'"', b"0", b"-", b"1e999", b"null", other[start:end]])
-        )
-        frame = frame[:start] + put + frame[end:]
-    return channel, frame
-
-
-@given(sent=mutated())
-def test_mutated_real_frame_is_refused_or_its_rows_can_be_stored(sent: tuple[Channel, bytes]) -> None:
-    channel, payload = sent
-    try:
-        events = BinanceDialect().decode(channel, payload, NAMES, NOW_NS)
-    except MalformedFrame as error:
-        row = Rejected(channel, error.field, str(error), raw_text(payload), NOW_NS).to_row("sim")
-        assert LINES.of([row])
-        return
-    validator = Validator(Limits(60.0, 10.0))
-    for event in events:
-        if isinstance(event, BookUpdate):
-            assert all(0.0 < price < float("inf") and amount >= 0.0 for price, amount in event.bids + event.asks)
-        elif validator.fault_of(event, NOW_NS) is None:
-            assert LINES.of([event])
-
-
-@given(sent=st.lists(mutated() | st.sampled_from(real_frames()), min_size=1, max_size=12))
-def test_frames_parsed_in_one_go_say_what_each_of_them_says(sent: list[tuple[Channel, bytes]]) -> None:
-    payloads = [bare(payload) for channel, payload in sent if channel == "trades"]
-    runs = decode_run(payloads, NAMES, range(NOW_NS, NOW_NS + len(payloads)))
-    try:
-        trades = [decode_trade(payload, NAMES, NOW_NS + number) for number, payload in enumerate(payloads)]
-    except MalformedFrame:
-        assert not runs
-        return
-    assert [trade for run in runs or [] for trade in run.trades()] == trades or runs is None
-
-
-def bare(payload: bytes) -> bytes:
-    """An event as the address of raw streams sends it, which ours is."""
-    return (
-        payload.removeprefix(b'{"stream":"btcusdt@trade","data":').removesuffix(b"}")
-        if b'"data":' in payload
-        else payload
-    )
-
-
-def test_recorded_trades_of_several_symbols_are_parsed_in_one_go() -> None:
-    names = Names("sim", {"BTCUSDT": "BTC/USDT", "ETHUSDT": "ETH/USDT"})
-    payloads = [bare(payload) for channel, payload in real_frames() if channel == "trades"]
-    payloads[1::3] = [payload.replace(b"BTCUSDT", b"ETHUSDT") for payload in payloads[1::3]]
-    runs = decode_run(payloads, names, [NOW_NS] * len(payloads))
-    assert runs is not None
-    assert [(run.symbol, len(run)) for run in runs] == [("BTC/USDT", 200), ("ETH/USDT", 100)]
-    expected = [decode_trade(payload, names, NOW_NS) for payload in payloads]
-    for run in runs:
-        assert run.trades() == [trade for trade in expected if trade.symbol == run.symbol]
-    assert decode_run(payloads, NAMES, [NOW_NS] * len(payloads)) is None, "one of a symbol that we did not ask for"
-
-
-def test_real_frames_are_understood() -> None:
-    """Else the test above would prove nothing."""
-    for channel, payload in real_frames():
-        (event,) = BinanceDialect().decode(channel, payload, NAMES, NOW_NS)
-        assert event.symbol == "BTC/USDT"
-    assert len(real_frames()) == 900
 
 
 @given(payload=JSON, reason=st.text())

@@ -1,4 +1,4 @@
-"""Binance USD-M: the recorded markets are understood frame by frame, and nothing done to frames breaks a decoder.
+"""Binance USD-M: what its recordings show beyond the cases that all venues share.
 
 The recordings of 2024 hold single trades, which have the shape of aggregates of one; those of 2021 hold aggregates.
 No recording holds mark prices: their frames are the documentation's.
@@ -10,7 +10,6 @@ import csv
 import gzip
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -21,17 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ares.clock import MINUTE_NS, NANOS_PER_MILLI
-from ares.errors import MalformedFrame
 from ares.model.market import Quote, Trade
-from ares.store.lines import Lines
 from ingest.books import BookRoom, BookUpdate, Fit
 from ingest.feed import Channel, MarketEvent
-from ingest.funding import FundingRoom, FundingUpdate
-from ingest.validation import Limits, Validator
+from ingest.funding import FundingUpdate
 from ingest.venues.binance.decoder import decode_snapshot
 from ingest.venues.binanceusdm.decoder import follows
 from ingest.venues.binanceusdm.dialect import UsdmDialect
 from ingest.venues.wire import Names
+from tests.conformance.recordings import cryptofeed, hftbacktest
+from tests.conformance.venues import binance, binanceusdm
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 BINANCE, CRYPTOFEED = DATA / "raw_ws" / "binance", DATA / "raw_ws" / "cryptofeed"
@@ -40,17 +38,12 @@ PERPETUALS = ("BTCUSDT", "ETHUSDT", "DENTUSDT", "KSMUSDT", "XMRUSDT", "YFIUSDT")
 NAMES = Names("binanceusdm", {name: f"{name.removesuffix('USDT')}/USDT:USDT" for name in PERPETUALS})
 NOW_NS = 1_721_347_500_000_000_000
 DIALECT = UsdmDialect()
-LINES = Lines()
 KINDS: dict[bytes, Channel] = {
     b"@trade": "trades",
     b"@aggTrade": "trades",
     b"@bookTicker": "quotes",
     b"@depth": "books",
 }
-MARK = (
-    b'{"e":"markPriceUpdate","E":1721347499000,"s":"BTCUSDT","p":"63940.15000000","i":"63962.62659091",'
-    b'"P":"63984.25641265","r":"-0.00038167","T":1721347500000}'
-)
 needs_recordings = pytest.mark.skipif(not BINANCE.exists(), reason="the recordings of Binance USD-M are not here")
 
 Recorded = list[tuple[Channel | None, bytes]]
@@ -67,37 +60,22 @@ def recorded(symbol: str) -> Recorded:
     """The recording of 2024-07-18 and 19: lines are "<capture ns> <json>"."""
     found: Recorded = []
     for day in (18, 19):
-        with gzip.open(BINANCE / f"usdm_{symbol.lower()}_202407{day}.gz", "rb") as lines:
-            for line in lines:
-                text = line.rstrip().partition(b" ")[2]
-                channel = channel_of(text)
-                found.append((channel, text.replace(b'"t":', b'"a":') if channel == "trades" else text))
+        for text in hftbacktest(BINANCE / f"usdm_{symbol.lower()}_202407{day}.gz"):
+            channel = channel_of(text)
+            found.append((channel, binance.as_aggregate(text) if channel == "trades" else text))
     return found
 
 
 @cache
 def recorded_aggregates() -> Recorded:
     """The recording of 2021-04-17, four perpetuals: lines are "<capture s>: <json>"."""
-    with gzip.open(CRYPTOFEED / "BINANCE_FUTURES.ws.5.0.gz", "rb") as lines:
-        texts = [line.rstrip().partition(b": ")[2] for line in lines]
-    return [(channel_of(text), text) for text in texts if channel_of(text) is not None]
+    return [(channel_of(text), text) for text in cryptofeed(binanceusdm.AGGREGATES) if channel_of(text) is not None]
 
 
 def events_of(recording: Recorded, channel: Channel) -> Iterator[MarketEvent]:
     for kind, text in recording:
         if kind == channel:
             yield from DIALECT.decode(channel, text, NAMES, NOW_NS)
-
-
-@needs_recordings
-@pytest.mark.parametrize(
-    ("symbol", "trades", "quotes", "changes"), [("BTCUSDT", 10_701, 52_260, 9_022), ("ETHUSDT", 13_655, 47_328, 8_929)]
-)
-def test_every_recorded_frame_is_understood(symbol: str, trades: int, quotes: int, changes: int) -> None:
-    recording = recorded(symbol)
-    assert len(list(events_of(recording, "trades"))) == trades
-    assert len(list(events_of(recording, "quotes"))) == quotes
-    assert len(list(events_of(recording, "books"))) == changes
 
 
 @needs_recordings
@@ -111,17 +89,6 @@ def test_ids_of_recorded_aggregates_have_no_holes_and_their_times_are_the_matchi
     first = by_symbol["YFI/USDT:USDT"][0]
     assert (first.seq, first.side, first.price, first.amount) == (52_599_685, "buy", 49_966.7, 0.001)
     assert first.ts_ns == 1_618_677_448_084 * NANOS_PER_MILLI
-
-
-@needs_recordings
-def test_columns_of_a_burst_are_the_trades_themselves() -> None:
-    payloads = [text for kind, text in recorded_aggregates() if kind == "trades"]
-    bare = [orjson.dumps(orjson.loads(text)["data"]) for text in payloads]
-    runs = DIALECT.runs(bare, NAMES, [NOW_NS] * len(bare))
-    assert runs is not None
-    at_once = [trade for run in runs for trade in run.trades()]
-    one_by_one = [event for text in bare for event in DIALECT.decode("trades", text, NAMES, NOW_NS)]
-    assert sorted(at_once, key=repr) == sorted(one_by_one, key=repr)
 
 
 @needs_recordings
@@ -246,7 +213,7 @@ def test_the_first_change_reaches_over_the_snapshot_and_nothing_lies_between(
 
 
 def test_a_mark_price_tells_the_rate_and_its_moment() -> None:
-    (update,) = DIALECT.decode("funding", MARK, NAMES, NOW_NS)
+    (update,) = DIALECT.decode("funding", binanceusdm.MARK_PRICE, NAMES, NOW_NS)
     assert update == FundingUpdate(
         venue="binanceusdm",
         symbol="BTC/USDT:USDT",
@@ -266,45 +233,3 @@ def test_quotes_and_books_have_the_matching_engines_time() -> None:
     (event,) = DIALECT.decode("quotes", quote, NAMES, NOW_NS)
     assert isinstance(event, Quote)
     assert (event.ts_ns, event.ts_source) == (1_721_347_022_507 * NANOS_PER_MILLI, "venue")
-
-
-@cache
-def real_frames() -> list[tuple[Channel, bytes]]:
-    """Some hundred frames, of each kind."""
-    frames: dict[Channel, list[bytes]] = {"trades": [], "quotes": [], "books": [], "funding": [MARK]}
-    for kind, text in recorded("BTCUSDT") if BINANCE.exists() else []:
-        if kind is not None and len(frames[kind]) < 200:
-            frames[kind].append(text)
-    return [(channel, frame) for channel, some in frames.items() for frame in some]
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> tuple[Channel, bytes]:
-    """A real frame with some of its bytes changed, cut out, repeated, or taken from another one."""
-    channel, frame = draw(st.sampled_from(real_frames()) | st.just(("funding", MARK)))
-    for _ in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, len(frame)))
-        end = draw(st.integers(start, min(len(frame), start + 20)))
-        _, other = draw(st.sampled_from(real_frames()))
-        put = draw(
-            st.binary(max_size=4)
-            | st.sampled_from([b"", b'"', b"0", b"-", b"1e999", b"null", b'"nan"', other[start:end]])
-        )
-        frame = frame[:start] + put + frame[end:]
-    return channel, frame
-
-
-@given(sent=mutated())
-def test_mutated_frames_give_sound_events_or_a_refusal(sent: tuple[Channel, bytes]) -> None:
-    channel, payload = sent
-    validator, room = Validator(Limits(60.0, 10.0)), FundingRoom()
-    with suppress(MalformedFrame):
-        for event in DIALECT.decode(channel, payload, NAMES, NOW_NS):
-            if isinstance(event, BookUpdate):
-                assert all(0.0 < price < float("inf") and amount >= 0.0 for price, amount in event.bids + event.asks)
-                continue
-            if isinstance(event, FundingUpdate):
-                room.take(event)
-            stored = room.whole(event.symbol) if isinstance(event, FundingUpdate) else event
-            if stored is not None and validator.fault_of(stored, NOW_NS) is None:
-                assert LINES.of([stored])

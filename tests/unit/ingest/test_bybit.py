@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from decimal import Decimal
 
 import orjson
 import pytest
 
-from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_MILLI, SystemClock
-from ares.config.settings import IngestConfig, VenueConfig
+from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_MILLI
+from ares.config.settings import VenueConfig
 from ares.errors import ConfigError, MalformedFrame
-from ares.model.market import Trade
 from ares.venues import ccxt_settings
 from ingest.books import BookUpdate, Fit
 from ingest.funding import FundingUpdate
@@ -20,10 +17,10 @@ from ingest.intakes import IDS_WITH_HOLES, has_dense_ids
 from ingest.venues.bybit.decoder import follows
 from ingest.venues.bybit.dialect import BybitDialect
 from ingest.venues.bybit.rest import BybitWords, LinearWords
-from ingest.venues.registry import LANGUAGES, create_feed
+from ingest.venues.registry import LANGUAGES
 from ingest.venues.rest import Asked, channels_of
 from ingest.venues.wire import Names
-from tests.bybit import Bybit, serving
+from tests.bybit import Bybit
 
 NOW_NS = 1_800_000_000_000_000_000
 SPOT, LINEAR = BybitDialect("spot"), BybitDialect("linear")
@@ -83,18 +80,6 @@ def test_only_so_many_of_the_newest_trades_are_asked_for(category: str, most: in
     assert words.latest_trade("BTCUSDT").params["limit"] == 1
 
 
-def test_a_spot_trade_is_the_same_by_stream_and_by_rest() -> None:
-    deal = {"i": "2290000000001", "T": 1_761_520_832_011, "p": "114520.6", "v": "0.004366", "S": "Sell", "seq": 7}
-    frame = orjson.dumps({"topic": "publicTrade.BTCUSDT", "ts": 1, "type": "snapshot", "data": [deal]})
-    (streamed,) = SPOT.decode("trades", frame, NAMES, NOW_NS)
-    row = {"execId": "2290000000001", "price": "114520.6", "size": "0.004366", "side": "Sell", "time": "1761520832011"}
-    (listed,) = BybitWords("spot").rows_of({"result": {"list": [row]}})
-    assert isinstance(streamed, Trade)
-    assert BybitWords("spot").read_trade(listed, ASKED) == Trade(
-        "bybit", "BTC/USDT", "2290000000001", 2290000000001, "sell", 114520.6, 0.004366, streamed.ts_ns, NOW_NS, "rest"
-    )
-
-
 @pytest.mark.parametrize(
     ("change_of", "named"),
     [({"price": "x"}, "price"), ({"execId": "-1"}, "trade_id"), ({"side": "Both"}, "side"), ({"time": None}, "ts")],
@@ -124,23 +109,6 @@ def test_instruments_have_the_steps_of_their_category() -> None:
     assert (linear.amount_step, linear.cost_min, linear.taker_fee) == (Decimal("0.001"), Decimal(5), Decimal("0.0006"))
     assert (linear.venue_symbol, linear.symbol, linear.active) == ("BTCUSDT", "BTC/USDT:USDT", True)
     assert (spot.contract, linear.contract, linear.contract_size) == (None, "linear", Decimal(1))
-
-
-async def test_a_silent_line_is_kept_alive_and_pongs_are_no_sign_of_life_of_the_market(port: int) -> None:
-    venue = Bybit()
-    async with serving(venue, port):
-        base = f"http://127.0.0.1:{port}"
-        config = VenueConfig(protocol="bybit", rest_url=base, ws_url=base.replace("http", "ws"), ping_s=0.2)
-        ingest = IngestConfig(venue="bybit", symbols=("BTC/USDT",), book_s_min=0.05)
-        feed = create_feed("bybit", config, ingest, SystemClock())
-        await feed.open()
-        frames: list[object] = []
-        async with asyncio.timeout(10), aclosing(feed.frames("trades")) as batches:
-            async for batch in batches:
-                frames += batch
-                if sum(order["op"] == "ping" for order in venue.heard) >= 3:
-                    break
-        assert frames == []
 
 
 def test_a_venue_that_cannot_be_traded_on_yet_says_so() -> None:

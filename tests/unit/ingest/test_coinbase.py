@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -12,8 +11,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from ares.errors import MalformedFrame, VenueRejected
-from ares.model.market import Trade
+from ares.errors import MalformedFrame
 from ingest.books import BookRoom, BookUpdate
 from ingest.feed import ChainBroken, Frame
 from ingest.venues.coinbase.dialect import CoinbaseDialect
@@ -57,16 +55,6 @@ SNAPSHOT = (
     b'"price_level":"21921.73","new_quantity":"0.06317902"},{"side":"offer","event_time":"2023-02-09T20:32:50.65Z",'
     b'"price_level":"21921.74","new_quantity":"0.02"}]}]}'
 )
-
-
-def test_a_trade_is_the_same_by_stream_and_by_rest_with_the_takers_side() -> None:
-    streamed, later = DIALECT.decode("trades", STREAMED, NAMES, NOW_NS)
-    assert isinstance(streamed, Trade)
-    assert isinstance(later, Trade)
-    (row,) = WORDS.rows_of([LISTED])
-    assert WORDS.read_trade(row, ASKED) == msgspec.structs.replace(streamed, source="rest")
-    assert (streamed.seq, streamed.side, streamed.ts_ns) == (74, "sell", 1_739_132_375_278_554_000)
-    assert (later.seq, later.side, later.ts_ns) == (75, "buy", 1_739_132_375_278_800_000)
 
 
 def test_a_page_of_trades_is_asked_for_backwards_from_the_id_after_its_last() -> None:
@@ -178,38 +166,3 @@ async def test_a_line_of_trades_goes_on_after_a_frame_that_was_lost_for_ids_tell
             if len(events) == 4:
                 break
     assert feed.is_live("trades") is False
-
-
-async def test_a_book_that_broke_is_subscribed_to_anew_on_the_line_where_it_broke() -> None:
-    numbers = itertools.count()
-
-    def answers(heard: str) -> Sequence[bytes]:
-        if "heartbeats" in heard:
-            return []
-        told = [counted(next(numbers), CONFIRMED)]
-        return [*told, counted(next(numbers))] if '"subscribe"' in heard else told
-
-    venue = SaidVenue(answers)
-    books: list[object] = []
-    async with (
-        feed_of(venue, "coinbase", DIALECT, BTC) as feed,
-        asyncio.timeout(10),
-        aclosing(feed.frames("quotes")) as batches,
-    ):
-        async for frames in batches:
-            books += [event for frame in frames for event in feed.decode(frame)]
-            if len(books) == 1 and len(venue.heard) == 2:
-                assert feed.is_live("quotes")
-                feed.resync("BTC/USD", "books")  # no such line: nothing happens
-                feed.resync("BTC/USD", "quotes")
-            if len(books) == 2:
-                break
-    assert [json.loads(word)["type"] for word in venue.heard[2:]] == ["unsubscribe", "subscribe"]
-    assert venue.connections == 1
-
-
-async def test_a_product_that_the_venue_does_not_know_is_a_refusal() -> None:
-    venue = SaidVenue(lambda heard: [ERROR] if "level2" in heard else [])
-    async with feed_of(venue, "coinbase", DIALECT, BTC) as feed:
-        with pytest.raises(VenueRejected, match="not a valid product"):
-            await listen(feed, "books", list)

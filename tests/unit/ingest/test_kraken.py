@@ -96,14 +96,6 @@ def test_a_change_has_the_venues_time_and_a_snapshot_without_one_that_of_its_rec
     assert (update_of(CHECKED).ts_ns, update_of(CHECKED).ts_source) == (NOW_NS, "receipt")
 
 
-def test_a_trade_is_the_same_by_stream_and_by_rest() -> None:
-    (streamed,) = DIALECT.decode("trades", STREAMED, NAMES, NOW_NS)
-    assert isinstance(streamed, Trade)
-    (row,) = WORDS.rows_of({"error": [], "result": {"XXBTZUSD": [LISTED], "last": "1688671969993150842"}})
-    assert WORDS.read_trade(row, ASKED) == msgspec.structs.replace(streamed, source="rest")
-    assert streamed.ts_ns == 1_688_669_597_827_000_000
-
-
 @pytest.mark.parametrize("micros", [0, 1, 999, 138_228, 139_000, 698_379, 999_999])
 def test_a_time_that_went_through_a_float_is_in_the_millisecond_of_the_stream(micros: int) -> None:
     streamed = STREAMED.replace(b"17.827736Z", f"17.{micros:06d}Z".encode())
@@ -165,8 +157,6 @@ def test_rest_calls_a_pair_by_its_old_name() -> None:
 
 
 BTC = {"BTC/USD": "BTC/USD"}
-CONFIRMED_UNSUBSCRIBED = SUBSCRIBED.replace(b'"subscribe"', b'"unsubscribe"')
-HEARTBEAT = b'{"channel":"heartbeat"}'
 
 
 async def taken(feed: NativeFeed, channel: Channel, until: Callable[[list[object]], bool]) -> list[object]:
@@ -195,13 +185,6 @@ async def test_a_venue_that_only_greeted_has_confirmed_nothing() -> None:
                 break
 
 
-async def test_a_refusal_after_the_greeting_is_a_refusal() -> None:
-    venue = SaidVenue(lambda _: [REFUSED], greeting=[STATUS])
-    async with feed_of(venue, "kraken", DIALECT, BTC) as feed:
-        with pytest.raises(VenueRejected, match="Currency pair not supported"):
-            await taken(feed, "books", bool)
-
-
 async def test_a_refusal_of_a_later_request_keeps_the_frame_and_ends_the_line() -> None:
     venue = SaidVenue(lambda heard: [REFUSED] if "unsubscribe" in heard else [SUBSCRIBED, CHECKED], greeting=[STATUS])
     async with feed_of(venue, "kraken", DIALECT, BTC) as feed:
@@ -219,26 +202,6 @@ async def test_a_refusal_of_a_later_request_keeps_the_frame_and_ends_the_line() 
         with pytest.raises(VenueRejected, match="Currency pair not supported"):
             await listen(feed, "books", take)
         assert len(refused) == 1
-
-
-async def test_a_book_that_broke_is_subscribed_to_anew_on_the_line_where_it_broke() -> None:
-    def answers(heard: str) -> Sequence[bytes]:
-        return [CONFIRMED_UNSUBSCRIBED] if "unsubscribe" in heard else [SUBSCRIBED, CHECKED, HEARTBEAT]
-
-    venue = SaidVenue(answers, greeting=[STATUS])
-    async with feed_of(venue, "kraken", DIALECT, BTC) as feed:
-
-        def enough(events: list[object]) -> bool:
-            if len(events) == 1 and len(venue.heard) == 1:
-                feed.resync("BTC/USD", "quotes")
-            return len(events) == 2
-
-        events = await taken(feed, "quotes", enough)
-    assert all(isinstance(event, BookUpdate) and event.snapshot for event in events)
-    requests = [json.loads(word) for word in venue.heard]
-    assert [request["method"] for request in requests] == ["subscribe", "unsubscribe", "subscribe"]
-    assert {request["params"]["depth"] for request in requests} == {100}
-    assert venue.connections == 1
 
 
 async def test_trades_are_asked_for_with_the_newest_that_were_before() -> None:

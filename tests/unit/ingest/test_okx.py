@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 import pytest
-from aiohttp import WSMsgType, web
 
 from ares.clock import SystemClock
 from ares.config.settings import IngestConfig, VenueConfig
 from ares.errors import ConfigError, MalformedFrame
-from ares.model.market import Instrument, Trade
 from ares.venues import ccxt_settings
 from ingest.books import BookUpdate, Fit
-from ingest.venues.dialect import Snapshots
-from ingest.venues.native_feed import NativeFeed, Parts
 from ingest.venues.okx.decoder import follows
 from ingest.venues.okx.dialect import OkxDialect
 from ingest.venues.okx.rest import OkxWords
@@ -51,13 +44,6 @@ SNAPSHOT = (
     b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot","data":[{"asks":[["8476.98","415","0","13"]],'
     b'"bids":[["8476.97","256","0","12"]],"ts":"1597026383085","checksum":0,"prevSeqId":-1,"seqId":123456}]}'
 )
-
-
-def test_a_trade_is_the_same_by_stream_and_by_rest() -> None:
-    (streamed,) = DIALECT.decode("trades", STREAMED, NAMES, NOW_NS)
-    assert isinstance(streamed, Trade)
-    (row,) = WORDS.rows_of({"code": "0", "msg": "", "data": [LISTED]})
-    assert WORDS.read_trade(row, ASKED) == msgspec.structs.replace(streamed, source="rest")
 
 
 def test_a_page_of_trades_is_asked_for_backwards_from_the_id_after_its_last() -> None:
@@ -119,77 +105,6 @@ def test_a_checksum_of_zero_is_none() -> None:
     (update,) = DIALECT.decode("books", SNAPSHOT, NAMES, NOW_NS)
     assert isinstance(update, BookUpdate)
     assert update.checksum is None
-
-
-@dataclass
-class Okx:
-    """A venue that says nothing but answers: what it heard, by connection."""
-
-    heard: list[str] = field(default_factory=list)
-
-    async def talk(self, request: web.Request) -> web.WebSocketResponse:
-        line = web.WebSocketResponse()
-        await line.prepare(request)
-        async for message in line:
-            if message.type is not WSMsgType.TEXT:
-                continue
-            self.heard.append(message.data)
-            if message.data == "ping":
-                await line.send_str("pong")
-            elif '"subscribe"' in message.data:
-                await line.send_str(SUBSCRIBED.decode())
-                await line.send_str(SNAPSHOT.decode())
-        return line
-
-
-@asynccontextmanager
-async def serving(venue: Okx) -> AsyncIterator[int]:
-    app = web.Application()
-    app.router.add_get("/ws/v5/{kind}", venue.talk)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-async def markets(_symbols: Sequence[str]) -> Sequence[Instrument]:
-    step, fee = Decimal("0.01"), Decimal("0.001")
-    return [Instrument("okx", "BTC/USDT", "BTC-USDT", "BTC", "USDT", step, step, step, fee, fee)]
-
-
-def no_snapshots(_symbols: Mapping[str, str]) -> Snapshots:
-    class Nowhere:
-        async def book(self, symbol: str) -> BookUpdate:
-            raise AssertionError(f"the stream brings the book of {symbol}")
-
-        async def close(self) -> None:
-            return
-
-    return Nowhere()
-
-
-async def test_a_silent_line_is_kept_alive_by_the_venues_own_word_and_asked_for_a_book_only_when_it_broke() -> None:
-    venue = Okx()
-    async with serving(venue) as port:
-        config = VenueConfig(protocol="okx", ws_url=f"ws://127.0.0.1:{port}", ping_s=0.2)
-        ingest = IngestConfig(venue="okx", symbols=("BTC/USDT",), book_s_min=0.05)
-        feed = NativeFeed("okx", Parts(DIALECT, markets, no_snapshots), config, ingest, SystemClock())
-        await feed.open()
-        books: list[object] = []
-        async with asyncio.timeout(10), aclosing(feed.frames("books")) as batches:
-            async for frames in batches:
-                assert all(frame.payload != b"pong" for frame in frames)
-                books += [event for frame in frames for event in feed.decode(frame)]
-                if venue.heard.count("ping") >= 2 and len(books) == 1:
-                    assert [word for word in venue.heard if "unsubscribe" in word] == []
-                    feed.resync("BTC/USDT", "books")
-                if len(books) == 2:
-                    break
-    assert len([word for word in venue.heard if "unsubscribe" in word]) == 1
 
 
 def test_ccxt_collects_only_what_it_was_built_for() -> None:

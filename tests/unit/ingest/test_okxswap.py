@@ -226,24 +226,6 @@ def test_recorded_trades_of_an_inverse_swap_cost_ten_dollars_a_contract() -> Non
         assert turned.amount * turned.price == pytest.approx(contracts.amount * 10)
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    frame = bytearray(draw(st.sampled_from((RATE, MARK))))
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, max(0, len(frame) - 1)))
-        frame[place : place + draw(st.integers(0, 3))] = draw(
-            st.binary(max_size=3) | st.sampled_from([b"0", b"-1", b"e9", b'"nan"', b"null"])
-        )
-    return bytes(frame)
-
-
-@given(frame=mutated())
-def test_mutated_frames_of_funding_are_read_or_refused(frame: bytes) -> None:
-    with suppress(MalformedFrame):
-        for event in DIALECT.decode("funding", frame, NAMES, NOW_NS):
-            assert isinstance(event, FundingUpdate)
-
-
 @given(value=st.none() | st.text(max_size=6) | st.floats() | st.integers(), place=st.integers(0, 10))
 def test_a_listing_or_payment_with_one_field_spoiled_is_read_or_refused(value: object, place: int) -> None:
     spoiled = {**LINEAR, list(LINEAR)[place % len(LINEAR)]: value}
