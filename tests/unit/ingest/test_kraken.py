@@ -21,6 +21,7 @@ from ingest.venues.kraken.rest import KrakenWords
 from ingest.venues.native_feed import NativeFeed
 from ingest.venues.rest import Asked
 from ingest.venues.wire import Names
+from tests.conformance.venues.kraken import CHECKED, REFUSED, STATUS, SUBSCRIBED, UPDATE
 from tests.venue_line import SaidVenue, feed_of, listen
 
 NAMES = Names("kraken", {"BTC/USD": "BTC/USD", "MATIC/USD": "MATIC/USD"})
@@ -28,40 +29,12 @@ NOW_NS = 1_790_000_000_000_000_000
 ASKED = Asked("kraken", "BTC/USD", "BTC/USD", NOW_NS)
 DIALECT, WORDS = KrakenDialect(), KrakenWords()
 
-CHECKED = (
-    b'{"channel":"book","type":"snapshot","data":[{"symbol":"BTC/USD","bids":[{"price":45283.5,"qty":0.10000000},'
-    b'{"price":45283.4,"qty":1.54582015},{"price":45282.1,"qty":0.10000000},{"price":45281.0,"qty":0.10000000},'
-    b'{"price":45280.3,"qty":1.54592586},{"price":45279.0,"qty":0.07990000},{"price":45277.6,"qty":0.03310103},'
-    b'{"price":45277.5,"qty":0.30000000},{"price":45277.3,"qty":1.54602737},{"price":45276.6,"qty":0.15445238}],'
-    b'"asks":[{"price":45285.2,"qty":0.00100000},{"price":45286.4,"qty":1.54571953},{"price":45286.6,"qty":1.54571109},'
-    b'{"price":45289.6,"qty":1.54560911},{"price":45290.2,"qty":0.15890660},{"price":45291.8,"qty":1.54553491},'
-    b'{"price":45294.7,"qty":0.04454749},{"price":45296.1,"qty":0.35380000},{"price":45297.5,"qty":0.09945542},'
-    b'{"price":45299.5,"qty":0.18772827}],"checksum":3310070434}]}'
-)
-"""https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2"""
-UPDATE = (
-    b'{"channel":"book","type":"update","data":[{"symbol":"MATIC/USD","bids":[{"price":0.5657,"qty":1098.3947558}],'
-    b'"asks":[],"checksum":2114181697,"timestamp":"2023-10-06T17:35:55.440295Z"}]}'
-)
-"""https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book"""
 STREAMED = (
     b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":30243.4,"qty":0.34507674,'
     b'"ord_type":"market","trade_id":61044952,"timestamp":"2023-07-06T18:53:17.827736Z"}]}'
 )
 LISTED = ["30243.40000", "0.34507674", 1688669597.8277369, "b", "m", "", 61044952]
 """https://docs.kraken.com/api-reference/market-data/get-recent-trades"""
-STATUS = (
-    b'{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online","api_version":"v2",'
-    b'"connection_id":18125794168470749634}]}'
-)
-SUBSCRIBED = (
-    b'{"method":"subscribe","result":{"channel":"book","depth":100,"snapshot":true,"symbol":"BTC/USD"},"success":true,'
-    b'"time_in":"2023-10-06T17:35:55.219022Z","time_out":"2023-10-06T17:35:55.219067Z"}'
-)
-REFUSED = (
-    b'{"error":"Currency pair not supported XBT/USD","method":"subscribe","success":false,"symbol":"XBT/USD",'
-    b'"time_in":"2026-09-25T17:48:54.701041Z","time_out":"2026-09-25T17:48:54.701062Z"}'
-)
 
 
 def update_of(payload: bytes) -> BookUpdate:

@@ -27,6 +27,7 @@ from ingest.venues.okxswap.dialect import SwapDialect
 from ingest.venues.okxswap.rest import SwapWords
 from ingest.venues.rest import Asked, FundingWords, channels_of
 from ingest.venues.wire import Names
+from tests.conformance.venues.okxswap import MARK, RATE
 from tests.property.test_okx_frames import BOOKS, TRADES, needs_recording
 
 LISTING = Path(__file__).resolve().parents[4] / "shared" / "data" / "raw_ws" / "cryptofeed" / "OKX.0.gz"
@@ -34,17 +35,6 @@ NAMES = Names("okxswap", {"BTC-USDT-SWAP": "BTC/USDT:USDT", "UNI-USD-SWAP": "UNI
 NOW_NS = 1_700_724_700_000_000_000
 ASKED = Asked("okxswap", "BTC/USDT:USDT", "BTC-USDT-SWAP", NOW_NS)
 DIALECT, WORDS = SwapDialect(), SwapWords()
-RATE = (
-    b'{"arg":{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"data":[{"formulaType":"noRate",'
-    b'"fundingRate":"0.0001875391284828","fundingTime":"1700726400000","impactValue":"","instId":"BTC-USDT-SWAP",'
-    b'"instType":"SWAP","interestRate":"","method":"current_period","maxFundingRate":"0.00375",'
-    b'"minFundingRate":"-0.00375","nextFundingRate":"","nextFundingTime":"1700755200000","premium":"0.0001",'
-    b'"settFundingRate":"0.0001699799259033","settState":"settled","ts":"1700724675402"}]}'
-)
-MARK = (
-    b'{"arg":{"channel":"mark-price","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","instType":"SWAP",'
-    b'"markPx":"42310.6","ts":"1700724676000"}]}'
-)
 LINEAR = {
     "instId": "BTC-USDT-SWAP", "instType": "SWAP", "baseCcy": "", "quoteCcy": "", "settleCcy": "USDT",
     "ctType": "linear", "ctVal": "0.01", "ctMult": "1", "tickSz": "0.1", "lotSz": "0.01", "state": "live",
