@@ -11,8 +11,8 @@ from ingest.gaps import Cause, Gap
 from ingest.intake import Accepted, Resume, TradeIntake
 from ingest.timed import TimedIntake
 
-IDS_WITH_HOLES = frozenset({"bybit", "bybitlinear"})
-"""Protocols whose trade ids of a symbol do not grow by one, so that an id that is not there says nothing."""
+IDS_WITH_HOLES = frozenset({"bybit", "bybitlinear", "ccxt"})
+"""Protocols whose trade ids of a symbol do not grow by one, or not for sure: one that is not there says nothing."""
 
 
 class Intake(Protocol):

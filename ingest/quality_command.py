@@ -48,14 +48,14 @@ async def graded(config: AresConfig, hours: float, clock: Clock, *, run: bool) -
 
 async def run_checks(config: AresConfig, database: Database, clock: Clock) -> None:
     """Run every check once and store what it observed."""
-    from ingest.venues.registry import LANGUAGES  # noqa: PLC0415 - imports ccxt, which takes seconds
+    from ingest.venues.registry import words_of  # noqa: PLC0415 - imports ccxt, which takes seconds
 
     settings = config.ingest
     inspector = Inspector(database, settings.venue, settings.symbols, config.quality, clock)
     venue = config.venues.get(settings.venue)
     inspector.dense_ids = venue is None or has_dense_ids(venue)
     if settings.venue in config.venues:
-        inspector.channels = channels_of(LANGUAGES[config.venues[settings.venue].protocol].words)
+        inspector.channels = channels_of(words_of(config.venues[settings.venue]))
     rows = await inspector.inspect()
     writer = RowWriter(config.database)
     try:

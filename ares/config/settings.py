@@ -129,9 +129,11 @@ class KafkaConfig(Section):
 class VenueConfig(Section):
     """A venue we talk to. `protocol` names its dialect and ccxt's class; URLs unset: the venue's own."""
 
-    protocol: Literal["binance", "binanceusdm", "bybit", "bybitlinear", "coinbase", "kraken", "okx", "okxswap"] = (
-        "binance"
-    )
+    protocol: Literal[
+        "binance", "binanceusdm", "bybit", "bybitlinear", "ccxt", "coinbase", "kraken", "okx", "okxswap"
+    ] = "binance"
+    ccxt_id: str = Field("", description="with protocol ccxt: ccxt's name of the exchange whose spot is collected")
+    ccxt_sandbox: bool = Field(default=False, description="with protocol ccxt: the exchange's test addresses")
     feed: Literal["native", "ccxt"] = Field("native", description="whose sockets and decoders collect the live data")
     rest_url: str | None = None
     ws_url: str | None = None
@@ -146,6 +148,12 @@ class VenueConfig(Section):
     backfill_requests_per_minute_max: Count = Field(
         300, description="questions of `ares ingest backfill` and `heal`, beside those of the service"
     )
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if (self.protocol == "ccxt") != bool(self.ccxt_id):
+            raise ValueError("ccxt_id: the exchange's name in ccxt, with protocol ccxt and only there")
+        return self
 
 
 class IngestConfig(Section):

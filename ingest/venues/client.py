@@ -24,6 +24,12 @@ class RestClient(Protocol):
     def close(self) -> Awaitable[None]: ...
 
 
+class Unified(Protocol):
+    """A method of ccxt's that is the same at all exchanges."""
+
+    def __call__(self, **params: object) -> Awaitable[object]: ...
+
+
 def create_client(words: RestWords, config: VenueConfig) -> RestClient:
     """A new, unconnected client for public data."""
     settings: dict[str, object] = {
@@ -44,9 +50,11 @@ def create_client(words: RestWords, config: VenueConfig) -> RestClient:
 
 async def ask(client: RestClient, question: Question) -> object:
     """The venue's answer, as parsed JSON. Raises `VenueUnavailable` or `VenueRejected`."""
-    endpoint = cast("Callable[[Mapping[str, object]], Awaitable[object]]", getattr(client, question.endpoint))
+    method: object = getattr(client, question.endpoint)
     try:
-        return await endpoint(question.params)
+        if question.unified:
+            return await cast("Unified", method)(**question.params)
+        return await cast("Callable[[Mapping[str, object]], Awaitable[object]]", method)(question.params)
     except FOREIGN as error:
         raise translated(error, client.last_response_headers) from None
 

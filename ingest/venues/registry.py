@@ -18,6 +18,9 @@ from ingest.venues.binanceusdm.dialect import UsdmDialect
 from ingest.venues.binanceusdm.rest import UsdmWords
 from ingest.venues.bybit.dialect import BybitDialect
 from ingest.venues.bybit.rest import BybitWords, LinearWords
+from ingest.venues.ccxt.client import create_exchange
+from ingest.venues.ccxt.feed import CcxtFeed
+from ingest.venues.ccxt.words import CcxtWords
 from ingest.venues.client import create_client, load_markets
 from ingest.venues.coinbase.dialect import CoinbaseDialect
 from ingest.venues.coinbase.rest import CoinbaseWords
@@ -59,6 +62,8 @@ LANGUAGES: Mapping[str, Language] = {
 
 def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Clock, tap: Tap = NO_TAP) -> Feed:
     """The live side of a venue, unconnected; `tap` is told what its lines say."""
+    if config.protocol == "ccxt":
+        return CcxtFeed(venue, config, ingest, clock)
     if config.feed == "ccxt":
         if config.protocol != "binance":
             way_out = 'Take feed = "native"'
@@ -81,10 +86,16 @@ def create_feed(venue: str, config: VenueConfig, ingest: IngestConfig, clock: Cl
     return NativeFeed(venue, parts, config, ingest, clock)
 
 
+def words_of(config: VenueConfig) -> RestWords:
+    """What a venue is asked over REST."""
+    return CcxtWords(config.ccxt_id) if config.protocol == "ccxt" else LANGUAGES[config.protocol].words
+
+
 def create_history(
     venue: str, config: VenueConfig, venue_symbols: Mapping[str, str], clock: Clock, tap: Tap = NO_TAP
 ) -> RestHistory:
     """The asking side of a venue, unconnected; `venue_symbols`: ours ("BTC/USDT") → the venue's own ("BTCUSDT")."""
-    history = RestHistory(venue, LANGUAGES[config.protocol].words, config, venue_symbols, clock)
+    client = create_exchange(venue, config) if config.protocol == "ccxt" else None
+    history = RestHistory(venue, words_of(config), config, venue_symbols, clock, client=client)
     history.tap = tap
     return history

@@ -16,10 +16,14 @@ Paging = Literal["id", "time", "newest"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request: ccxt's name of the raw endpoint ("publicGetAggTrades"), and its parameters."""
+    """One request: ccxt's name of the raw endpoint ("publicGetAggTrades"), and its parameters.
+
+    `unified`: of ccxt's own method ("fetch_trades"), whose parameters have names.
+    """
 
     endpoint: str
     params: Mapping[str, object]
+    unified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,20 @@ class RestHistory:
     """A venue's past and its snapshots. Needs no markets: symbols are told here."""
 
     def __init__(
-        self, venue: str, words: RestWords, config: VenueConfig, venue_symbols: Mapping[str, str], clock: Clock
+        self,
+        venue: str,
+        words: RestWords,
+        config: VenueConfig,
+        venue_symbols: Mapping[str, str],
+        clock: Clock,
+        *,
+        client: RestClient | None = None,
     ) -> None:
         self._venue = venue
         self._words = words
         self._venue_symbols = venue_symbols
         self._clock = clock
-        self._client: RestClient = create_client(words, config)
+        self._client: RestClient = client or create_client(words, config)
         self._deadline_s = config.request_timeout_s * 2
         self._guard = Guard(f"{venue}-history", clock, GuardPolicy(deadline_s=self._deadline_s))
         self._pacer: Pacer | None = None
