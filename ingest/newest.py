@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ares.clock import HOUR_NS, Clock
-from ares.errors import VenueError
+from ares.errors import VenueError, VenueRejected
 from ares.model.market import Entry
 from ares.resilience import Backoff
 from ares.telemetry import get_logger
@@ -96,7 +96,7 @@ class NewestHealer:
         """Fill what an answer fills; whether nothing is missing any more."""
         settled = watch.settled(intake.breaks, self.clock.monotonic_s(), live=self.feed.is_live("trades"))
         look = intake.looking(settled=settled)
-        page = await self.history.newest_trades(symbol)
+        page = await self._page(symbol, intake)
         rows = intake.fill(page.trades, look, self.clock.now_ns())
         await self._record(rows, page)
         return intake.tail is None and not intake.gaps
@@ -104,7 +104,7 @@ class NewestHealer:
     async def _audit(self, symbol: str, intake: TimedIntake, watch: Watch) -> None:
         """Fetch what the stream left out: REST lists it, though the stream has gone on."""
         watch.audited_trades, watch.audited_s = intake.streamed, self.clock.monotonic_s()
-        page = await self.history.newest_trades(symbol)
+        page = await self._page(symbol, intake)
         watch.page_trades = max(1, len(page.trades))
         while self.clock.monotonic_s() - watch.audited_s < AUDIT_S_MIN and intake.tail is None:
             await self.clock.sleep(POLL_S)
@@ -115,6 +115,12 @@ class NewestHealer:
         filled = intake.fill(page.trades, look, self.clock.now_ns())
         log.warning("trades_left_out", symbol=symbol, trades=sum(row.table == "trades" for row in filled))
         await self._record([*opened, *filled], page)
+
+    async def _page(self, symbol: str, intake: TimedIntake) -> TradePage:
+        page = await self.history.newest_trades(symbol)
+        if intake.is_of_others(page.trades):
+            raise VenueRejected("trades", f"REST lists trades of {symbol} by other ids than the stream: none is taken")
+        return page
 
     async def _record(self, rows: Sequence[Entry], page: TradePage) -> None:
         if rows:

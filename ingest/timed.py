@@ -19,6 +19,8 @@ from ingest.intake import Accepted, Arrival, Resume
 
 SEEN_TRADES_MAX = 8_192
 """Ids remembered of a symbol: eight times the largest page, so that all of a page is judged by ids that we know."""
+STRANGERS_MIN = 3
+"""So many trades that a page should list and does not: fewer may be the venue's oversight."""
 
 Place = tuple[int, int]
 """Where a trade stands among those of its symbol: its time, and what orders those that share it."""
@@ -73,6 +75,10 @@ class SeenTrades:
         if len(self._times_ns) > self._trades_max:
             _, forgotten_ns = self._times_ns.popitem(last=False)
             self.floor_ns = max(self.floor_ns, forgotten_ns)
+
+    def between(self, after_ns: int, before_ns: int) -> list[str]:
+        """The trades that are known of between two moments, both exclusive."""
+        return [trade_id for trade_id, known_ns in self._times_ns.items() if after_ns < known_ns < before_ns]
 
     def before(self, ts_ns: int) -> int | None:
         """The newest time at or before this one that a trade is known of."""
@@ -286,6 +292,16 @@ class TimedIntake:
     def _is_left_out(self, trade: Trade, newest: Place) -> bool:
         known = trade.trade_id in self.seen or trade.ts_ns <= max(self.seen.floor_ns, self.first_ts_ns)
         return not known and place_of(trade) < newest
+
+    def is_of_others(self, page: Sequence[Trade]) -> bool:
+        """Whether a page lists none of several trades that came between its ends: then it counts them by other ids.
+
+        What it lists is stored already under the stream's ids, and would be there twice.
+        """
+        if not page:
+            return False
+        came = self.seen.between(page[0].ts_ns, page[-1].ts_ns)
+        return len(came) >= STRANGERS_MIN and set(came).isdisjoint(trade.trade_id for trade in page)
 
     def reach_back(self, page: Sequence[Trade], horizon_ns: int, now_ns: int) -> list[Row] | None:
         """Begin earlier, with the oldest trade of a page since `horizon_ns`: a gap up to what we have, for `fill`.

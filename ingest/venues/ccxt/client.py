@@ -32,6 +32,7 @@ class Exchange(Protocol):
     on_error: Handler
     trades: dict[str, object]
     bidsasks: dict[str, object]
+    tickers: dict[str, object]
     orderbooks: Mapping[str, Mapping[str, object]]
     last_response_headers: Mapping[str, str] | None
 
@@ -65,7 +66,7 @@ def create_exchange(name: str, config: VenueConfig) -> Exchange:
     if config.ccxt_sandbox:
         try:
             exchange.set_sandbox_mode(enabled=True)
-        except ccxt.NotSupported:
+        except (ccxt.NotSupported, TypeError):  # where its addresses are said to be nothing, ccxt copies nothing
             way_out = "Unset it, or name another venue"
             raise ConfigError(f"venues.{name}.ccxt_sandbox", True, f"{config.ccxt_id} has none", way_out) from None  # noqa: FBT003
     urls = cast("dict[str, object]", getattr(exchange, "urls"))  # noqa: B009 - a name that the protocol need not have

@@ -11,7 +11,7 @@ from ares.clock import Clock
 from ares.errors import AresError, VenueUnavailable
 from ingest.feed import Channel, Frame
 from ingest.venues.ccxt.client import Exchange, Handler
-from ingest.venues.errors import FOREIGN
+from ingest.venues.errors import FOREIGN, translated
 
 FRAMES_MAX = 100_000
 """Frames that may wait for the collector; beyond, the connection is given up, which records a gap."""
@@ -88,7 +88,7 @@ class Stream:
         if self.channel == "trades":
             exchange.trades = Trades(self.add)
         elif self.channel == "quotes":
-            exchange.bidsasks = Tops(self.add)
+            exchange.bidsasks, exchange.tickers = Tops(self.add), Tops(self.add)  # where it puts them differs
 
     def _listening(self, handle: Handler) -> Handler:
         def listen(client: object, message: object) -> None:
@@ -98,6 +98,8 @@ class Stream:
                 handle(client, message)
             except FOREIGN:  # raised here it would end ccxt's receiving, silently; it is kept as what it is
                 self.add(message)
+            for refused in getattr(client, "rejections", {}).values():  # a no that ccxt gives to nobody who waits
+                self.lost(translated(refused))
 
         return listen
 
