@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from decimal import Decimal
+from urllib.parse import urlsplit
 
+import ccxt.pro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +19,7 @@ from ares.model.market import Book, Quote, Trade
 from ares.store.lines import Lines
 from ingest.feed import Channel, Frame
 from ingest.validation import Limits, Validator
-from ingest.venues.ccxt.client import moved
+from ingest.venues.ccxt.client import create_exchange, moved
 from ingest.venues.ccxt.decoder import decode_instrument, seq_of
 from ingest.venues.ccxt.feed import CcxtFeed, top_of
 from ingest.venues.ccxt.words import CcxtWords
@@ -141,11 +144,32 @@ def test_every_address_moves_and_keeps_its_path() -> None:
     assert moved(urls, None, None) == urls
 
 
+@pytest.mark.parametrize("ccxt_id", ccxt.pro.exchanges)
+def test_an_exchange_keeps_its_trades_where_they_are_taken_and_calls_nobody_else(ccxt_id: str) -> None:
+    here = VenueConfig(protocol="ccxt", ccxt_id=ccxt_id, rest_url="http://127.0.0.1:1", ws_url="ws://127.0.0.1:2")
+    exchange = create_exchange("k", here)
+    assert set(map(host_of, addresses(exchange.urls["api"]))) <= {"http://127.0.0.1:1", "ws://127.0.0.1:2"}
+    of_pro = [each for each in type(exchange).__mro__ if each.__module__.startswith("ccxt.pro.")]
+    assert not exchange.has.get("watchTrades") or any("self.trades[" in inspect.getsource(each) for each in of_pro)
+
+
+def addresses(urls: object) -> list[str]:
+    """All that are named anywhere."""
+    if isinstance(urls, dict):
+        return [address for inner in urls.values() for address in addresses(inner)]
+    return [urls] if isinstance(urls, str) else []
+
+
+def host_of(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def test_an_exchange_that_ccxt_does_not_have_is_a_usage_error_with_near_names() -> None:
     with pytest.raises(ConfigError, match=r"venues\.k\.ccxt_id.*kraken"):
         CcxtFeed("k", VenueConfig(protocol="ccxt", ccxt_id="krakn"), IngestConfig(), SystemClock())
+    sandbox = VenueConfig(protocol="ccxt", ccxt_id="kraken", ccxt_sandbox=True)
     with pytest.raises(ConfigError, match=r"venues\.k\.ccxt_sandbox"):
-        sandbox = VenueConfig(protocol="ccxt", ccxt_id="kraken", ccxt_sandbox=True)
         CcxtFeed("k", sandbox, IngestConfig(), SystemClock())
 
 

@@ -26,6 +26,7 @@ class Exchange(Protocol):
     """A class of ccxt.pro, as far as all of them are alike."""
 
     has: Mapping[str, object]
+    urls: dict[str, object]
     precisionMode: int  # noqa: N815 - ccxt's name
     handle_message: Handler
     on_close: Handler
@@ -69,8 +70,7 @@ def create_exchange(name: str, config: VenueConfig) -> Exchange:
         except (ccxt.NotSupported, TypeError):  # where its addresses are said to be nothing, ccxt copies nothing
             way_out = "Unset it, or name another venue"
             raise ConfigError(f"venues.{name}.ccxt_sandbox", True, f"{config.ccxt_id} has none", way_out) from None  # noqa: FBT003
-    urls = cast("dict[str, object]", getattr(exchange, "urls"))  # noqa: B009 - a name that the protocol need not have
-    urls["api"] = moved(urls["api"], config.rest_url, config.ws_url)
+    exchange.urls["api"] = moved(exchange.urls["api"], config.rest_url, config.ws_url)
     return exchange
 
 

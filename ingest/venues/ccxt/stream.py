@@ -55,15 +55,23 @@ class Trades(dict[str, object]):
 
 
 class Tops(dict[str, object]):
-    """ccxt's newest best bid and ask by symbol: each that is put here is taken."""
+    """ccxt's newest best bid and ask by symbol: each that is put here is taken, if it is not as the one before.
 
-    def __init__(self, take: Take) -> None:
+    `last`: the one before by symbol, which two such stores may share.
+    """
+
+    def __init__(self, take: Take, last: dict[str, object]) -> None:
         super().__init__()
         self._take = take
+        self._last = last
 
     def __setitem__(self, symbol: str, ticker: object) -> None:
         super().__setitem__(symbol, ticker)
-        self._take(dict(ticker) if isinstance(ticker, dict) else ticker)
+        said = ticker if isinstance(ticker, dict) else {}
+        top = tuple(said.get(name) for name in ("bid", "bidVolume", "ask", "askVolume"))
+        if self._last.get(symbol) != top:
+            self._last[symbol] = top
+            self._take(dict(said))
 
 
 @dataclass(slots=True)
@@ -88,7 +96,8 @@ class Stream:
         if self.channel == "trades":
             exchange.trades = Trades(self.add)
         elif self.channel == "quotes":
-            exchange.bidsasks, exchange.tickers = Tops(self.add), Tops(self.add)  # where it puts them differs
+            last: dict[str, object] = {}  # an exchange puts them here or there, or in both
+            exchange.bidsasks, exchange.tickers = Tops(self.add, last), Tops(self.add, last)
 
     def _listening(self, handle: Handler) -> Handler:
         def listen(client: object, message: object) -> None:

@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ares.model.market import Trade
 from ingest.newest import AUDIT_S_MAX, AUDIT_S_MIN, SETTLED_S, Watch
+from ingest.timed import TimedIntake
+
+
+def trades(first: int, last: int, prefix: str = "") -> list[Trade]:
+    """One a nanosecond."""
+    return [
+        Trade("x", "BTC/USD", f"{prefix}{at}", at, "buy", 1.0, 1.0, at, at, "stream") for at in range(first, last + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "of_others"),
+    [
+        (trades(1, 20), False),
+        (trades(1, 20, "other"), True),
+        (trades(18, 25, "other"), False),
+        ([*trades(1, 20, "other"), *trades(12, 12)], False),
+        ([], False),
+    ],
+    ids=["the stream's ids", "others", "too few between", "one is the stream's", "nothing"],
+)
+def test_a_page_that_lists_none_of_what_came_between_its_ends_counts_by_other_ids(
+    page: list[Trade], of_others: bool
+) -> None:
+    intake = TimedIntake("x", "BTC/USD")
+    for trade in trades(10, 20):
+        intake.accept(trade, 0)
+    assert intake.is_of_others(sorted(page, key=lambda trade: trade.ts_ns)) is of_others
 
 
 def test_a_break_is_settled_a_while_after_the_stream_came_back_and_not_while_it_is_away() -> None:
