@@ -29,7 +29,10 @@ def market_of_now() -> Market:
 
 @dataclass
 class Kraken:
-    """What trades, who listens, and what goes wrong. `renumbers`: REST lists trades by other ids than the stream."""
+    """What trades, who listens, and what goes wrong. `renumbers`: REST lists trades by other ids than the stream.
+
+    `lists`: REST answers questions for trades.
+    """
 
     market: Market = field(default_factory=market_of_now)
     speaker: Speaker = field(default_factory=Speaker)
@@ -37,6 +40,7 @@ class Kraken:
     accepts: bool = True
     refuses: bool = False
     renumbers: bool = False
+    lists: bool = True
 
     async def trade(self, symbol: str, *, told: bool = True) -> Trade:
         """A trade; `told`: the stream brings it."""
@@ -140,6 +144,8 @@ class Kraken:
 
     async def trades(self, request: web.Request) -> web.Response:
         """`Trades`: the newest."""
+        if not self.lists:
+            return web.Response(status=503)
         key = request.query["pair"]
         newest = self.market.trades[KEYS[key]][-PAGE_MAX:]
         listed = self.speaker.listed(newest, KEYS[key])

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 from ares.config.influx import InfluxConfig
 from ares.config.replicas import ReplicaConfig, require_distinct
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share, require_order
+from ares.config.venues import SpokenConfig
 
 DEFAULT_PASSWORD = "quest"  # noqa: S105 - QuestDB's own, refused outside dev
 Quote = Annotated[Decimal, Field(gt=0)]
@@ -126,14 +127,9 @@ class KafkaConfig(Section):
         return self
 
 
-class VenueConfig(Section):
+class VenueConfig(SpokenConfig):
     """A venue we talk to. `protocol` names its dialect and ccxt's class; URLs unset: the venue's own."""
 
-    protocol: Literal[
-        "binance", "binanceusdm", "bybit", "bybitlinear", "ccxt", "coinbase", "kraken", "okx", "okxswap"
-    ] = "binance"
-    ccxt_id: str = Field("", description="with protocol ccxt: ccxt's name of the exchange whose spot is collected")
-    ccxt_sandbox: bool = Field(default=False, description="with protocol ccxt: the exchange's test addresses")
     feed: Literal["native", "ccxt"] = Field("native", description="whose sockets and decoders collect the live data")
     rest_url: str | None = None
     ws_url: str | None = None
@@ -148,12 +144,6 @@ class VenueConfig(Section):
     backfill_requests_per_minute_max: Count = Field(
         300, description="questions of `ares ingest backfill` and `heal`, beside those of the service"
     )
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if (self.protocol == "ccxt") != bool(self.ccxt_id):
-            raise ValueError("ccxt_id: the exchange's name in ccxt, with protocol ccxt and only there")
-        return self
 
 
 class IngestConfig(Section):

@@ -251,12 +251,13 @@ async def test_what_a_break_cost_is_fetched_or_said_to_be_lost_where_no_page_rea
     (burst, status, missed), venue = outcome, context.config.ingest.venue
     there = Kraken()
     async with collected(context, there, port, database):
-        there.accepts = False
+        there.accepts, there.lists = False, missed == 0
         await there.hang_up()
         unseen = [await there.trade("BTC/USD", told=False) for _ in range(5)]
         there.accepts = True
         await there.subscribed("trade", 1)
         await there.burst("BTC/USD", burst)
+        there.lists = True
         await until(database, GAPS, 1, venue, status=status)
         await until(database, TRADES, 1 + 5 - missed + burst, venue)
         stored = await ids(database, venue)

@@ -68,8 +68,12 @@ def create_exchange(name: str, config: VenueConfig) -> Exchange:
         try:
             exchange.set_sandbox_mode(enabled=True)
         except (ccxt.NotSupported, TypeError):  # where its addresses are said to be nothing, ccxt copies nothing
-            way_out = "Unset it, or name another venue"
-            raise ConfigError(f"venues.{name}.ccxt_sandbox", True, f"{config.ccxt_id} has none", way_out) from None  # noqa: FBT003
+            field, value, way_out = (
+                f"venues.{name}.ccxt_sandbox",
+                config.ccxt_sandbox,
+                "Unset it, or name another venue",
+            )
+            raise ConfigError(field, value, f"{config.ccxt_id} has none", way_out) from None
     exchange.urls["api"] = moved(exchange.urls["api"], config.rest_url, config.ws_url)
     return exchange
 
