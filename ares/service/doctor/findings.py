@@ -128,7 +128,7 @@ def storage(states: Iterable[Mapping[str, object]]) -> list[Finding]:
         name, state = str(each["name"]), each["state"]
         if state == "suspended":
             found.append(Finding(name, "fail", "suspended: writes are kept, nobody sees them",
-                                 f'Mend the cause (disk?), then as admin: ALTER TABLE {name} RESUME WAL'))  # fmt: skip
+                                 f'Mend the cause (disk?); mirror then does ALTER … {name} RESUME WAL'))  # fmt: skip
         elif state == "invalid":
             found.append(Finding(name, "fail", "the view is invalid and keeps its old rows",
                                  f"As admin: REFRESH MATERIALIZED VIEW {name} FULL"))  # fmt: skip
