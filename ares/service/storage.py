@@ -11,7 +11,7 @@ import random
 import re
 from dataclasses import dataclass, field
 
-from ares.clock import DAY_NS, Clock
+from ares.clock import Clock
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreError
 from ares.resilience import Backoff
@@ -19,7 +19,7 @@ from ares.store import Database, load_queries
 from ares.store.pool import Record, as_str
 from ares.telemetry import get_logger, metrics
 
-QUERIES = load_queries("ares.service", "queries/storage.sql")
+QUERIES = load_queries("ares.service", "storage.sql")
 LOOK_S = 5.0
 AGAIN_S_MIN, AGAIN_S_MAX = 2.0, 60.0
 """Between two attempts at the same table: one that fails again costs QuestDB little, a view's rebuild much."""
@@ -82,8 +82,8 @@ class StorageKeeper:
 
     async def _resume(self, database: Database, table: str, views: set[str]) -> None:
         if self._is_due(table, AGAIN_S_MIN, AGAIN_S_MAX):
-            kind = "MATERIALIZED VIEW" if table in views else "TABLE"
-            await database.execute(f'ALTER {kind} "{table}" RESUME WAL')
+            statement = QUERIES["resume_view" if table in views else "resume_table"]
+            await database.execute(statement.replace("this_table", table))
             log.warning("table_resumed", table=table)
 
     async def _rebuild(self, database: Database, invalid: list[Record]) -> None:
@@ -96,7 +96,7 @@ class StorageKeeper:
             if not await holds_all(database, name, base):
                 log.error("view_not_rebuilt", view=name, cause=f"{base} does not hold all of its past any more")
                 continue
-            await database.execute(f'REFRESH MATERIALIZED VIEW "{name}" FULL')
+            await database.execute(QUERIES["rebuild"].replace("this_table", name))
             log.warning("view_rebuilt", view=name)
 
     def _is_due(self, name: str, s_min: float, s_max: float) -> bool:
@@ -123,6 +123,6 @@ class StorageKeeper:
 
 async def holds_all(database: Database, view: str, base: str) -> bool:
     """Whether a table still has the days of which a view was made. Raises `StoreUnavailable`, `StoreRejected`."""
-    first = [await database.fetch_one(f'SELECT min(ts)::long AS ns FROM "{name}"') for name in (view, base)]  # noqa: S608 - names of our own tables
-    shown, there = (None if each is None or each["ns"] is None else int(str(each["ns"])) // DAY_NS for each in first)
+    first = [await database.fetch_one(QUERIES["oldest"], {"name": name}) for name in (view, base)]
+    shown, there = (None if each is None or each["day"] is None else as_str(each["day"]) for each in first)
     return shown is None or (there is not None and there <= shown)
