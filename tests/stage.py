@@ -30,6 +30,7 @@ RATE = int(os.environ.get("ARES_TEST_RATE", "2000"))
 """Trades a second of each of the two symbols."""
 STARTED_S_MAX = 60.0
 WHOLE_S_MAX = 120.0
+"""And as long as the market lasted: what kills in quick succession left out is fetched by pages of a thousand."""
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 LEDGER = f"""
 SELECT symbol, count() AS stored, count_distinct(seq) AS ids, min(seq) AS first, max(seq) AS last,
@@ -175,7 +176,7 @@ class Stage:
 
     async def whole(self) -> list[dict[str, int]]:
         """The account once everything up to the market's last trade is stored and no gap is open."""
-        until = time.monotonic() + WHOLE_S_MAX
+        until = time.monotonic() + WHOLE_S_MAX + self.seconds
         while True:
             ledger = await self.ledger()
             complete = [row["ids"] == self.last - row["first"] + 1 for row in ledger]
