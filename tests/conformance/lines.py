@@ -97,7 +97,7 @@ class Talking:
             return bench.trade(symbol)
         payload: Payload
         if self.channel == "funding":
-            payload = next(sample for sample in specimen.samples if sample.channel == "funding").frames[0]
+            payload = next(sample for sample in specimen.samples if sample.channel == "funding").frames[-1]
             assert isinstance(payload, bytes)
             return payload.replace(next(iter(specimen.names.by_venue_symbol)).encode(), venue_symbol.encode())
         if self.channel == "quotes" and not specimen.quotes_of_books:

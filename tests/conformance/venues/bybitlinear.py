@@ -29,6 +29,12 @@ FILLS: list[tuple[str, int, Side]] = [
 ]
 
 
+TICKERS = (
+    b'{"topic":"tickers.BTCUSDT","type":"snapshot","data":{"symbol":"BTCUSDT","markPrice":"17217.33",'
+    b'"indexPrice":"17227.36","nextFundingTime":"1673280000000","fundingRate":"-0.000212"},"cs":1,"ts":1673272861686}'
+)
+
+
 class Speaker(bybit.Speaker):
     """Spot's words."""
 
@@ -50,6 +56,7 @@ SPECIMEN = Specimen(
         Sample("books", bybit.BOOKS_FILE, RECORDED, bybit.recorded_book, 50),
         bybit.documented("trades", PUBLIC_TRADE, NAMES, 3),
         bybit.documented("quotes", bybit.ORDERBOOK, NAMES),
+        bybit.documented("funding", TICKERS, NAMES),
         bybit.documented("books", bybit.ORDERBOOK.replace(b"orderbook.1", b"orderbook.200"), NAMES),
     ],
     pairs=[
@@ -61,7 +68,6 @@ SPECIMEN = Specimen(
     ids=uuids,
     contract_size=Decimal(1),
     excused={
-        "V07": bybit.NO_REPLAY,
         "V08": "files of trades that are read here have numbers for ids, and its ids are UUIDs",
         "V11": bybit.COUNTS_NOTHING,
         "V12": bybit.NO_CHECKSUM,
