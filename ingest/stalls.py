@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ares.clock import Clock
 from ares.errors import VenueError, VenueRejected
+from ares.model.market import Trade
 from ares.resilience import Backoff
 from ares.telemetry import get_logger, metrics
 from ingest.books import BookUpdate
@@ -14,6 +15,7 @@ from ingest.desk import Desk
 from ingest.feed import Channel, Feed
 from ingest.freshness import Suspicion, Top
 from ingest.history import SoundHistory, wait_of
+from ingest.intakes import Intake
 from ingest.pace import Pace
 from ingest.venues.budget import Pacer
 
@@ -93,10 +95,14 @@ class StallWatch:
     async def _keeps_a_trade(self, symbol: str) -> bool:
         intake = self.desk.intakes[symbol]
         latest = await self.history.latest_trade(symbol)
-        if latest is None or latest.seq <= (intake.last or 0):
+        if latest is None or not self._is_newer(latest, intake):
             return False
         await self.clock.sleep(CATCH_UP_S)
-        return latest.seq > (intake.last or 0)
+        return self._is_newer(latest, intake)
+
+    def _is_newer(self, latest: Trade, intake: Intake) -> bool:
+        """Whether a trade came after all that we have: by its time, where ids may say nothing of that."""
+        return latest.seq > (intake.last or 0) if self.desk.dense_ids else latest.ts_ns > intake.last_ts_ns
 
     async def _keeps_a_change(self, channel: Channel, symbol: str) -> bool:
         suspicion = Suspicion()

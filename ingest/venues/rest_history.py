@@ -78,7 +78,11 @@ class RestHistory:
     async def latest_trade(self, symbol: str) -> Trade | None:
         """The newest trade, or None if there never was one."""
         page = await self._page("latest_trade", self._words.latest_trade(self._venue_symbols[symbol]), symbol)
-        return page.trades[-1] if page.trades else None
+        return max(page.trades, key=self._place, default=None)
+
+    def _place(self, trade: Trade) -> tuple[int, int]:
+        """Where a trade stands among others: by time where only the newest are told, for their ids may say nothing."""
+        return (trade.ts_ns if self._words.paging == "newest" else 0, trade.seq)
 
     async def newest_trades(self, symbol: str) -> TradePage:
         """As many of the newest trades as one answer holds. Raises `VenueUnavailable`, `VenueRejected`."""

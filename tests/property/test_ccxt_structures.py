@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Mapping
 from decimal import Decimal
@@ -24,6 +25,7 @@ from ingest.venues.ccxt.decoder import decode_instrument, seq_of
 from ingest.venues.ccxt.feed import CcxtFeed, top_of
 from ingest.venues.ccxt.words import CcxtWords
 from ingest.venues.rest import Asked
+from ingest.venues.rest_history import RestHistory
 from ingest.venues.wire import Names
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -94,6 +96,28 @@ def test_whatever_rest_answers_is_read_or_refused(value: object) -> None:
                 read(said)
             except MalformedFrame:
                 continue
+
+
+@given(ids=st.lists(st.uuids().map(str), min_size=1, max_size=9, unique=True))
+def test_the_newest_trade_is_the_last_in_time_whatever_its_id(ids: list[str]) -> None:
+    class Client:
+        last_response_headers = None
+
+        async def fetch_trades(self, symbol: str) -> object:
+            return [{**SOUND["trades"], "symbol": symbol, "id": key, "timestamp": 7 + at} for at, key in enumerate(ids)]
+
+        async def load_markets(self) -> dict[str, dict[str, object]]:
+            return {}
+
+        async def close(self) -> None:
+            return
+
+    config = VenueConfig(protocol="ccxt", ccxt_id="kraken")
+    names = {"BTC/USD": "BTC/USD"}
+    history = RestHistory("k", CcxtWords("kraken"), config, names, SystemClock(), client=Client())
+    latest = asyncio.run(history.latest_trade("BTC/USD"))
+    assert latest is not None
+    assert latest.trade_id == ids[-1]
 
 
 @given(text=st.text(min_size=1, max_size=100))
