@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from ares.clock import HOUR_NS, NANOS_PER_SECOND
 from ares.config.settings import AresConfig, IngestConfig, VenueConfig
 from ares.errors import ConfigError, StoreUnavailable, VenueError
 from ares.model.market import Instrument
+from ares.model.row import Row
 from ares.resilience import Backoff
 from ares.service import Health, Service, ServiceContext
 from ares.store import Database
@@ -39,6 +43,8 @@ from ingest.transport import RowDoor, arrived, writer_of
 from ingest.validation import Limits, Validator
 from ingest.venues.registry import create_feed, create_history
 from ingest.venues.rest_history import RestHistory
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -229,38 +235,38 @@ class Ingest:
         self._live.on_refused = self._desk.refused
         retention_days = self._config.database.retention_trades_days
         recovery = Recovery(self._database, self._desk.venue, self._clock, retention_days, self._dense)
-        await self._settled(recovery)
+        await self._patiently(recovery.settle)
+        changed = await self._patiently(lambda: recovery.changed(instruments))
+        known = {each: await self._patiently(partial(recovery.known, each)) for each in self._desk.symbols}
         now_ns = self._clock.now_ns()
-        rows = [each.to_row(now_ns) for each in await recovery.changed(instruments)]
-        for symbol in self._desk.symbols:
-            known = await recovery.known(symbol)
-            rows += self._desk.resume(symbol, known.trades, known.watermark_ns)
-            rows += [gap.closed("lost", "", now_ns, None).to_row(now_ns) for gap in known.orphans]
+        rows = [each.to_row(now_ns) for each in changed]
+        for symbol, stored in known.items():
+            rows += self._desk.resume(symbol, stored.trades, stored.watermark_ns)
+            rows += [gap.closed("lost", "", now_ns, None).to_row(now_ns) for gap in stored.orphans]
             for channel, outages in self._desk.outages.items():
-                rows += outages.resume(symbol, known.last_ts_ns[channel], known.outages[channel], now_ns)
+                rows += outages.resume(symbol, stored.last_ts_ns[channel], stored.outages[channel], now_ns)
         count_gaps(rows)
         await self._live.put(rows)
         return recovery
 
-    async def _settled(self, recovery: Recovery) -> None:
-        """Wait until what was written can be read, however long the store takes."""
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the store until it answers, however long it is away: what is collected meanwhile waits for it."""
         backoff = self._backoff()
         while True:
             try:
-                await recovery.settle()
+                return await ask()
             except StoreUnavailable as error:
-                self._state = f"recovering: {error}"
-                log.warning("recovery_waits", venue=self._desk.venue, cause=str(error))
-                await self._clock.sleep(backoff.next_wait_s())
-            else:
-                return
+                wait_s = backoff.next_wait_s()
+                log.warning("store_asked_again", venue=self._desk.venue, cause=str(error), wait_s=wait_s)
+                await self._clock.sleep(wait_s)
 
     async def _reach_back(self, symbol: str, history: SoundHistory, recovery: Recovery) -> None:
         """Fetch the past once, say so, then keep the venue's candles up to date."""
         settings = self._config.ingest
         bars = BarKeeper(self._desk.venue, history, self._past, self._clock)
         horizon_ns = self._clock.now_ns() - round(settings.backfill_bars_hours * HOUR_NS)
-        await bars.backfill(symbol, await recovery.bars_needed_from(symbol, horizon_ns), self._backoff())
+        needed_ns = await self._patiently(lambda: recovery.bars_needed_from(symbol, horizon_ns))
+        await bars.backfill(symbol, needed_ns, self._backoff())
         trades = self._past_trades(history)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(bars.refresh(symbol, self._backoff()))
@@ -278,7 +284,7 @@ class Ingest:
         """Fetch what a perpetual paid, then each payment after its moment, for ever."""
         horizon_ns = self._clock.now_ns() - round(self._config.ingest.backfill_funding_hours * HOUR_NS)
         keeper = FundingKeeper(self._desk.venue, history, self._past, self._desk.funding, self._clock)
-        keeper.stored[symbol] = await recovery.settled_funding(symbol, horizon_ns)
+        keeper.stored[symbol] = await self._patiently(lambda: recovery.settled_funding(symbol, horizon_ns))
         await keeper.backfill(symbol, horizon_ns, self._backoff())
         await keeper.refresh(symbol, self._backoff())
 
@@ -294,19 +300,17 @@ class Ingest:
     async def _account_for_imports(self, symbol: str) -> None:
         """Say what is missing between imported trades and ours, now that the past is fetched."""
         assert self._database is not None
-        intake, backoff = self._desk.intakes[symbol], self._backoff()
-        account = ImportAccount(self._database, Where(self._desk.venue, symbol, "trades"), self._clock)
-        while intake.first is not None:
-            try:
-                await self._past.drain()
-                await arrived(self._config, self._clock)
-                await self._database.wait_applied(["trades", "gaps"])
-                await self._live.put(await account.after_recording(intake.first, intake.first_ts_ns))
-            except StoreUnavailable as error:
-                log.warning("imports_not_accounted", symbol=symbol, cause=str(error))
-                await self._clock.sleep(backoff.next_wait_s())
-            else:
-                return
+        intake, database = self._desk.intakes[symbol], self._database
+        account = ImportAccount(database, Where(self._desk.venue, symbol, "trades"), self._clock)
+
+        async def missing(first_seq: int) -> Sequence[Row]:
+            await self._past.drain()
+            await arrived(self._config, self._clock)
+            await database.wait_applied(["trades", "gaps"])
+            return await account.after_recording(first_seq, intake.first_ts_ns)
+
+        if intake.first is not None:
+            await self._live.put(await self._patiently(partial(missing, intake.first)))
 
     async def _publish(self) -> None:
         """Publish the watermarks, for ever."""
