@@ -18,12 +18,13 @@ DRAINS ?= 50
 KILLS ?= 50
 STORE_KILLS ?= 20
 AWAY_S ?= 120
+SOAK_S ?= 1200
 ONLY ?=
 OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof soak storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +95,9 @@ replay-proof: .venv/ready ## all tables are rebuilt from EVENTS (1000000) events
 
 crash-proof: .venv/ready ## 20,000 trades a second; the collector is killed KILLS times (50), the store STORE_KILLS times (20) and away AWAY_S (120)
 	ARES_TEST_RATE=10000 ARES_TEST_KILLS=$(KILLS) ARES_TEST_STORE_KILLS=$(STORE_KILLS) ARES_TEST_AWAY_S=$(AWAY_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_crashes.py $(ARGS)
+
+soak: .venv/ready ## a collector at more than twice the demo's load for SOAK_S seconds (1200): memory, queue, lag
+	ARES_TEST_SOAK_S=$(SOAK_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_soak.py
 
 storm: .venv/ready ## the running demo: its settings change RELOADS times (200), its services end DRAINS times (50)
 	ARES_TEST_RELOADS=$(RELOADS) ARES_TEST_DRAINS=$(DRAINS) $(BIN)/python -m pytest tests/acceptance/test_demo.py tests/integration/test_config_reload.py tests/integration/test_ingest_service.py $(ARGS)

@@ -54,6 +54,7 @@ class Stage:
     folder: Path
     config: DatabaseConfig
     server: EmbeddedQuestDB
+    rate: int = RATE
     start_ms: int = 0
     seconds: float = 0.0
     http: int = field(default_factory=free_port)
@@ -63,7 +64,7 @@ class Stage:
     def open_market(self, seconds: float) -> None:
         """It trades for so long once somebody listens."""
         self.seconds = seconds
-        words = [str(self.http), str(RATE), str(seconds)]
+        words = [str(self.http), str(self.rate), str(seconds)]
         command = [sys.executable, "-m", "tests.market", *words]
         self.market = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
         assert self.market.stdout is not None
@@ -95,7 +96,7 @@ class Stage:
             "VENUES__MARKET__REST_URL": f"http://127.0.0.1:{self.http}",
             "VENUES__MARKET__WS_URL": f"ws://127.0.0.1:{self.http}",
             "INGEST__VENUE": "market",
-            "INGEST__QUEUE_ROWS_MAX": 4 * RATE,
+            "INGEST__QUEUE_ROWS_MAX": 4 * self.rate,
             "INGEST__BACKOFF_S_MIN": 0.1,
             "INGEST__BACKOFF_S_MAX": 1.0,
             "INGEST__BACKFILL_TRADES_HOURS": 0,
@@ -149,7 +150,7 @@ class Stage:
     @property
     def last(self) -> int:
         """Id of the market's last trade of each symbol."""
-        return round(self.seconds * 1_000) * RATE // 1_000
+        return round(self.seconds * 1_000) * self.rate // 1_000
 
     def left_s(self) -> float:
         return self.start_ms / 1_000 + self.seconds - time.time()
@@ -170,7 +171,7 @@ class Stage:
 
     async def ledger(self) -> list[dict[str, int]]:
         async with self.asked() as database:
-            rows = await database.fetch(LEDGER, {"start_ms": self.start_ms, "rate": RATE})
+            rows = await database.fetch(LEDGER, {"start_ms": self.start_ms, "rate": self.rate})
         assert [row["symbol"] for row in rows] == list(SYMBOLS)
         return [{name: int(str(value)) for name, value in row.items() if name != "symbol"} for row in rows]
 
@@ -187,11 +188,11 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Stage]:
+def staged(folder: Path, rate: int = RATE) -> Iterator[Stage]:
     """A QuestDB with Ares' tables, around which the rest may be started; all of it ends with the block."""
     config = DatabaseConfig(http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=768)
     server = EmbeddedQuestDB(config, folder)
-    there = Stage(folder, config, server)
+    there = Stage(folder, config, server, rate)
     try:
         server.start()
         asyncio.run(_migrate(config))
