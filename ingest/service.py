@@ -111,6 +111,8 @@ class Ingest:
         if self._spool is not None:
             self._spool.open()
             self._live.spill_to(self._spool)
+            if self._live.depth:
+                log.info("spool_found", venue=self._desk.venue, rows=self._live.depth)
         if self._capture is not None:
             self._capture.start()
         self._lanes = [asyncio.create_task(lane.run(), name="lane") for lane in (self._live, self._past)]
@@ -225,8 +227,6 @@ class Ingest:
     async def _recover(self, instruments: list[Instrument]) -> Recovery:
         """Store what the process before us left on disk, then continue from what is stored; record what was missed."""
         assert self._database is not None
-        if self._live.depth:
-            log.info("spool_found", venue=self._desk.venue, rows=self._live.depth)
         await self._live.drain()
         self._state = "waiting for sink workers to write what is on its way"
         await arrived(self._config, self._clock)

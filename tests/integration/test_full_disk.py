@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 import time
@@ -45,7 +46,9 @@ def fill(folder: Path, number: int) -> None:
     free = shutil.disk_usage(folder).free
     with (folder / f"filler-{number}").open("wb") as file:
         try:
-            for _ in range(free // 2**16):
+            os.posix_fallocate(file.fileno(), 0, max(1, free - 2**24))
+            file.seek(0, os.SEEK_END)
+            for _ in range(2**24 // 2**16):
                 file.write(b"\0" * 2**16)
         except OSError:
             return
@@ -71,7 +74,7 @@ async def filled(folder: Path) -> AsyncIterator[None]:
         number = 0
         while True:
             await asyncio.to_thread(fill, folder, number := number + 1)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.1)
 
     filling = asyncio.create_task(keep_full())
     try:
@@ -107,8 +110,8 @@ async def test_a_database_without_room_is_said_and_all_is_there_once_it_has_some
         async with filled(stage.folder / "questdb"):
             await until(lambda: "errno: 28" in stage.words(), stage.words)
             await until(lambda: f"{BROKEN} 0.0" not in stage.asked_at("mirror", "/metrics"), stage.words)
-            assert "the store takes no rows" in stage.asked_at("collector", "/readyz")
-            assert "trades: " in stage.asked_at("mirror", "/readyz")
+            await until(lambda: "the store takes no rows" in stage.asked_at("collector", "/readyz"), stage.words)
+            await until(lambda: "trades: " in stage.asked_at("mirror", "/readyz"), stage.words)
         await whole_and_right(stage)
         assert stage.collector is not None
         assert (stage.collector.poll(), mirror.poll()) == (None, None)
