@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from ares.clock import Clock
@@ -28,6 +28,19 @@ POLL_S = 0.1
 PROGRESS_PAGES = 100
 
 
+async def keep_healing(heal: Callable[[str], Awaitable[None]], symbol: str, clock: Clock, backoff: Backoff) -> None:
+    """Heal a symbol again and again, until cancelled; while the venue does not answer, wait as it wishes."""
+    while True:
+        try:
+            await heal(symbol)
+            backoff.reset()
+            await clock.sleep(POLL_S)
+        except VenueError as error:
+            wait_s = wait_of(error, backoff)
+            log.warning("healing_waits", symbol=symbol, cause=str(error), wait_s=wait_s)
+            await clock.sleep(wait_s)
+
+
 @dataclass(slots=True)
 class Healer:
     """Makes one venue's trades whole again; one task per symbol.
@@ -45,15 +58,7 @@ class Healer:
 
     async def run(self, symbol: str, backoff: Backoff) -> None:
         """Heal whenever something is missing, until cancelled."""
-        while True:
-            try:
-                await self.heal_all(symbol)
-                backoff.reset()
-                await self.clock.sleep(POLL_S)
-            except VenueError as error:
-                wait_s = wait_of(error, backoff)
-                log.warning("healing_waits", symbol=symbol, cause=str(error), wait_s=wait_s)
-                await self.clock.sleep(wait_s)
+        await keep_healing(self.heal_all, symbol, self.clock, backoff)
 
     async def heal_all(self, symbol: str) -> None:
         """Close the open end if the stream is back, then every bounded gap, the newest first."""

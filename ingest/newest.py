@@ -13,6 +13,7 @@ from ares.telemetry import get_logger
 from ingest.collector import count_gaps
 from ingest.desk import Desk
 from ingest.feed import Feed, TradePage
+from ingest.healing import keep_healing
 from ingest.history import SoundHistory, wait_of
 from ingest.sink import Sink
 from ingest.timed import TimedIntake
@@ -73,15 +74,7 @@ class NewestHealer:
 
     async def run(self, symbol: str, backoff: Backoff) -> None:
         """Heal whenever something is missing, until cancelled."""
-        while True:
-            try:
-                await self.heal(symbol)
-                backoff.reset()
-                await self.clock.sleep(POLL_S)
-            except VenueError as error:
-                wait_s = wait_of(error, backoff)
-                log.warning("healing_waits", symbol=symbol, cause=str(error), wait_s=wait_s)
-                await self.clock.sleep(wait_s)
+        await keep_healing(self.heal, symbol, self.clock, backoff)
 
     async def heal(self, symbol: str) -> None:
         """Ask for the newest trades if any are missing, or if it is time to see whether they are."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
+import pytest
 from aiohttp import WSMsgType, web
 
 from ares.clock import NANOS_PER_MILLI, SystemClock
@@ -182,6 +183,20 @@ class Bybit:
                 data = self.ticker(name) if kind == "tickers" else self.levels(name)
                 frame = {"topic": topic, "type": "snapshot", "ts": now_ms(), "data": data, "cts": now_ms()}
                 await socket.send_str(compact(frame))
+
+
+def with_a_past(category: str) -> Bybit:
+    """A venue with ten trades of the last seconds."""
+    venue = Bybit(category)
+    for number in range(10):
+        venue.issue(NAMES[0], now_ms() - 10_000 + 900 * number)
+    return venue
+
+
+def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits that are there for a venue's sake are short in tests."""
+    for name, value in (("FIRST_TRADE_S_MAX", 0.5), ("LOOK_AGAIN_S", 0.1), ("SETTLED_S", 0.5), ("AUDIT_S_MIN", 0.3)):
+        monkeypatch.setattr(f"ingest.newest.{name}", value)
 
 
 @asynccontextmanager

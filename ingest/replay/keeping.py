@@ -16,7 +16,7 @@ from ingest.imports.account import ImportAccount
 from ingest.imports.keeping import Fate, TradeKeeper
 from ingest.recovery import QUERIES as RECOVERY
 from ingest.recovery import gap_of
-from ingest.replay.holed import HoledTradeKeeper, pieces_of
+from ingest.replay.holed import OVERLAP_NS, HoledTradeKeeper, pieces_of
 from ingest.replay.player import Player, Stretch, gap_times, trades_by_symbol
 from ingest.transport import in_place
 
@@ -32,8 +32,6 @@ UNITS_NS: Mapping[str, int] = {
 WRITTEN = ("trades", "trades_archive", "quotes", "books", "funding", "gaps", "quarantine")
 FAR_IDS = 10_000
 """Ids that lie farther apart than this are asked for apart: what lies between may be stored, and much."""
-OVERLAP_NS = 1_000
-"""QuestDB's clients ask by microseconds."""
 
 Put = Callable[[Sequence[Entry]], Awaitable[None]]
 

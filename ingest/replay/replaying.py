@@ -86,7 +86,6 @@ class Replay:
     reader: Reader = field(init=False)
     foreign: Foreign = field(init=False)
     player: Player = field(init=False)
-    dense_ids: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.order.files, self.order.skip_damaged)
@@ -96,9 +95,8 @@ class Replay:
         names = {theirs: ours for about in abouts for theirs, ours in about.symbols.items()} | dict(self.order.symbols)
         self.foreign = self.reader.foreign = Foreign(venue, language.words, names)
         sizes = {symbol: size for about in abouts for symbol, size in about.sizes.items()}
-        self.dense_ids = protocol not in IDS_WITH_HOLES
         cast = cast_of(venue, language, names, sizes, self.config.ingest)
-        self.player = Player(replace(cast, dense_ids=self.dense_ids))
+        self.player = Player(replace(cast, dense_ids=protocol not in IDS_WITH_HOLES))
 
     async def run(self, backoff: Backoff) -> Outcome:
         """Replay to the end. Raises `UsageError`, `StoreUnavailable`, `StoreRejected`."""
@@ -109,7 +107,7 @@ class Replay:
                 count(tables, rows)
             return self._outcome(list(tables.values()))
         async with keeper_of(self.config, venue, self.clock, backoff) as (keeper, lane):
-            keeper.dense_ids = self.dense_ids
+            keeper.dense_ids = self.player.cast.dense_ids
             await keeper.prepare()
             try:
                 async for rows in self._windows():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -84,6 +84,23 @@ def read_together(messages: Wire[list[T]], payloads: Sequence[bytes]) -> list[T]
     except MalformedFrame:
         return None
     return read if len(read) == len(payloads) else None
+
+
+def runs_together(
+    messages: Wire[list[T]],
+    payloads: Sequence[bytes],
+    receipts_ns: Sequence[int],
+    trades_of: Callable[[T, int], Sequence[Trade]],
+) -> list[TradeRun] | None:
+    """Many frames in columns, by what each message and its receipt become; None if any is anything else."""
+    read = read_together(messages, payloads)
+    if read is None:
+        return None
+    stamped = zip(read, receipts_ns, strict=True)
+    try:
+        return runs_of([trade for message, at_ns in stamped for trade in trades_of(message, at_ns)])
+    except MalformedFrame:
+        return None
 
 
 def runs_of(trades: Sequence[Trade]) -> list[TradeRun]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ares.clock import NANOS_PER_MILLI, SystemClock
+from ares.clock import SystemClock
 from ares.config.settings import AresConfig, DatabaseConfig
 from ares.resilience import Backoff
 from ares.service import ServiceContext
@@ -17,7 +17,7 @@ from ingest.gaps import Gap, Where
 from ingest.replay.keeping import Figures
 from ingest.replay.reading import files_of
 from ingest.replay.replaying import Order, Replay
-from tests.bybit import Bybit, serving
+from tests.bybit import Bybit, be_impatient, serving, with_a_past
 from tests.integration.test_bybit_service import BACKFILLED, BTC, GAPS, OPEN, SYMBOLS, context_of, running, topics_of
 
 TRADES = """
@@ -34,19 +34,12 @@ FROM (SELECT * FROM gaps WHERE venue = %(venue)s AND channel = 'trades' LATEST O
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits that are there for a venue's sake are short in tests."""
-    for name, value in (("FIRST_TRADE_S_MAX", 0.5), ("LOOK_AGAIN_S", 0.1), ("SETTLED_S", 0.5), ("AUDIT_S_MIN", 0.3)):
-        monkeypatch.setattr(f"ingest.newest.{name}", value)
+    be_impatient(monkeypatch)
 
 
 @pytest.fixture(params=["spot", "linear"])
 def there(request: pytest.FixtureRequest) -> Bybit:
-    """A venue with ten trades of the last seconds."""
-    venue = Bybit(request.param)
-    now_ms = SystemClock().now_ns() // NANOS_PER_MILLI
-    for number in range(10):
-        venue.issue(BTC, now_ms - 10_000 + 900 * number)
-    return venue
+    return with_a_past(request.param)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,8 @@ from ingest.recovery import Recovery
 from ingest.service import Ingest
 from ingest.services import INGEST
 from ingest.venues.registry import create_feed, create_history
-from tests.bybit import Bybit, serving
+from tests.bybit import Bybit, be_impatient, serving, with_a_past
+from tests.collected import Collected
 
 BTC = "BTCUSDT"
 SYMBOLS = {"spot": "BTC/USDT", "linear": "BTC/USDT:USDT"}
@@ -40,32 +40,8 @@ OPEN = (
 BACKFILLED = "SELECT count_distinct(symbol) FROM ingest_watermarks WHERE venue = %(venue)s AND channel = 'backfill'"
 
 
-@dataclass
-class Running:
-    """A running service, the venue it collects, and the store it writes to."""
-
-    service: Ingest
-    venue: Bybit
-    name: str
-    database: Database
-    task: asyncio.Task[None]
-
-    async def number(self, sql: str, **params: str | int) -> int:
-        record = await self.database.fetch_one(sql, {"venue": self.name, **params})
-        assert record is not None
-        value = next(iter(record.values()))
-        return int(str(value)) if value is not None else 0
-
-    async def until(self, sql: str, expected: int, **params: str | int) -> None:
-        """Wait for a query's single number."""
-        value = -1
-        for _ in range(200):
-            value = await self.number(sql, **params)
-            if value == expected:
-                return
-            assert not self.task.done(), self.task.result()
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"{sql} {params}: {value}, not {expected}")
+class Running(Collected[Bybit]):
+    """A running service that collects from the venue."""
 
     async def stored(self) -> set[str]:
         records = await self.database.fetch("SELECT trade_id FROM trades WHERE venue = %(venue)s", {"venue": self.name})
@@ -74,9 +50,7 @@ class Running:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits that are there for a venue's sake are short in tests."""
-    for name, value in (("FIRST_TRADE_S_MAX", 0.5), ("LOOK_AGAIN_S", 0.1), ("SETTLED_S", 0.5), ("AUDIT_S_MIN", 0.3)):
-        monkeypatch.setattr(f"ingest.newest.{name}", value)
+    be_impatient(monkeypatch)
 
 
 def context_of(config: DatabaseConfig, name: str, port: int, path: Path, category: str) -> ServiceContext:
@@ -122,12 +96,7 @@ async def running(context: ServiceContext, venue: Bybit, database: Database) -> 
 
 @pytest.fixture(params=["spot", "linear"])
 def there(request: pytest.FixtureRequest) -> Bybit:
-    """A venue with ten trades of the last seconds."""
-    venue = Bybit(request.param)
-    now_ms = SystemClock().now_ns() // NANOS_PER_MILLI
-    for number in range(10):
-        venue.issue(BTC, now_ms - 10_000 + 900 * number)
-    return venue
+    return with_a_past(request.param)
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ from ingest.recovery import Recovery
 from ingest.service import Ingest
 from ingest.services import INGEST
 from ingest.venues.binance.ccxt_feed import BinanceFeed
+from tests.collected import Collected
 from tests.helpers import eventually
 
 MINUTE_MS = 60_000
@@ -199,33 +200,7 @@ def listing(name: str) -> dict[str, object]:
     return {**shape, "orderTypes": ["LIMIT"], "isSpotTradingAllowed": True}
 
 
-@dataclass
-class Running:
-    """A running service, the venue it collects, and the store it writes to."""
-
-    service: Ingest
-    venue: Venue
-    name: str
-    database: Database
-    task: asyncio.Task[None]
-
-    async def number(self, sql: str, **params: str | int) -> int:
-        record = await self.database.fetch_one(sql, {"venue": self.name, **params})
-        assert record is not None
-        value = next(iter(record.values()))
-        return int(str(value)) if value is not None else 0
-
-    async def until(self, sql: str, expected: int, **params: str | int) -> None:
-        """Wait for a query's single number."""
-        value = -1
-        for _ in range(200):
-            value = await self.number(sql, **params)
-            if value == expected:
-                return
-            assert not self.task.done(), self.task.result()
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"{sql} {params}: {value}, not {expected}")
-
+Running = Collected[Venue]
 
 TRADES = "SELECT count() FROM trades WHERE venue = %(venue)s AND symbol = 'BTC/USDT'"
 IDS = "SELECT max(seq) - min(seq) + 1 - count_distinct(seq) FROM trades WHERE venue = %(venue)s AND symbol = 'BTC/USDT'"

@@ -29,8 +29,7 @@ from ingest.venues.wire import (
     Word,
     exact,
     nanos_of,
-    read_together,
-    runs_of,
+    runs_together,
     sound,
 )
 
@@ -164,14 +163,7 @@ def decode_trades(payload: object, names: Names, received_at_ns: int) -> list[Tr
 
 def decode_run(payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
     """Raw frames of `trade`, parsed in one go; None if any is anything else, and then each says what."""
-    messages = read_together(RUN, payloads)
-    if messages is None:
-        return None
-    stamped = zip(messages, receipts_ns, strict=True)
-    try:
-        return runs_of([trade for message, at_ns in stamped for trade in _trades_of(message, names, at_ns)])
-    except MalformedFrame:
-        return None
+    return runs_together(RUN, payloads, receipts_ns, lambda message, at_ns: _trades_of(message, names, at_ns))
 
 
 def _trades_of(message: Deals, names: Names, received_at_ns: int) -> list[Trade]:
