@@ -365,12 +365,12 @@ async def test_point_that_is_not_taken_is_counted_and_the_others_arrive_and_it_i
 
 
 async def test_target_that_refuses_everything_is_not_asked_for_every_point(sides: Sides) -> None:
-    await sides.writer.write(trades_of(sides.venue, 1, 3_000, past_ns(400)))  # alone in its time
+    await sides.writer.write(trades_of(sides.venue, 1, 3_000, past_ns(400)))
     sides.door.poison = sides.venue.encode()
     async with sides.copying(bucket=sides.venue) as copier:
         await sides.rounds(copier)
         assert await sides.refused(copier) >= 3_000
-    assert sides.door.refused < 200
+    assert sides.door.refused < 1_000, "one by one would be 6,000; what others left in this time splits batches too"
     sides.door.poison = b""
     async with sides.copying(bucket=sides.venue) as started_again:
         await sides.rounds(started_again)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -105,6 +105,11 @@ class Venue:
         for socket, names in list(self.streams.items()):
             if stream in names and not socket.closed:
                 await socket.send_str(text)
+
+    def lines_of(self, name: str, channel: str) -> list[web.WebSocketResponse]:
+        """The open connections that carry quotes or books of a symbol."""
+        stream = f"{name.lower()}@{'bookTicker' if channel == 'quotes' else 'depth@100ms'}"
+        return [socket for socket, names in list(self.streams.items()) if stream in names and not socket.closed]
 
     async def hang_up(self) -> None:
         for socket in list(self.sockets):
@@ -351,17 +356,34 @@ async def test_a_stream_that_falls_silent_about_quotes_or_books_is_found_out_and
         venue.top = ("99.8", "100.1")
     else:
         venue.next_update("BTCUSDT")
+    lines = set(venue.lines_of("BTCUSDT", channel))
     await eventually(lambda: stalls_found(channel) == before[channel] + 1, 60.0)
+    await eventually(lambda: lines.isdisjoint(venue.lines_of("BTCUSDT", channel)), 60.0)
     venue.top = ("99.9", "100.1")
     silent = (
         "SELECT count() FROM (SELECT * FROM gaps WHERE venue = %(venue)s AND channel = %(channel)s "
         "AND symbol = 'BTC/USDT' LATEST ON ts PARTITION BY gap_id) WHERE cause = 'silence' AND status = 'lost'"
     )
-    async with asyncio.timeout(20):
-        while await collected.number(silent, channel=channel) != 1:
+    async with moving(move):
+        await collected.until(silent, 1, channel=channel)
+    assert {each: stalls_found(each) for each in before} == before | {channel: before[channel] + 1}
+
+
+@asynccontextmanager
+async def moving(move: Callable[[str], Awaitable[None]]) -> AsyncIterator[None]:
+    """A market of BTC/USDT that goes on."""
+
+    async def go_on() -> None:
+        while True:
             await move("BTCUSDT")
             await asyncio.sleep(0.1)
-    assert {each: stalls_found(each) for each in before} == before | {channel: before[channel] + 1}
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def stalls_found(channel: str = "trades") -> float:
