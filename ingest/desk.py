@@ -196,10 +196,14 @@ class Desk:
 
     def _observe(self, times_ns: Sequence[int], receipts_ns: Sequence[int]) -> None:
         """Tell the ledger of the event that took the shortest way to us: only that says something of a clock."""
-        if times_ns:
-            delays = list(map(sub, receipts_ns, times_ns))
-            quickest = delays.index(min(delays))
-            self.ledger.venue_time.observe(times_ns[quickest], receipts_ns[quickest])
+        if not times_ns:
+            return
+        if receipts_ns[0] == receipts_ns[-1]:  # of one read, hence all of them
+            self.ledger.venue_time.observe(max(times_ns), receipts_ns[0])
+            return
+        delays = list(map(sub, receipts_ns, times_ns))
+        quickest = delays.index(min(delays))
+        self.ledger.venue_time.observe(times_ns[quickest], receipts_ns[quickest])
 
     def _rows_of_frame(self, feed: Reading, frame: Frame) -> list[Storable]:
         """What one frame becomes."""

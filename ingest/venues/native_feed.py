@@ -63,6 +63,7 @@ class NativeFeed:
         self._clock = clock
         self._names = Names(venue, {})
         self._in_base = InBase()
+        self._numbering = parts.dialect if isinstance(parts.dialect, NumbersFrames) else None
         self._lines: dict[Channel, Line] = {}
         self._budget = ConnectBudget(venue, config.connects_per_minute_max, clock)
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
@@ -207,14 +208,14 @@ class NativeFeed:
 
     def _before_loss(self, channel: Channel, line: Line, frames: Sequence[Frame]) -> int:
         """How many of these frames come before one that the venue sent and we did not get."""
-        dialect = self._parts.dialect
-        if not isinstance(dialect, NumbersFrames):
+        numbering = self._numbering
+        if numbering is None:
             return len(frames)
         counted, line.counted = line.counted, 0 if frames else line.counted
         for place, frame in enumerate(frames):
             if place < counted:
                 continue
-            number = dialect.number_of(channel, frame.payload) if isinstance(frame.payload, bytes) else None
+            number = numbering.number_of(channel, frame.payload) if isinstance(frame.payload, bytes) else None
             if number is None:
                 continue
             if line.number is not None and number != line.number + 1:

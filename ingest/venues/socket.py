@@ -20,11 +20,20 @@ FRAME_BYTES_MAX = 16 * 1024 * 1024
 READ_BYTES = 256 * 1024
 GATHER_S = 0.004
 """What comes within this time of a frame is taken with it: at thousands a second, a turn for each costs far more."""
+GATHER_FRAMES_MAX = 500
+"""So many are a turn of their own: the next is not waited for."""
+BUSY_READS = 4
+"""A line that is read oftener than this while we gather is left alone meanwhile, and read once after that: waking up
+for each of its frames would be half of a collector's work."""
+TEXT, CLOSE = WSMsgType.TEXT, WSMsgType.CLOSE
+"""Looked up once; each frame is compared with them."""
 CLOSE_S_MAX = 2.0
 
 
 class Socket(WSListener):
     """Collects frames as they arrive, each stamped with the moment its bytes were read.
+
+    On a busy line, more than a thousand reads a second, that is up to `GATHER_S` after they came.
 
     >>> socket = await connect("wss://…", "trades", clock, ping_s=10.0, deadline_s=5.0)
     >>> frames = await socket.next(timeout_s=30.0)
@@ -39,6 +48,9 @@ class Socket(WSListener):
         self._read_at_ns = 0
         self._transport: WSTransport | None = None
         self._paused = False
+        self._reads = 0
+        self._busy = False
+        self._taken = 0
         self._end: VenueError | None = None
         self._retired = False
         self._tap: Tap = NO_TAP
@@ -67,23 +79,23 @@ class Socket(WSListener):
             return
         if self._read_at_ns == 0:
             self._read_at_ns = self._clock.now_ns()
-        if kind is WSMsgType.TEXT and frame.fin:
+        if kind is TEXT and frame.fin:
             self._frames.append(Frame(self._channel, frame.get_payload_as_bytes(), self._read_at_ns))
-        elif kind is WSMsgType.CLOSE:
+        elif kind is CLOSE:
             closing = f"{frame.get_close_code()} {frame.get_close_reason()}"
             self._end = self._end or VenueUnavailable(f"the venue closed the stream: {closing}")
             transport.disconnect()
-        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+        elif kind in (TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._parts.append(frame.get_payload_as_bytes())
             if frame.fin:
                 self._frames.append(Frame(self._channel, b"".join(self._parts), self._read_at_ns))
                 self._parts.clear()
         if frame.last_in_buffer:
             self._read_at_ns = 0
+            self._reads += 1
             self._arrived.set()
-            if len(self._frames) >= FRAMES_MAX and not self._paused:
-                self._paused = True
-                transport.underlying_transport.pause_reading()
+            if len(self._frames) >= FRAMES_MAX:
+                self._pause()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' signature
         """Called by picows."""
@@ -125,23 +137,46 @@ class Socket(WSListener):
 
     async def next(self, timeout_s: float) -> list[Frame]:
         """What arrived, as soon as something did; nothing if nothing does in time. Raises `VenueError`."""
-        if not self._frames and self._end is None and not self._retired:
-            self._arrived.clear()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._arrived.wait()
-            except TimeoutError:
-                if not self._frames:
-                    return []
+        if self._busy and self._taken < GATHER_FRAMES_MAX:
             await self._clock.sleep(GATHER_S)
+        self._resume()
+        silent = not self._frames and self._end is None and not self._retired
+        if silent and not await self._arrives(timeout_s):
+            return []
+        self._busy = self._busy and len(self._frames) > BUSY_READS
+        if self._busy:
+            self._pause()
         frames, self._frames = self._frames, []
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.underlying_transport.resume_reading()
+        self._taken = len(frames)
         self._tap.took(self._channel, self._connection, frames)
         if not frames and self._end is not None and not self._retired:
             raise self._end
         return frames
+
+    async def _arrives(self, timeout_s: float) -> bool:
+        """Wait until something does, and for what comes right after it. What a busy line brought is there at once."""
+        self._arrived.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._arrived.wait()
+        except TimeoutError:
+            self._busy = False
+            return bool(self._frames)
+        if not self._busy and len(self._frames) < GATHER_FRAMES_MAX:
+            self._reads = 0
+            await self._clock.sleep(GATHER_S)
+            self._busy = self._reads > BUSY_READS
+        return True
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.underlying_transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._transport is not None and self._paused:
+            self._paused = False
+            self._transport.underlying_transport.resume_reading()
 
     async def close(self) -> None:
         """Hang up, and wait a moment for the venue to do so too."""

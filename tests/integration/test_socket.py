@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from ssl import Purpose, SSLContext, create_default_context
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
 from ares.clock import SystemClock
 from ares.errors import VenueUnavailable
 from ingest.venues.socket import Socket, connect
+from tests.helpers import eventually
 
 Act = Callable[[WSTransport], None]
 
@@ -32,13 +41,13 @@ class Venue(WSListener):
 
 
 @asynccontextmanager
-async def serving(port: int, act: Act) -> AsyncIterator[Venue]:
+async def serving(port: int, act: Act, tls: SSLContext | None = None) -> AsyncIterator[Venue]:
     venue = Venue(act)
 
     def accept(_request: WSUpgradeRequest) -> WSListener:
         return venue
 
-    server = await ws_create_server(accept, "127.0.0.1", port)
+    server = await ws_create_server(accept, "127.0.0.1", port, ssl=tls)
     try:
         yield venue
     finally:
@@ -46,8 +55,8 @@ async def serving(port: int, act: Act) -> AsyncIterator[Venue]:
         await server.wait_closed()
 
 
-async def dial(port: int) -> Socket:
-    return await connect(f"ws://127.0.0.1:{port}/ws", "trades", SystemClock(), ping_s=5.0, deadline_s=2.0)
+async def dial(port: int, scheme: str = "ws") -> Socket:
+    return await connect(f"{scheme}://127.0.0.1:{port}/ws", "trades", SystemClock(), ping_s=5.0, deadline_s=2.0)
 
 
 async def taken(socket: Socket, count: int) -> list[object]:
@@ -74,6 +83,58 @@ async def test_burst_that_nobody_takes_waits_in_the_venue_and_comes_whole_and_in
         assert len(socket._frames) < 1_000, "the line is read no further"
         assert await taken(socket, len(sent)) == sent
         await socket.close()
+
+
+@pytest.fixture
+def encryption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SSLContext:
+    """A server's side of TLS for 127.0.0.1, which clients of this process believe."""
+    key, name = Ed25519PrivateKey.generate(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "venue")])
+    now = datetime.now(UTC)
+    asked = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    asked = asked.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
+    asked = asked.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    asked = asked.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    certificate = asked.sign(key, None).public_bytes(Encoding.PEM)
+    file = tmp_path / "venue.pem"
+    file.write_bytes(certificate + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    context = create_default_context(Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    return context
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+async def test_busy_line_is_read_in_turns_and_brings_everything_in_order_and_is_quick_again_when_it_is_quiet(
+    port: int, encryption: SSLContext, scheme: str
+) -> None:
+    sent = [b"%06d" % number for number in range(10_000)]
+    lines: list[WSTransport] = []
+    async with serving(port, lines.append, encryption if scheme == "wss" else None):
+        socket = await dial(port, scheme)
+        await eventually(lambda: lines)
+        speaking = asyncio.create_task(speak(lines[0], sent))
+        came: list[object] = []
+        turns = busy = 0
+        async with asyncio.timeout(30):
+            while len(came) < len(sent):
+                came += [frame.payload for frame in await socket.next(1.0)]
+                turns, busy = turns + 1, busy + socket._paused
+        assert came == sent
+        assert turns < len(sent) / 5
+        assert busy > turns / 2
+        await speaking
+        for number in range(3):
+            lines[0].send(WSMsgType.TEXT, b"quiet %d" % number)
+            assert await taken(socket, 1) == [b"quiet %d" % number]
+        assert not socket._paused
+        await socket.close()
+
+
+async def speak(line: WSTransport, messages: Sequence[bytes]) -> None:
+    """Say one after the other, a turn of the loop for each."""
+    for message in messages:
+        line.send(WSMsgType.TEXT, message)
+        await asyncio.sleep(0)
 
 
 async def test_message_in_parts_is_one_frame(port: int) -> None:
