@@ -46,13 +46,15 @@ class OrderJournal:
         order, step = intended(intent)
         event = INTENDED.new(OrderIntended(intent), step.ts_ns, origin(intent))
         rows = [*mirror, order_row(order, step)]
+        return order if await asyncio.to_thread(self._begun, intent.order_id, event, rows) else None
+
+    def _begun(self, order_id: str, event: NewEvent, rows: Sequence[Row]) -> bool:
+        """Whether this is the order's first event; if not, nothing is written."""
         try:
-            await asyncio.to_thread(
-                self._control.append, self._stream(intent.order_id), [event], expected_seq=0, mirror=rows
-            )
+            self._control.append(self._stream(order_id), [event], expected_seq=0, mirror=rows)
         except SequenceConflict:
-            return None
-        return order
+            return False
+        return True
 
     async def record(self, order: Order, steps: Sequence[Step]) -> Order:
         """Commit steps in one transaction; returns the order after them. Raises `IllegalTransition`."""

@@ -99,7 +99,7 @@ def test_what_finds_no_room_is_counted_and_said_before_what_enters_next() -> Non
 def test_collector_never_waits_for_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = threading.Event()
     recorder = Recorder(tmp_path / "sim", ABOUT, BOUNDS, SystemClock())
-    recorder._inbox.bytes_max = 100_000
+    recorder._inbox.bytes_max = 30_000
     monkeypatch.setattr(CaptureWriter, "_require_room", lambda _: hangs.wait(30))
     before = metric("ares_ingest_capture_lost_total", channel="trades", cause="queue")
     recorder.start()
