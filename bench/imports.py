@@ -25,7 +25,7 @@ from ares.resilience import Backoff
 from ares.store import Database
 from ingest.imports.importer import Order, import_files
 
-ROWS = 500_000
+ROWS = 1_000_000
 PEER_ROWS = 50_000
 STEP_MS = 150
 POST_ROWS = 50_000

@@ -180,7 +180,7 @@ class Sink:
             metrics.INGEST_QUEUE_ROWS.labels(self._lane.name).set(self.depth)
 
     async def _next_batch(self) -> list[Entry]:
-        """The oldest rows: a full batch, or what came within half a write's time of the first, `batch_s_max` at most.
+        """The oldest rows: a full batch, or what came within an eighth of a write of the first, `batch_s_max` at most.
 
         A store that is quick gets small batches and rows wait little; one that is busy gets large ones, which cost it
         less by the row.
@@ -189,7 +189,7 @@ class Sink:
             await self._changed.wait_for(lambda: bool(self._queue or (self._spool and self._spool.rows)))
             if not self._queue and self._spool is not None:
                 return await self._from_spool(self._spool)
-        due_s = self._clock.monotonic_s() + min(self._last_write_s / 2, self._lane.batch_s_max)
+        due_s = self._clock.monotonic_s() + min(self._last_write_s / 8, self._lane.batch_s_max)
         while self._queued < self._lane.batch_rows_max and not self._hurried:
             wait_s = due_s - self._clock.monotonic_s()
             if wait_s <= 0:

@@ -88,19 +88,4 @@ def halved(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
     if not isinstance(only, TradeRun) or len(only) == 1:
         return []
     middle = len(only) // 2
-    return [[part_of(only, slice(None, middle))], [part_of(only, slice(middle, None))]]
-
-
-def part_of(run: TradeRun, rows: slice[int | None, int | None, None]) -> TradeRun:
-    """Some trades of a run, of the same kind."""
-    return type(run)(
-        run.venue,
-        run.symbol,
-        run.source,
-        run.seqs[rows],
-        run.sides[rows],
-        run.prices[rows],
-        run.amounts[rows],
-        run.times_ns[rows],
-        run.receipts_ns[rows],
-    )
+    return [[only.part(slice(None, middle))], [only.part(slice(middle, None))]]

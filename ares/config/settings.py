@@ -164,7 +164,9 @@ class IngestConfig(Section):
     )
     spool_sync_s: Seconds = Field(1.0, description="so much of the spool a power cut may cost")
     batch_rows_max: Reloadable[Count] = 100_000
-    batch_s_max: Reloadable[Seconds] = Field(0.1, description="a batch waits half a write's time, and never longer")
+    batch_s_max: Reloadable[Seconds] = Field(
+        0.1, description="a batch waits an eighth of a write's time, and never longer"
+    )
     silence_s_max: Reloadable[Seconds] = Field(30.0, description="a stream without a frame for longer is reconnected")
     backoff_s_min: Seconds = 0.5
     backoff_s_max: Seconds = 30.0

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import msgspec
 
@@ -130,6 +130,20 @@ class TradeRun(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True)
     def ts_ns(self) -> int:
         """Event time of the first trade."""
         return self.times_ns[0]
+
+    def part(self, rows: slice[int | None, int | None, None]) -> Self:
+        """Some of these trades, of the same kind."""
+        return type(self)(
+            self.venue,
+            self.symbol,
+            self.source,
+            self.seqs[rows],
+            self.sides[rows],
+            self.prices[rows],
+            self.amounts[rows],
+            self.times_ns[rows],
+            self.receipts_ns[rows],
+        )
 
     def trades(self) -> list[Trade]:
         """The same, trade by trade."""

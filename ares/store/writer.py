@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import http.client
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 
@@ -13,12 +13,13 @@ from questdb import QuestDBError
 
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
-from ares.model.market import Entry
+from ares.model.market import Entry, rows_in
 from ares.store.encryption import ssl_context
-from ares.store.lines import Lines
+from ares.store.lines import BLOCK_ROWS, Lines
 
 PATH = "/write?precision=n"
 ANSWER_BYTES_MAX = 4_096
+Body = bytes | Iterator[bytes]
 LATER = frozenset({408, 425, 429})
 """Refusals of this moment; every other 4xx will be the same next time."""
 
@@ -27,8 +28,9 @@ class RowWriter:
     """Writes batches of rows; `write` returns when QuestDB's WAL has every one of them.
 
     A batch that failed may be written again whole: the tables' DEDUP keys make it one row each. Writes of one writer
-    happen one after the other, in a thread of its own, so that the event loop never waits for the network. Writers
-    that share a `turn` send one at a time, while the others make their lines ready.
+    happen one after the other, in a thread of its own, so that the event loop never waits for the network. A large
+    batch is one request all the same, sent in blocks, of which the server reads one while we write the next.
+    Writers that share a `turn` send one at a time.
     """
 
     def __init__(self, config: DatabaseConfig, turn: AbstractContextManager[object] | None = None) -> None:
@@ -45,13 +47,14 @@ class RowWriter:
 
     def write_sync(self, rows: Sequence[Entry]) -> None:
         """`write` for callers without an event loop."""
-        self._lines = self._lines or Lines()
+        lines = self._lines = self._lines or Lines()
         try:
-            lines = self._lines.of(rows)
+            ready = lines.of(rows) if rows_in(rows) <= BLOCK_ROWS else None
+            with self._turn:
+                self._post(lambda: lines.blocks(rows) if ready is None else ready)
         except (QuestDBError, OverflowError) as error:
+            self._drop_connection()
             raise StoreRejected(f"no line can hold this row: {error}") from None
-        with self._turn:
-            self._post(lines)
 
     async def close(self) -> None:
         """Close the connection; nothing is buffered here, so nothing is lost."""
@@ -62,9 +65,9 @@ class RowWriter:
         self._thread.shutdown(wait=True)
         self._drop_connection()
 
-    def _post(self, lines: bytes) -> None:
+    def _post(self, body: Callable[[], Body]) -> None:
         try:
-            status, answer = self._answer(lines)
+            status, answer = self._answer(body)
         except (OSError, http.client.HTTPException) as error:
             self._drop_connection()
             raise StoreUnavailable(f"QuestDB did not acknowledge: {type(error).__name__}: {error}") from None
@@ -75,20 +78,20 @@ class RowWriter:
             raise StoreRejected(f"QuestDB refused the batch: {status} {answer}")
         raise StoreUnavailable(f"QuestDB did not acknowledge: {status} {answer}")
 
-    def _answer(self, lines: bytes) -> tuple[int, str]:
+    def _answer(self, body: Callable[[], Body]) -> tuple[int, str]:
         """Status and text of the answer. A kept connection that the server closed meanwhile is opened once more."""
         kept = self._connection is not None
         try:
-            return self._ask(lines)
+            return self._ask(body())
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
             self._drop_connection()
             if not kept:
                 raise
-            return self._ask(lines)
+            return self._ask(body())
 
-    def _ask(self, lines: bytes) -> tuple[int, str]:
+    def _ask(self, body: Body) -> tuple[int, str]:
         connection = self._connected()
-        connection.request("POST", PATH, lines, self._headers())
+        connection.request("POST", PATH, body, self._headers())
         with connection.getresponse() as response:
             return response.status, response.read(ANSWER_BYTES_MAX).decode("utf-8", "replace")
 

@@ -20,7 +20,7 @@ from ares.errors import UsageError
 from ingest.imports.columns import Block
 from ingest.imports.layouts import Shape
 
-ROWS_MAX = 50_000
+ROWS_MAX = 100_000
 CSV_BLOCK_BYTES = 4 * 1024 * 1024
 FIRST_LINE_BYTES_MAX = 65_536
 RAGGED_MAX = 10_000

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from ares.clock import SystemClock
@@ -15,7 +16,9 @@ from ares.model.market import Book, Instrument, Trade
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
 from ares.store.health import storage_health
+from ares.store.lines import BLOCK_ROWS
 from ares.store.migrate import migrate, ordered, table_statements, view_statements
+from tests.helpers import run_of
 
 T0 = SystemClock().now_ns() - 60_000_000_000
 """A minute ago: QuestDB drops what is older than a table's TTL as soon as newer rows are there."""
@@ -58,6 +61,23 @@ async def test_batch_written_twice_leaves_each_row_once(writer: RowWriter, datab
     await database.wait_applied(["trades"])
     row = await database.fetch_one("SELECT count() AS n FROM trades WHERE venue = %(venue)s", {"venue": venue})
     assert row == {"n": 50}
+
+
+async def test_large_batch_goes_in_blocks_and_is_there_whole_or_not_at_all(
+    writer: RowWriter, database: Database, venue: str
+) -> None:
+    counted = "SELECT count() AS n, count_distinct(seq) AS ids FROM trades WHERE venue = %(venue)s"
+    trades = [trade(venue, number) for number in range(3 * BLOCK_ROWS + 1)]
+    refused = msgspec.structs.replace(trades[-1], seq=2**63)
+    with pytest.raises(StoreRejected, match="no line can hold this row"):
+        await writer.write([*trades[:-1], as_row(refused)])
+    with pytest.raises(StoreRejected, match="refused the batch"):
+        await writer.write([*trades[:-1], Row("trades", T0, trades[-1].symbols, {"seq": "none"})])
+    assert await database.fetch_one(counted, {"venue": venue}) == {"n": 0, "ids": 0}
+    await writer.write(trades)
+    await writer.write([run_of(trades)])
+    await database.wait_applied(["trades"])
+    assert await database.fetch_one(counted, {"venue": venue}) == {"n": len(trades), "ids": len(trades)}
 
 
 async def test_decimals_and_books_keep_their_values(writer: RowWriter, database: Database, venue: str) -> None:
