@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from ares.clock import SystemClock
+from ares.clock import NANOS_PER_MILLI, SystemClock
 from ares.config import load_config
 from ares.config.settings import IngestConfig, VenueConfig
 from ares.model.market import Entry, Instrument, TradeRun
@@ -68,13 +68,16 @@ async def run(port: int, venue: str) -> None:
     backoff = Backoff(0.5, 1.0, random.Random(1))
     sink = Sink(lane_of("live", settings), RowWriter(config.database), clock, backoff)
     acked_at: dict[int, float] = {}
+    waited_ms: list[float] = []
 
     def acked(rows: Sequence[Entry]) -> None:
-        now = time.monotonic()
+        now, now_ns = time.monotonic(), clock.now_ns()
         desk.ledger.acked(rows)
         for row in rows:
             if isinstance(row, TradeRun):
-                acked_at.update(dict.fromkeys(row.seqs[:: max(1, len(row) // 20)], now))
+                some = slice(None, None, max(1, len(row) // 20))
+                acked_at.update(dict.fromkeys(row.seqs[some], now))
+                waited_ms.extend([(now_ns - received_ns) / NANOS_PER_MILLI for received_ns in row.receipts_ns[some]])
 
     sink.on_acked = acked
     settle(config.resources)
@@ -82,7 +85,8 @@ async def run(port: int, venue: str) -> None:
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     assert Watched.began is not None, "no frame came"
     used = time.process_time() - Watched.began[1]
-    print(json.dumps({"cpu_s": used, "acked": desk.ledger.accounts[SYMBOL].acked, "acked_at": acked_at}), flush=True)
+    figures = {"cpu_s": used, "acked": desk.ledger.accounts[SYMBOL].acked, "acked_at": acked_at, "waited_ms": waited_ms}
+    print(json.dumps(figures), flush=True)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import collector
 import decode
 import imports
+import line
 import socket_to_row
 import traces
 import write
@@ -31,6 +32,7 @@ BENCHES: dict[str, Callable[[], Bench]] = {
     "collector": collector.bench,
     "decode": decode.bench,
     "import": imports.bench,
+    "line": line.bench,
     "traces": traces.bench,
     "write": write.bench,
 }
