@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import logging
+import os
 import random
 import sys
 import zipfile
@@ -281,6 +282,19 @@ async def test_trade_older_than_the_retention_leaves_every_bar_and_is_readable_i
     assert [row["seq"] for row in await hand.rows(ARCHIVE)] == list(range(1, 51))
     assert [row["seq"] for row in await hand.rows(STORED)] == list(range(1_000, 1_010))
     assert await hand.rows(HOLES) == []
+
+
+async def test_any_number_of_trades_of_one_moment_are_all_there_and_once_however_often_they_are_imported(
+    hand: Hand, tmp_path: Path
+) -> None:
+    count = int(os.environ.get("ARES_TEST_ONE_MOMENT", "20000"))
+    path = written(tmp_path / "moment.csv", lines(range(1, count + 1), BASE_MS, step_ms=0))
+    for fresh in (count, 0, 0):
+        [figures] = await hand.imports(path, *AGG)
+        assert (figures["rows"], figures["written"], figures["known"]) == (count, fresh, count - fresh)
+    counted = "SELECT count() AS n, count_distinct(seq) AS ids, count_distinct(ts) AS moments FROM trades"
+    assert await hand.rows(f"{counted} WHERE venue = %(venue)s") == [{"n": count, "ids": count, "moments": 1}]
+    assert [row["trades"] for row in await hand.bars()] == [count]
 
 
 async def test_hole_that_a_later_file_fills_closes(hand: Hand, tmp_path: Path) -> None:
