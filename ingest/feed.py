@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from itertools import repeat
+from typing import Literal, Protocol, overload
 
 import msgspec
 
@@ -44,6 +45,38 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     channel: Channel
     payload: object
     received_at_ns: int
+
+
+class Frames(Sequence[Frame]):
+    """Messages of one channel in order of arrival, in columns: a `Frame` is made of one when somebody asks for it."""
+
+    __slots__ = ("channel", "payloads", "receipts_ns")
+
+    def __init__(self, channel: Channel, payloads: list[object], receipts_ns: list[int]) -> None:
+        self.channel = channel
+        self.payloads = payloads
+        self.receipts_ns = receipts_ns
+
+    @classmethod
+    def of(cls, channel: Channel, frames: Iterable[Frame]) -> Frames:
+        """The same messages in columns."""
+        some = list(frames)
+        return cls(channel, [frame.payload for frame in some], [frame.received_at_ns for frame in some])
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    @overload
+    def __getitem__(self, place: int) -> Frame: ...
+    @overload
+    def __getitem__(self, place: slice[int | None, int | None, int | None]) -> Frames: ...
+    def __getitem__(self, place: int | slice[int | None, int | None, int | None]) -> Frame | Frames:
+        if isinstance(place, slice):
+            return Frames(self.channel, self.payloads[place], self.receipts_ns[place])
+        return Frame(self.channel, self.payloads[place], self.receipts_ns[place])
+
+    def __iter__(self) -> Iterator[Frame]:
+        return map(Frame, repeat(self.channel), self.payloads, self.receipts_ns)
 
 
 @dataclass(frozen=True, slots=True)

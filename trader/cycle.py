@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, floor_ns
-from ares.config.settings import StrategyConfig, TradingConfig
+from ares.config.trading import StrategyConfig, TradingConfig
 from ares.errors import StoreError, VenueError
 from ares.model.row import Row
 from ares.telemetry import correlation, get_logger, metrics, observability, trace_id_of

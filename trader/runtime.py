@@ -13,7 +13,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from ares.clock import Clock
-from ares.config.settings import TradingConfig
+from ares.config.trading import TradingConfig
 from ares.control import ControlStore
 from ares.errors import VenueError
 from ares.resilience import Backoff, Cache

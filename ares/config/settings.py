@@ -15,10 +15,10 @@ from pydantic import Field, SecretStr, model_validator
 from ares.config.influx import InfluxConfig
 from ares.config.replicas import ReplicaConfig, require_distinct
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share, require_order
+from ares.config.trading import TradingConfig
 from ares.config.venues import SpokenConfig
 
 DEFAULT_PASSWORD = "quest"  # noqa: S105 - QuestDB's own, refused outside dev
-Quote = Annotated[Decimal, Field(gt=0)]
 
 
 class EnvironmentConfig(Section):
@@ -57,6 +57,9 @@ class DatabaseConfig(Section):
     questdb_version: str = "9.3.4"
     heap_mb: Count = 768
     commit_mode: Literal["sync", "nosync"] = Field("sync", description="sync survives a power cut")
+    server_log: Literal["quiet", "info"] = Field(
+        "quiet", description="info: every statement, commit and merge of an embedded server, at a tenth of its speed"
+    )
     pool_size_max: Count = 4
     statement_s_max: Seconds = 60.0
     slow_statement_s: Seconds = Field(1.0, description="a statement that takes longer is logged")
@@ -242,56 +245,6 @@ class TrainingConfig(Section):
     test_share: Reloadable[Annotated[float, Field(gt=0, lt=1)]] = 0.25
     embargo_bars: Reloadable[Annotated[int, Field(ge=0)]] = 10
     seed: Reloadable[int] = 7
-
-
-class StrategyConfig(Section):
-    """A strategy that may trade: `max_position_quote` is its position at target 1, per symbol."""
-
-    name: str
-    version: Count = 1
-    max_position_quote: Quote
-    symbols: tuple[str, ...] = ()
-
-
-class RiskConfig(Section):
-    """Limits every order is checked against; quote currency where not said otherwise."""
-
-    order_notional_quote_max: Reloadable[Quote] = Decimal("5000")
-    position_quote_max: Reloadable[Quote] = Decimal("10000")
-    gross_exposure_quote_max: Reloadable[Quote] = Decimal("20000")
-    daily_loss_quote_max: Reloadable[Quote] = Decimal("500")
-    price_collar: Reloadable[Annotated[Decimal, Field(gt=0, lt=1)]] = Decimal("0.01")
-    signal_age_s_max: Reloadable[Seconds] = 180.0
-    quote_age_s_max: Reloadable[Seconds] = 10.0
-    mark_age_s_max: Reloadable[Seconds] = Field(
-        60.0, description="nothing is bought while the last price of something that is held is older"
-    )
-
-
-class TradingConfig(Section):
-    """The trading cycle."""
-
-    account: str = "paper"
-    venue: str = "sim"
-    quote_currency: str = "USDT"
-    cycle_s: Reloadable[Seconds] = 5.0
-    instrument_age_s_max: Reloadable[Seconds] = Field(
-        3_600.0, description="an instrument whose ticks and lots were learned longer ago is not traded"
-    )
-    strategies: tuple[StrategyConfig, ...] = ()
-    risk: RiskConfig = RiskConfig()
-    order_type: Literal["limit_ioc", "market"] = "limit_ioc"
-    slippage_max: Reloadable[Annotated[Decimal, Field(ge=0, lt=1)]] = Decimal("0.001")
-    rebalance_share_min: Reloadable[Share] = Field(
-        0.1, description="of the maximum position; smaller moves are not traded"
-    )
-    adopt_balances_to: str | None = Field(None, description="strategy that takes over coins held at first start")
-    lease_s: Seconds = 15.0
-    unknown_poll_s: Seconds = 0.5
-    unknown_visibility_s: Seconds = Field(5.0, description="absence counts as evidence only after this long")
-    sweep_s: Seconds = 2.0
-    control_host: str = "127.0.0.1"
-    control_port: Port = 8820
 
 
 class SimulatorConfig(Section):

@@ -25,6 +25,7 @@ from ares.errors import PortInUse, ServerFailed, StateDirUnusable, UsageError
 from ares.store.encryption import scheme, ssl_context
 
 GROUP_ARTIFACT = "org.questdb:questdb"
+LOG_LEVELS = {"quiet": "ADVISORY,CRITICAL,ERROR", "info": "INFO"}
 STOP_S_MAX = 20.0
 POLL_S = 0.1
 
@@ -176,6 +177,7 @@ class EmbeddedQuestDB:
             "QDB_HTTP_HEALTH_CHECK_AUTHENTICATION_REQUIRED": "false",
             "QDB_METRICS_ENABLED": "true",
             "QDB_TELEMETRY_ENABLED": "false",
+            "QDB_LOG_W_STDOUT_LEVEL": LOG_LEVELS[config.server_log],
         }
 
     def prepare(self) -> None:

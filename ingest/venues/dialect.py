@@ -51,7 +51,7 @@ class Dialect(Protocol):
         """What a frame says; nothing for answers and heartbeats. Raises `MalformedFrame`, and nothing else."""
         ...
 
-    def runs(self, payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
+    def runs(self, payloads: Sequence[object], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
         """Frames of `trades` in columns, one run per symbol; None if any of them is not an ordinary trade."""
         ...
 

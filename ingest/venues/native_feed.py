@@ -16,7 +16,7 @@ from ares.telemetry import get_logger, metrics
 from ingest.books import BookUpdate
 from ingest.capture.tap import NO_TAP, Tap
 from ingest.contracts import InBase, sizes_of
-from ingest.feed import SPOT, BookRules, ChainBroken, Channel, Frame, MarketEvent, Silence, raw_text
+from ingest.feed import SPOT, BookRules, ChainBroken, Channel, Frame, Frames, MarketEvent, Silence, raw_text
 from ingest.history import wait_of
 from ingest.venues.budget import ConnectBudget
 from ingest.venues.dialect import Dialect, NumbersFrames, Snapshots
@@ -33,6 +33,8 @@ SnapshotsOf = Callable[[Mapping[str, str]], Snapshots]
 
 SNAPSHOT_EVERY_S = 0.1
 """Between two questions for snapshots, so that books that break again and again do not use up the venue's patience."""
+TURN_FRAMES = 2_000
+"""Read together in the collector: what so many become fits into a processor's cache, and ten times as many do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class NativeFeed:
                     self._welcome(channel, line)
                     if not line.wanted.empty():
                         helpers.append(asyncio.create_task(self._fetch_snapshots(line), name="snapshots"))
-                yield frames
+                for start in range(0, max(1, len(frames)), TURN_FRAMES):
+                    yield frames[start : start + TURN_FRAMES]
                 if lost:
                     raise ChainBroken(f"{channel} of {self._venue}: a frame after number {line.number} was lost")
         finally:
@@ -147,7 +150,7 @@ class NativeFeed:
             socket.send(message)
         return socket
 
-    async def _next(self, channel: Channel, line: Line, heard_s: float) -> list[Frame]:
+    async def _next(self, channel: Channel, line: Line, heard_s: float) -> Frames:
         """What a line brings next, if anything does in time. Raises `VenueError` when it is lost."""
         try:
             frames = await line.socket.next(min(self._ingest.silence_s_max, self._ingest.book_s_min))
@@ -155,7 +158,7 @@ class NativeFeed:
             if not line.relieve_lost():
                 raise
             log.info("feed_relieved_early", venue=self._venue, channel=channel, cause=str(error))
-            return []
+            return Frames(channel, [], [])
         frames = self._without_heartbeat(line, frames, heard_s)
         if not frames and self._clock.monotonic_s() - heard_s > self._ingest.silence_s_max:
             raise Silence(f"{channel} of {self._venue}: no frame for {self._ingest.silence_s_max} s")
@@ -176,7 +179,7 @@ class NativeFeed:
             rng=self._rng,
         )
 
-    def _data_of(self, channel: Channel, second: Line, frames: list[Frame], heard_s: float) -> list[Frame]:
+    def _data_of(self, channel: Channel, second: Line, frames: Frames, heard_s: float) -> Frames:
         frames = self._without_heartbeat(second, frames, heard_s)
         if self._before_loss(channel, second, frames) < len(frames):
             raise ChainBroken(f"{channel} of {self._venue}: a frame of the second connection was lost")
@@ -192,7 +195,7 @@ class NativeFeed:
             return (frame.payload,)
         return self._parts.dialect.decode(frame.channel, frame.payload, self._names, frame.received_at_ns)
 
-    def _without_heartbeat(self, line: Line, frames: list[Frame], heard_s: float) -> list[Frame]:
+    def _without_heartbeat(self, line: Line, frames: Frames, heard_s: float) -> Frames:
         """Say the venue's own word on a silent line, where it has one. Its answer says nothing of the market."""
         words = self._parts.dialect.heartbeat
         if words is None:
@@ -202,9 +205,12 @@ class NativeFeed:
         if not frames and now_s - max(heard_s, line.spoken_s) > self._config.ping_s:
             line.spoken_s = now_s
             line.socket.send(say)
-        return [
-            frame for frame in frames if not (isinstance(frame.payload, bytes) and frame.payload.startswith(answer))
-        ]
+        if not any(isinstance(payload, bytes) and payload.startswith(answer) for payload in frames.payloads):
+            return frames
+        return Frames.of(
+            frames.channel,
+            [each for each in frames if not (isinstance(each.payload, bytes) and each.payload.startswith(answer))],
+        )
 
     def _before_loss(self, channel: Channel, line: Line, frames: Sequence[Frame]) -> int:
         """How many of these frames come before one that the venue sent and we did not get."""
@@ -223,7 +229,7 @@ class NativeFeed:
             line.number = number
         return len(frames)
 
-    def _without_answers(self, channel: Channel, line: Line, frames: list[Frame]) -> list[Frame]:
+    def _without_answers(self, channel: Channel, line: Line, frames: Frames) -> Frames:
         """The first frames of a line, without the venue's answer. Raises `VenueRejected` if it says no."""
         data: list[Frame] = []
         for frame in frames:
@@ -237,7 +243,7 @@ class NativeFeed:
             line.confirmed = line.confirmed or answer != "greeting"
             if answer is None:
                 data.append(frame)
-        return data
+        return Frames.of(channel, data)
 
     def _welcome(self, channel: Channel, line: Line) -> None:
         """Once the venue answers on a line: say so, and get the snapshots that its changes need."""
@@ -314,10 +320,8 @@ class NativeFeed:
 
     def runs(self, frames: Sequence[Frame]) -> Sequence[TradeRun] | None:
         """Frames of `trades` in columns, one run per symbol in order of arrival; None means: decode each."""
-        payloads = [frame.payload for frame in frames if isinstance(frame.payload, bytes)]
-        if len(payloads) != len(frames):
-            return None
-        runs = self._parts.dialect.runs(payloads, self._names, [frame.received_at_ns for frame in frames])
+        each = frames if isinstance(frames, Frames) else Frames.of("trades", frames)
+        runs = self._parts.dialect.runs(each.payloads, self._names, each.receipts_ns)
         return runs if runs is None or not self._in_base else [self._in_base.run(run) for run in runs]
 
     def renew(self, channel: Channel) -> None:

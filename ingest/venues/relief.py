@@ -11,7 +11,7 @@ from ares.clock import Clock
 from ares.errors import VenueError, VenueUnavailable
 from ares.resilience import Backoff, to_the_end
 from ares.telemetry import get_logger, metrics
-from ingest.feed import Channel, Frame
+from ingest.feed import Channel, Frame, Frames
 from ingest.history import wait_of
 from ingest.venues.handover import Handover
 from ingest.venues.line import Line
@@ -25,7 +25,7 @@ POLL_S = 0.05
 CONFIRM_S_MAX = 10.0
 """So long the venue has to answer the second subscription."""
 
-DataOf = Callable[[Line, list[Frame], float], list[Frame]]
+DataOf = Callable[[Line, Frames, float], Frames]
 """What of a second line's frames is data, given when it was last heard; marks it as confirmed. Raises `VenueError`."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
@@ -10,7 +11,7 @@ from ares.clock import Clock
 from ares.errors import VenueError, VenueUnavailable
 from ingest.capture.records import HANDED_OVER, WE_HANG_UP
 from ingest.capture.tap import NO_TAP, Tap
-from ingest.feed import Channel, Frame, Silence
+from ingest.feed import Channel, Frame, Frames, Silence
 from ingest.venues.errors import retry_after_s
 
 FRAMES_MAX = 20_000
@@ -25,8 +26,10 @@ GATHER_FRAMES_MAX = 500
 BUSY_READS = 4
 """A line that is read oftener than this while we gather is left alone meanwhile, and read once after that: waking up
 for each of its frames would be half of a collector's work."""
-TEXT, CLOSE = WSMsgType.TEXT, WSMsgType.CLOSE
-"""Looked up once; each frame is compared with them."""
+JSON = b"["
+"""No JSON object or list sorts before this, and every reason to close does, which begins with a code below 5000: so
+nearly all frames are told apart without asking for their type, which would be a quarter of what one costs here. (A pong
+that nobody asked for and that begins like this is a message then: it is the venue that says it, in either case.)"""
 CLOSE_S_MAX = 2.0
 
 
@@ -43,8 +46,9 @@ class Socket(WSListener):
         self._channel = channel
         self._clock = clock
         self._arrived = asyncio.Event()
-        self._frames: list[Frame] = []
+        self._frames = Frames(channel, [], [])
         self._parts: list[bytes] = []
+        self._whole = True
         self._read_at_ns = 0
         self._transport: WSTransport | None = None
         self._paused = False
@@ -74,28 +78,42 @@ class Socket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Called by picows with every frame, between two reads of the line."""
-        kind = frame.msg_type
-        if self._retired:
-            return
         if self._read_at_ns == 0:
             self._read_at_ns = self._clock.now_ns()
-        if kind is TEXT and frame.fin:
-            self._frames.append(Frame(self._channel, frame.get_payload_as_bytes(), self._read_at_ns))
-        elif kind is CLOSE:
-            closing = f"{frame.get_close_code()} {frame.get_close_reason()}"
-            self._end = self._end or VenueUnavailable(f"the venue closed the stream: {closing}")
-            transport.disconnect()
-        elif kind in (TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            self._parts.append(frame.get_payload_as_bytes())
-            if frame.fin:
-                self._frames.append(Frame(self._channel, b"".join(self._parts), self._read_at_ns))
-                self._parts.clear()
+        payload = frame.get_payload_as_bytes()
+        if payload >= JSON and frame.fin and self._whole:
+            self._frames.payloads.append(payload)
+        else:
+            self._take_other(transport, frame, payload)
         if frame.last_in_buffer:
+            self._stamp()
             self._read_at_ns = 0
             self._reads += 1
             self._arrived.set()
             if len(self._frames) >= FRAMES_MAX:
                 self._pause()
+
+    def _take_other(self, transport: WSTransport, frame: WSFrame, payload: bytes) -> None:
+        """Anything but a message of the market in one frame."""
+        kind = frame.msg_type
+        if self._retired:
+            return
+        if kind is WSMsgType.CLOSE:
+            self._stamp()
+            closing = f"{frame.get_close_code()} {frame.get_close_reason()}"
+            self._end = self._end or VenueUnavailable(f"the venue closed the stream: {closing}")
+            transport.disconnect()
+        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._parts.append(payload)
+            if frame.fin:
+                self._frames.payloads.append(b"".join(self._parts))
+                self._parts.clear()
+            self._whole = not self._parts
+
+    def _stamp(self) -> None:
+        """What came since the last time was read at this one."""
+        frames = self._frames
+        frames.receipts_ns += [self._read_at_ns] * (len(frames.payloads) - len(frames.receipts_ns))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' signature
         """Called by picows."""
@@ -109,18 +127,19 @@ class Socket(WSListener):
 
     def add(self, frame: Frame) -> None:
         """Put something that did not come by this line among what did: a snapshot."""
-        self._frames.append(frame)
+        self._frames.payloads.append(frame.payload)
+        self._frames.receipts_ns.append(frame.received_at_ns)
         self._arrived.set()
 
-    def put_first(self, frames: list[Frame]) -> None:
+    def put_first(self, frames: Sequence[Frame]) -> None:
         """Put frames of another line before what came by this one."""
-        self._frames[:0] = frames
+        self._frames = Frames.of(self._channel, [*frames, *self._frames])
         self._arrived.set()
 
-    def retire(self) -> list[Frame]:
+    def retire(self) -> Frames:
         """What has arrived; another line takes over. What comes now is not heard, and who waits for it gets nothing."""
-        frames, self._frames = self._frames, []
-        self._retired, self._end = True, None
+        frames = self._taken_out()
+        self._retired, self._whole, self._end = True, False, None
         self._arrived.set()
         return frames
 
@@ -135,22 +154,26 @@ class Socket(WSListener):
             self._tap.sent(self._channel, self._connection, message)
             self._transport.send(WSMsgType.TEXT, message)
 
-    async def next(self, timeout_s: float) -> list[Frame]:
+    async def next(self, timeout_s: float) -> Frames:
         """What arrived, as soon as something did; nothing if nothing does in time. Raises `VenueError`."""
         if self._busy and self._taken < GATHER_FRAMES_MAX:
             await self._clock.sleep(GATHER_S)
         self._resume()
         silent = not self._frames and self._end is None and not self._retired
         if silent and not await self._arrives(timeout_s):
-            return []
+            return self._frames[:0]
         self._busy = self._busy and len(self._frames) > BUSY_READS
         if self._busy:
             self._pause()
-        frames, self._frames = self._frames, []
+        frames = self._taken_out()
         self._taken = len(frames)
         self._tap.took(self._channel, self._connection, frames)
         if not frames and self._end is not None and not self._retired:
             raise self._end
+        return frames
+
+    def _taken_out(self) -> Frames:
+        frames, self._frames = self._frames, Frames(self._channel, [], [])
         return frames
 
     async def _arrives(self, timeout_s: float) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar, cast
 
 import msgspec
 
@@ -77,18 +77,18 @@ class Wire(Generic[T]):
         return MalformedFrame(self._fields.get(name, name), text)
 
 
-def read_together(messages: Wire[list[T]], payloads: Sequence[bytes]) -> list[T] | None:
-    """The messages of many frames, parsed in one go; None if any is of another kind, and then each says what it is."""
+def read_together(messages: Wire[list[T]], payloads: Sequence[object]) -> list[T] | None:
+    """The messages of many frames, parsed in one go; None if any is of another kind, and then each says of what."""
     try:
-        read = messages.read(b"[" + b",".join(payloads) + b"]")
-    except MalformedFrame:
+        read = messages.read(b"[" + b",".join(cast("Sequence[bytes]", payloads)) + b"]")
+    except (MalformedFrame, TypeError):
         return None
     return read if len(read) == len(payloads) else None
 
 
 def runs_together(
     messages: Wire[list[T]],
-    payloads: Sequence[bytes],
+    payloads: Sequence[object],
     receipts_ns: Sequence[int],
     trades_of: Callable[[T, int], Sequence[Trade]],
 ) -> list[TradeRun] | None:

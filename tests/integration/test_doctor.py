@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ares.clock import SystemClock
 from ares.config import AresConfig
-from ares.config.settings import DatabaseConfig, EnvironmentConfig, MonitoringConfig, TradingConfig
+from ares.config.settings import DatabaseConfig, EnvironmentConfig, MonitoringConfig
+from ares.config.trading import TradingConfig
 from ares.control import ControlStore
 from ares.service.doctor import Finding, examine
 

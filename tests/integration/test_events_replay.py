@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 from ares.clock import SystemClock
 from ares.commands.events import app
 from ares.config import load_config
-from ares.config.settings import DatabaseConfig, StrategyConfig, TradingConfig
+from ares.config.settings import DatabaseConfig
+from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore, NewEvent, StoredEvent
 from ares.control.codec import load_row
 from ares.control.mirror import Mirror, OutboxFeed

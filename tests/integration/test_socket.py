@@ -20,6 +20,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 
 from ares.clock import SystemClock
 from ares.errors import VenueUnavailable
+from ingest.feed import Frame
 from ingest.venues.socket import Socket, connect
 from tests.helpers import eventually
 
@@ -137,15 +138,39 @@ async def speak(line: WSTransport, messages: Sequence[bytes]) -> None:
         await asyncio.sleep(0)
 
 
-async def test_message_in_parts_is_one_frame(port: int) -> None:
+async def test_message_in_parts_is_one_frame_and_what_is_no_message_is_none(port: int) -> None:
     def parts(transport: WSTransport) -> None:
-        transport.send(WSMsgType.TEXT, b"on", fin=False)
-        transport.send(WSMsgType.CONTINUATION, b"e", fin=True)
-        transport.send(WSMsgType.TEXT, b"two")
+        transport.send(WSMsgType.TEXT, b'{"a":', fin=False)
+        transport.send_ping(b"between")
+        transport.send(WSMsgType.CONTINUATION, b'{"b":', fin=False)
+        transport.send(WSMsgType.CONTINUATION, b"1}}", fin=True)
+        transport.send(WSMsgType.TEXT, b'{"c":2}')
+        transport.send_pong(b"")
+        transport.send(WSMsgType.BINARY, b"[3]")
+        transport.send(WSMsgType.TEXT, b"")
 
     async with serving(port, parts):
         socket = await dial(port)
-        assert await taken(socket, 2) == [b"one", b"two"]
+        assert await taken(socket, 4) == [b'{"a":{"b":1}}', b'{"c":2}', b"[3]", b""]
+        assert not await socket.next(0.1)
+        await socket.close()
+
+
+async def test_messages_of_one_read_came_at_one_moment_and_a_snapshot_keeps_its_own(port: int) -> None:
+    def say(transport: WSTransport) -> None:
+        for number in range(3):
+            transport.send(WSMsgType.TEXT, b"[%d]" % number)
+
+    async with serving(port, say):
+        began_ns = SystemClock().now_ns()
+        socket = await dial(port)
+        await eventually(lambda: len(socket._frames) == 3)
+        socket.add(Frame("trades", "snapshot", 7))
+        frames = await socket.next(1.0)
+        assert [frame.payload for frame in frames] == [b"[0]", b"[1]", b"[2]", "snapshot"]
+        *receipts_ns, snapshot_ns = [frame.received_at_ns for frame in frames]
+        assert began_ns < receipts_ns[0] <= receipts_ns[-1] <= SystemClock().now_ns()
+        assert snapshot_ns == 7
         await socket.close()
 
 
@@ -171,7 +196,7 @@ def message_code() -> int:
 async def test_quiet_line_yields_nothing_in_time_and_takes_what_we_say(port: int) -> None:
     async with serving(port, lambda _: None) as venue:
         socket = await dial(port)
-        assert await socket.next(0.05) == []
+        assert not await socket.next(0.05)
         socket.send(b"hello")
         async with asyncio.timeout(5):
             while venue.heard != [b"hello"]:

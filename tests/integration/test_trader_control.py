@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ares.clock import SystemClock
-from ares.config.settings import StrategyConfig, TradingConfig
+from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.errors import OperatingError, PortInUse, UsageError
 from trader.commands import app

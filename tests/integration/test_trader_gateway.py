@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 
 from ares.clock import SystemClock
-from ares.config.settings import StrategyConfig, TradingConfig, VenueConfig
+from ares.config.settings import VenueConfig
+from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.errors import OrderOutcomeUnknown, VenueRejected, VenueUnavailable
 from simulator.auth import Keys

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ares.clock import SystemClock
-from ares.config.settings import StrategyConfig, TradingConfig
+from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter

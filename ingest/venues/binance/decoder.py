@@ -161,7 +161,7 @@ def decode_trade(payload: object, names: Names, received_at_ns: int) -> Trade:
     )
 
 
-def decode_run(payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
+def decode_run(payloads: Sequence[object], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
     """Raw frames of `aggTrade`, parsed in one go; None if any of them is anything else, and then each says what."""
     events = read_together(TRADES, payloads)
     if events is None:

@@ -189,7 +189,7 @@ def decode_linear_trades(payload: object, names: Names, received_at_ns: int) -> 
     return sorted(trades, key=lambda trade: trade.seq)
 
 
-def decode_spot_run(payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
+def decode_spot_run(payloads: Sequence[object], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
     """Raw frames of `publicTrade`, spot, parsed in one go; None if any is anything else, and then each says what."""
     messages = read_together(SPOT_RUN, payloads)
     if messages is None:

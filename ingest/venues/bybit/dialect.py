@@ -90,7 +90,7 @@ class BybitDialect:
             return decode_spot_trades(payload, names, received_at_ns)
         return decode_linear_trades(payload, names, received_at_ns)
 
-    def runs(self, payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
+    def runs(self, payloads: Sequence[object], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
         """Spot trades in columns, one run per symbol; linear ones have ids that no column holds."""
         return decode_spot_run(payloads, names, receipts_ns) if self._category == "spot" else None
 

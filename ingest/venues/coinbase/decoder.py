@@ -128,7 +128,7 @@ def decode_trades(payload: object, names: Names, received_at_ns: int) -> list[Tr
     return _trades_of(DEALS.read(payload), names, received_at_ns)
 
 
-def decode_run(payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
+def decode_run(payloads: Sequence[object], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
     """Raw frames of `market_trades`, parsed in one go; None if any is anything else, and then each says what."""
     return runs_together(RUN, payloads, receipts_ns, lambda message, at_ns: _trades_of(message, names, at_ns))
 

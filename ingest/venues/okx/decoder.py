@@ -131,7 +131,7 @@ def decode_trades(payload: object, names: Names, received_at_ns: int) -> list[Tr
     return [_trade(deal, names.venue, symbol, received_at_ns, "stream") for deal in message.data]
 
 
-def decode_run(payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
+def decode_run(payloads: Sequence[object], names: Names, receipts_ns: Sequence[int]) -> list[TradeRun] | None:
     """Raw frames of `trades-all`, parsed in one go; None if any is anything else, and then each says what."""
     messages = read_together(RUN, payloads)
     if messages is None or not {m.arg.inst_id for m in messages} <= names.by_venue_symbol.keys():

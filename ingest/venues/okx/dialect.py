@@ -75,7 +75,7 @@ class OkxDialect:
             return decode_quotes(payload, names, received_at_ns)
         return decode_depths(payload, names, received_at_ns)
 
-    def runs(self, payloads: Sequence[bytes], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
+    def runs(self, payloads: Sequence[object], names: Names, receipts_ns: Sequence[int]) -> Sequence[TradeRun] | None:
         """Frames of `trades` in columns, one run per symbol; None if any of them is not an ordinary trade."""
         return decode_run(payloads, names, receipts_ns)
 

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from ares.config import AresConfig
 from ares.config.changes import Change, differences, fingerprint, shown, take_over
-from ares.config.settings import DatabaseConfig, IngestConfig, RiskConfig, TradingConfig, VenueConfig
+from ares.config.settings import DatabaseConfig, IngestConfig, VenueConfig
+from ares.config.trading import RiskConfig, TradingConfig
 
 configs = st.builds(
     AresConfig,

@@ -152,7 +152,7 @@ async def test_a_venue_that_only_greeted_has_confirmed_nothing() -> None:
         aclosing(feed.frames("books")) as batches,
     ):
         async for frames in batches:
-            assert frames == []
+            assert not frames
             assert not feed.is_live("books")
             if venue.heard:
                 break

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from ares.clock import NANOS_PER_SECOND, SystemClock
-from ares.config.settings import StrategyConfig, TradingConfig
+from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.model.row import Row
 from ares.testing.clock import SteppedClock

@@ -1,0 +1,62 @@
+"""What is traded, how, and within which limits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share
+
+Quote = Annotated[Decimal, Field(gt=0)]
+
+
+class StrategyConfig(Section):
+    """A strategy that may trade: `max_position_quote` is its position at target 1, per symbol."""
+
+    name: str
+    version: Count = 1
+    max_position_quote: Quote
+    symbols: tuple[str, ...] = ()
+
+
+class RiskConfig(Section):
+    """Limits every order is checked against; quote currency where not said otherwise."""
+
+    order_notional_quote_max: Reloadable[Quote] = Decimal("5000")
+    position_quote_max: Reloadable[Quote] = Decimal("10000")
+    gross_exposure_quote_max: Reloadable[Quote] = Decimal("20000")
+    daily_loss_quote_max: Reloadable[Quote] = Decimal("500")
+    price_collar: Reloadable[Annotated[Decimal, Field(gt=0, lt=1)]] = Decimal("0.01")
+    signal_age_s_max: Reloadable[Seconds] = 180.0
+    quote_age_s_max: Reloadable[Seconds] = 10.0
+    mark_age_s_max: Reloadable[Seconds] = Field(
+        60.0, description="nothing is bought while the last price of something that is held is older"
+    )
+
+
+class TradingConfig(Section):
+    """The trading cycle."""
+
+    account: str = "paper"
+    venue: str = "sim"
+    quote_currency: str = "USDT"
+    cycle_s: Reloadable[Seconds] = 5.0
+    instrument_age_s_max: Reloadable[Seconds] = Field(
+        3_600.0, description="an instrument whose ticks and lots were learned longer ago is not traded"
+    )
+    strategies: tuple[StrategyConfig, ...] = ()
+    risk: RiskConfig = RiskConfig()
+    order_type: Literal["limit_ioc", "market"] = "limit_ioc"
+    slippage_max: Reloadable[Annotated[Decimal, Field(ge=0, lt=1)]] = Decimal("0.001")
+    rebalance_share_min: Reloadable[Share] = Field(
+        0.1, description="of the maximum position; smaller moves are not traded"
+    )
+    adopt_balances_to: str | None = Field(None, description="strategy that takes over coins held at first start")
+    lease_s: Seconds = 15.0
+    unknown_poll_s: Seconds = 0.5
+    unknown_visibility_s: Seconds = Field(5.0, description="absence counts as evidence only after this long")
+    sweep_s: Seconds = 2.0
+    control_host: str = "127.0.0.1"
+    control_port: Port = 8820
