@@ -12,12 +12,14 @@ import typer
 from ares.commands.output import console, print_rows
 from ares.config import load_config
 from trader.client import Answer, call
+from trader.live.commands import app as live_app
 
 STATUS_S_MAX = 5.0
 COMMAND_S_MAX = 15.0
 FLATTEN_S_MAX = 120.0
 
 app = typer.Typer(no_args_is_help=True, help="See and command the trader.")
+app.add_typer(live_app, name="live")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Reason = Annotated[str, typer.Option(help="Why; it goes into the record.")]

@@ -1,13 +1,14 @@
 """What happens to an account, as typed events: the shapes of what the journal, the book and the states write.
 
-Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>` and
-`trading_state/<account>`.
+Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>`,
+`trading_state/<account>` and `live/<account>`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from ares.control import Json
 from ares.events import EventRegistry, EventType
@@ -91,6 +92,16 @@ class StateChanged:
     state: TradingState
     actor: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSaid:
+    """Somebody asked for trading with real money, agreed to it or took that back. `terms`: their fingerprint."""
+
+    state: Literal["requested", "approved", "withdrawn"]
+    terms: str
+    who: str
+    why: str
 
 
 def _intent_alone(payload: Payload) -> Payload:
@@ -179,8 +190,9 @@ OPENED = EventType(
 FILLED = EventType("fills", "filled", FillBooked(_FILL), upcasts={1: _execution_nested})
 DAY_STARTED = EventType("day", "day_started", DayStarted(1_795_392_000_000_000_000, Decimal("0.355")))
 CHANGED = EventType("trading_state", "changed", StateChanged(TradingState.HALTED, "operator", "venue maintenance"))
+LIVE = EventType("live", "said", LiveSaid("requested", "0123456789abcdef", "alice", "a month on paper went well"))
 
-TYPES: tuple[KnownType, ...] = (INTENDED, *STEPPED.values(), SETTLED, OPENED, FILLED, DAY_STARTED, CHANGED)
+TYPES: tuple[KnownType, ...] = (INTENDED, *STEPPED.values(), SETTLED, OPENED, FILLED, DAY_STARTED, CHANGED, LIVE)
 REGISTRY = EventRegistry(TYPES)
 
 

@@ -26,7 +26,10 @@ from trader.execution.desk import DeskParts, OrderDesk
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
-from trader.execution.state import TradingStates
+from trader.execution.state import StateChange, TradingStates
+from trader.live.agreements import Agreements
+from trader.live.gate import Gate, require_harmless_key
+from trader.live.settings import Terms
 from trader.portfolio.sizing import Grid
 from trader.reader import MarketReader
 from trader.reconcile import Reconciler
@@ -37,6 +40,9 @@ from trader.venues.gateway import VenueGateway
 ACCOUNT_S = 30.0
 """How often balances and executions are asked for when nothing happens."""
 CYCLES_MISSED_MAX = 4
+GATE = "live"
+"""The actor that reduces while what is traded was not agreed to; resuming is a person's to do."""
+GATE_POLL_S = 1.0
 NEVER_LOOKED = -1
 
 log = get_logger(__name__)
@@ -56,6 +62,8 @@ class TraderParts:
     clock: Clock
     instance: str
     request_s_max: float
+    terms: Terms | None = None
+    """What two people have to agree to before it is traded; None where no money moves."""
 
 
 class Trader:
@@ -71,6 +79,7 @@ class Trader:
         self.states = TradingStates(control, config.account, clock)
         self.leadership = Leadership(control, config.account, parts.instance, clock, config.lease_s)
         self.ledger = Ledger(control, who)
+        self.gate = Gate(Agreements(control, config.account, clock), parts.terms)
         self.marks: Cache[str, Decimal] = Cache("marks", clock, parts.gateway.marks)
         self.instruments: Cache[str, Grid] = Cache("instruments", clock, parts.gateway.grids)
         self.desk = OrderDesk(
@@ -117,6 +126,7 @@ class Trader:
         Raises what ends the trading (`LeaseLost`, `ControlUnavailable`, …) in a group: the next start begins from the
         journal.
         """
+        await self._agreed()
         self._doing = "waiting for the lease"
         await self.leadership.wait()
         async with asyncio.TaskGroup() as tasks:
@@ -132,9 +142,10 @@ class Trader:
         self._reconciled = True
         self._cycled_at_s = self._clock.monotonic_s()
 
-    def reconfigure(self, config: TradingConfig) -> None:
-        """Trade by these settings from the next cycle on."""
+    def reconfigure(self, config: TradingConfig, terms: Terms | None = None) -> None:
+        """Trade by these settings from the next cycle on, and reduce only if their terms were not agreed to."""
         cycle_s, self._config = self._config.cycle_s, config
+        self.gate.terms = terms
         self.cycle.reconfigure(config)
         if self._scheduler.running and config.cycle_s != cycle_s:
             self._scheduler.reschedule_job("cycle", trigger=IntervalTrigger(seconds=config.cycle_s, timezone=UTC))
@@ -165,7 +176,7 @@ class Trader:
     async def follow_once(self, looked_at_s: float) -> float:
         """Look after commands of other processes, orders, and now and then the account; returns when that was."""
         before = self.states.current
-        after = await self.states.refresh()
+        after = await self._restrain()
         if after.state is TradingState.HALTED and after.seq != before.seq:
             await self.desk.cancel_open()
         await self.desk.follow()
@@ -178,6 +189,24 @@ class Trader:
         except VenueError as error:
             log.warning("account_not_seen", cause=str(error))
         return now_s
+
+    async def _agreed(self) -> None:
+        """Return once nothing stands in the way of trading with real money, if it is real."""
+        waiting = False
+        while (obstacle := await self.gate.obstacle()) is not None:
+            self._doing = obstacle
+            if not waiting:
+                log.warning("live_awaited", cause=obstacle)
+                waiting = True
+            await self._clock.sleep(GATE_POLL_S)
+
+    async def _restrain(self) -> StateChange:
+        """Only reduce while what is traded was not agreed to."""
+        now = await self.states.refresh()
+        obstacle = await self.gate.obstacle()
+        if obstacle is None or now.state is not TradingState.ACTIVE:
+            return now
+        return await self.states.change(TradingState.REDUCING, GATE, obstacle, self._clock.now_ns())
 
     async def _trade(self) -> None:
         await self.begin()
@@ -203,6 +232,7 @@ class Trader:
         while True:
             self._doing = "reconciling with the venue"
             try:
+                await require_harmless_key(self._parts.gateway, config.venue, real=self.gate.terms is not None)
                 await self.reconciler.run(
                     config.adopt_balances_to, doubt_s_max=doubt_s_max, poll_s=config.unknown_poll_s
                 )
@@ -219,6 +249,7 @@ class Trader:
         assert self._failed is not None, "cycles start after reconciling"
         self._cycling = True
         try:
+            await self._restrain()
             await self.cycle.run()
             self._cycled_at_s = self._clock.monotonic_s()
         except Exception as error:

@@ -9,6 +9,7 @@ from ares.control import ControlStore
 from ares.errors import ConfigError
 from ares.service.types import Health, ServiceContext
 from trader.control_port import ControlPort
+from trader.live.settings import require_meant, terms_of
 from trader.reader import DatabaseReader
 from trader.runtime import Trader, TraderParts
 from trader.venues.ccxt_gateway import CcxtGateway
@@ -24,6 +25,7 @@ class TraderService:
         self._context = context
         config, trading = context.config, context.config.trading
         self._venue = venue_config(config)
+        require_meant(config)
         self._gateway = CcxtGateway(trading.venue, self._venue, context.clock)
         self._reader = DatabaseReader(config.database, trading.venue)
         self._control: ControlStore | None = None
@@ -43,6 +45,7 @@ class TraderService:
                 clock=context.clock,
                 instance=context.instance,
                 request_s_max=self._venue.request_timeout_s + REQUEST_SLACK_S,
+                terms=terms_of(context.config),
             )
         )
         self._port = ControlPort(self._trader.commander, context.state_dir, trading.control_host, trading.control_port)
@@ -56,7 +59,7 @@ class TraderService:
         """Limits, slippage and pace hold from the next cycle on, the venue's keys from the next request on."""
         self._gateway.rekey(venue_config(config))
         if self._trader is not None:
-            self._trader.reconfigure(config.trading)
+            self._trader.reconfigure(config.trading, terms_of(config))
 
     async def stop(self) -> None:
         if self._port is not None:

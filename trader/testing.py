@@ -17,7 +17,7 @@ from trader.portfolio.orders import OrderReport, OrderState
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
 from trader.reader import MarketSeen
-from trader.venues.gateway import Balance, OrderRequest, VenueGateway
+from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenueGateway
 
 Fault = Literal["accept_timeout", "hang", "lost", "reject", "late"]
 """What befalls the next submit: executed but unanswered, or unanswered for ever; never arrived; refused; arrives after
@@ -26,6 +26,7 @@ Fault = Literal["accept_timeout", "hang", "lost", "reject", "late"]
 
 PAGE_ROWS = 1_000
 E = TypeVar("E", bound=Exception)
+HARMLESS = KeyRights(trade=True, withdraw=False)
 GRID = Grid(Decimal("0.01"), Decimal("0.00001"), Decimal(5))
 
 
@@ -41,6 +42,7 @@ class PaperVenue:
     depth: Decimal = Decimal(1_000_000)
     faults: deque[Fault] = field(default_factory=deque)
     late_looks: int = 1
+    key: KeyRights = HARMLESS
     away: bool = False
     """While True, every look fails as if the network were down."""
     submissions: Counter[str] = field(default_factory=Counter)
@@ -61,6 +63,10 @@ class PaperVenue:
     async def grids(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
         self._look()
         return {symbol: self.steps.get(symbol, GRID) for symbol in symbols if symbol in self.prices}
+
+    async def rights(self) -> KeyRights:
+        self._look()
+        return self.key
 
     async def submit(self, request: OrderRequest) -> OrderReport:
         self.submissions[request.client_order_id] += 1
@@ -323,6 +329,11 @@ async def unknown_symbol_is_named(bench: ContractBench) -> None:
     assert "NO/SUCH" in str(await _raised(UnknownSymbol, bench.gateway.connect(["NO/SUCH"])))
 
 
+async def key_says_what_it_may_do(bench: ContractBench) -> None:
+    """A key to trade with; one that may withdraw is nothing to trade with."""
+    assert await bench.gateway.rights() == KeyRights(trade=True, withdraw=False)
+
+
 async def _raised(kind: type[E], action: Awaitable[object]) -> E:
     """The error that an action must end with."""
     try:
@@ -339,4 +350,5 @@ CONTRACT: tuple[Callable[[ContractBench], Awaitable[None]], ...] = (
     unanswered_submit_is_unknown_and_found_by_its_client_id,
     unaffordable_order_is_rejected,
     unknown_symbol_is_named,
+    key_says_what_it_may_do,
 )

@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
+from ares.config.hosts import is_here
 from ares.config.replicas import PRIMARY
 from ares.config.secrets import SecretReader, SecretResolver
 from ares.config.settings import DEFAULT_PASSWORD, AresConfig
@@ -162,7 +162,7 @@ def refuse_plain_text(config: AresConfig) -> None:
     database = config.database
     hosts = [database.host] if database.mode == "remote" else []
     for host in [*hosts, *(replica.host for replica in database.replicas)]:
-        if database.tls != "off" or _is_here(host):
+        if database.tls != "off" or is_here(host):
             continue
         way_out = "Set database.tls = 'verified' and a TLS proxy beside QuestDB, or 'mesh' where a mesh encrypts"
         raise ConfigError(
@@ -170,7 +170,7 @@ def refuse_plain_text(config: AresConfig) -> None:
         )
     for server in (config.kafka.servers or "").split(","):
         broker = urlsplit(f"//{server.strip()}").hostname
-        if broker and config.kafka.security == "plaintext" and not _is_here(broker):
+        if broker and config.kafka.security == "plaintext" and not is_here(broker):
             way_out = "Set kafka.security = 'ssl' or 'sasl_ssl', or 'mesh' where a mesh encrypts"
             raise ConfigError("kafka.security", "plaintext", f"{broker} would be reached in the clear", way_out)
     if config.control.url is not None:
@@ -182,17 +182,10 @@ def _refuse_undecided(url: str) -> None:
     parts = urlsplit(url)
     said = parse_qs(parts.query)
     hosts = [parts.hostname or "", *",".join(said.get("host", []) + said.get("hostaddr", [])).split(",")]
-    elsewhere = [host for host in hosts if host and not host.startswith("/") and not _is_here(host)]
+    elsewhere = [host for host in hosts if host and not host.startswith("/") and not is_here(host)]
     if elsewhere and not SAID_MODES.intersection(said.get("sslmode", [])):
         way_out = "Write ?sslmode=verify-full, or ?sslmode=disable where a mesh encrypts"
         raise ConfigError("control.url", HIDDEN, f"does not say how {elsewhere[0]} is reached", way_out)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def config_dir() -> Path:

@@ -41,6 +41,9 @@ class TradingConfig(Section):
 
     account: str = "paper"
     venue: str = "sim"
+    live: bool = Field(
+        default=False, description="orders may move real money; that also needs profile prod and two people"
+    )
     quote_currency: str = "USDT"
     cycle_s: Reloadable[Seconds] = 5.0
     instrument_age_s_max: Reloadable[Seconds] = Field(

@@ -16,6 +16,7 @@ class SpokenConfig(Section):
         "binance", "binanceusdm", "bybit", "bybitlinear", "ccxt", "coinbase", "kraken", "okx", "okxswap"
     ] = "binance"  # fmt: skip
     ccxt_id: str = Field("", description="with protocol ccxt: ccxt's name of the exchange whose spot is collected")
+    play_money: bool = Field(default=False, description="a test venue: its orders move no money")
     ccxt_sandbox: bool = Field(default=False, description="with protocol ccxt: the exchange's test addresses")
 
     @model_validator(mode="after")

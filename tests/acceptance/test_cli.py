@@ -22,6 +22,9 @@ def reaching(config: DatabaseConfig) -> dict[str, str]:
     }
 
 
+REAL = {"ARES_TRADING__VENUE": "binance", "ARES_VENUES__BINANCE__PROTOCOL": "binance"}
+
+
 def test_help_lists_the_commands_of_every_package() -> None:
     result = ares("--help")
     assert result.returncode == 0
@@ -57,6 +60,9 @@ def test_help_of_every_command_shows_an_example(command: str) -> None:
         (["demo", "--report", "/proc/nope/out.json"], {}, 2, ["report", "/proc/nope/out.json"]),
         (["db", "sql", "SELECT 1"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
         (["db", "start"], {"ARES_DATABASE__MODE": "remote"}, 2, ["database.mode", "remote"]),
+        (["service", "run", "trader"], REAL, 2, ["trading.venue", "real venue", "profile is dev"]),
+        (["trader", "live", "request", "--reason", "x"], {}, 2, ["trading.venue", "moves no money"]),
+        (["trader", "live", "approve", "--reason", "x"], REAL, 2, ["trading.venue", "real venue"]),
         (["data", "quality", "--hours", "0"], {}, 2, ["hours = 0.0", "not between"]),
         (["data", "quality"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
         (["nonsense"], {}, 2, ["No such command", "nonsense"]),

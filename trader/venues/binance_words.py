@@ -11,7 +11,7 @@ from trader.portfolio.money import ZERO
 from trader.portfolio.orders import OrderReport, OrderState
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
-from trader.venues.gateway import Balance
+from trader.venues.gateway import Balance, KeyRights
 
 Raw = Mapping[str, object]
 
@@ -133,6 +133,19 @@ def balances(raw: Raw) -> dict[str, Balance]:
         raise ValueError("balances holds no list")
     found = {text(row, "asset"): Balance(number(row, "free"), number(row, "locked")) for row in rows}
     return {currency: balance for currency, balance in found.items() if balance.total}
+
+
+def key_rights(raw: Raw) -> KeyRights:
+    """What a key may do, from `apiRestrictions`. Raises KeyError or ValueError: what is not said is not assumed."""
+    return KeyRights(trade=flag(raw, "enableSpotAndMarginTrading"), withdraw=flag(raw, "enableWithdrawals"))
+
+
+def flag(raw: Raw, name: str) -> bool:
+    """A field that is true or false. Raises KeyError or ValueError."""
+    value = raw[name]
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {type(value).__name__}")
+    return value
 
 
 def grid(market: Raw) -> Grid:

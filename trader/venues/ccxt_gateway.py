@@ -21,7 +21,7 @@ from trader.portfolio.sizing import Grid
 from trader.venues import binance_words as words
 from trader.venues.ccxt_client import CcxtClient, create_client
 from trader.venues.errors import FOREIGN, describe, for_read, for_write
-from trader.venues.gateway import Balance, OrderRequest
+from trader.venues.gateway import Balance, KeyRights, OrderRequest
 
 PAGE_ROWS = 1_000
 NEVER = 1_000_000_000
@@ -65,6 +65,10 @@ class CcxtGateway:
         self._symbols = self._understood("load_markets", lambda: {words.text(m, "id"): s for s, m in markets.items()})
         listed = [symbol for symbol in symbols if symbol in markets]
         return self._understood("load_markets", lambda: {symbol: words.grid(markets[symbol]) for symbol in listed})
+
+    async def rights(self) -> KeyRights:
+        answer = await self._read("key_rights", self._client.sapi_get_account_apirestrictions)
+        return self._understood("key_rights", lambda: words.key_rights(answer))
 
     async def submit(self, request: OrderRequest) -> OrderReport:
         price = None if request.price is None else f"{request.price:f}"

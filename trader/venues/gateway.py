@@ -38,6 +38,14 @@ class Balance:
         return self.free + self.locked
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What the account's key may do beside looking."""
+
+    trade: bool
+    withdraw: bool
+
+
 class VenueGateway(Protocol):
     """Every call may raise `VenueUnavailable` and `VenueRejected`; `submit` and `cancel` also `OrderOutcomeUnknown`."""
 
@@ -47,6 +55,10 @@ class VenueGateway(Protocol):
 
     async def grids(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
         """The same as the venue says it now; symbols that it does not list any more are missing."""
+        ...
+
+    async def rights(self) -> KeyRights:
+        """What our key may do. `VenueRejected` where the venue does not tell."""
         ...
 
     async def submit(self, request: OrderRequest) -> OrderReport:
