@@ -19,6 +19,8 @@ SIGNALS_S = 3_600
 """A signal older than this is as good as none; its age limit is far shorter."""
 QUOTES_S = 300
 TRADES_S = 60
+NEWS_S = 600
+"""A bar that closed longer ago is history that is caught up with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class MarketReader(Protocol):
     """Where a cycle looks. Raises `StoreUnavailable` or `StoreRejected`."""
 
     async def read(self, now_ns: int) -> MarketSeen: ...
+
+    async def newest_signal_ns(self, now_ns: int) -> int:
+        """When the newest signal of the live market became known, UTC ns; 0 before the first. To be asked often."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -72,6 +79,8 @@ class DatabaseReader:
         self._venue = venue
         self._database: Database | None = None
         self._connecting: asyncio.Task[Database] | None = None
+        self._applied = -1
+        self._newest_ns = 0
 
     async def read(self, now_ns: int) -> MarketSeen:
         database = await self._connected()
@@ -85,6 +94,18 @@ class DatabaseReader:
             {as_str(row["symbol"]): _quote(row) for row in quotes},
             {as_str(row["symbol"]): from_market(as_float(row["price"])) for row in trades},
         )
+
+    async def newest_signal_ns(self, now_ns: int) -> int:
+        """Asks for the number of the last commit that can be read, which costs nothing, and looks only at a new one."""
+        database = await self._connected()
+        row = await database.fetch_one(QUERIES["signals_applied"])
+        applied = 0 if row is None else as_int(row["applied"])
+        if applied != self._applied:
+            newest = await database.fetch_one(QUERIES["newest_signal"], self._scope(now_ns, NEWS_S))
+            if newest is not None and newest["known_at_ns"] is not None:
+                self._newest_ns = max(self._newest_ns, as_int(newest["known_at_ns"]))
+            self._applied = applied
+        return self._newest_ns
 
     async def close(self) -> None:
         if self._connecting is not None:

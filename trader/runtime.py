@@ -6,16 +6,12 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from decimal import Decimal
-
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from ares.clock import Clock
 from ares.config.trading import TradingConfig
 from ares.control import ControlStore
-from ares.errors import VenueError
+from ares.errors import StoreError, VenueError
 from ares.resilience import Backoff, Cache
 from ares.service.types import Health
 from ares.telemetry import get_logger
@@ -112,11 +108,11 @@ class Trader:
         self.reconciler = Reconciler(self.account, self.states, clock, self._symbols)
         self.cycle = Cycle(CycleParts(config, parts.symbols, self.account, self.states, parts.reader))
         self.commander = self._commander()
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
-        self._failed: asyncio.Future[None] | None = None
+        self._due = asyncio.Event()
+        self._ending = False
+        self._running: asyncio.Task[None] | None = None
         self._doing = "starting"
         self._reconciled = False
-        self._cycling = False
         self._cycled_at_s = 0.0
         self._fills_seen = NEVER_LOOKED
 
@@ -144,22 +140,16 @@ class Trader:
 
     def reconfigure(self, config: TradingConfig, terms: Terms | None = None) -> None:
         """Trade by these settings from the next cycle on, and reduce only if their terms were not agreed to."""
-        cycle_s, self._config = self._config.cycle_s, config
+        self._config = config
         self.gate.terms = terms
         self.cycle.reconfigure(config)
-        if self._scheduler.running and config.cycle_s != cycle_s:
-            self._scheduler.reschedule_job("cycle", trigger=IntervalTrigger(seconds=config.cycle_s, timezone=UTC))
 
     async def stop(self) -> None:
         """Let orders that are on their way come back, then let a successor in."""
         self._reconciled = False
         self._doing = "stopping"
-        if self._scheduler.running:
-            self._scheduler.pause()
+        self._ending = True
         ended = await self._cycle_ended(self._parts.request_s_max)
-        if self._scheduler.running:
-            # Not before: it cancels a cycle that still runs.
-            self._scheduler.shutdown(wait=False)
         if ended and await self.desk.quiet(self._parts.request_s_max):
             await self.leadership.release()
 
@@ -210,19 +200,11 @@ class Trader:
 
     async def _trade(self) -> None:
         await self.begin()
-        self._failed = asyncio.get_running_loop().create_future()
-        self._scheduler.add_job(
-            self._cycle_once,
-            IntervalTrigger(seconds=self._config.cycle_s, timezone=UTC),
-            id="cycle",
-            coalesce=True,
-            max_instances=1,
-            misfire_grace_time=max(1, round(self._config.cycle_s)),
-        )
-        self._scheduler.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(), name="follow")
-            tasks.create_task(_raise_failure(self._failed), name="cycle")
+            tasks.create_task(self._watch(), name="watch")
+            tasks.create_task(self._tick(), name="tick")
+            tasks.create_task(self._cycles(), name="cycle")
 
     async def _reconcile(self) -> None:
         """Again and again until the venue answers."""
@@ -244,26 +226,50 @@ class Trader:
             else:
                 return
 
+    async def _watch(self) -> None:
+        """Let a cycle begin as soon as a signal can be read that none has seen. Without a store the cycles say so."""
+        seen_ns = 0
+        while True:
+            try:
+                newest_ns = await self._parts.reader.newest_signal_ns(self._clock.now_ns())
+            except StoreError:
+                await self._clock.sleep(self._config.cycle_s)
+                continue
+            if newest_ns > seen_ns:
+                seen_ns = newest_ns
+                self._due.set()
+            await self._clock.sleep(self._config.signal_poll_s)
+
+    async def _tick(self) -> None:
+        """Let a cycle begin every `cycle_s`, whatever there is to see: what does not change is looked at too."""
+        while True:
+            self._due.set()
+            await self._clock.sleep(self._config.cycle_s)
+
+    async def _cycles(self) -> None:
+        """One after the other, as they are due. What a cycle does not expect ends the service: the journal knows where
+        we were. One that is cut off here goes on: `stop` waits for it.
+        """
+        while not self._ending:
+            await self._due.wait()
+            self._due.clear()
+            self._running = asyncio.create_task(self._cycle_once(), name="one-cycle")
+            await asyncio.shield(self._running)
+
     async def _cycle_once(self) -> None:
-        """What the scheduler calls. What a cycle does not expect ends the service: the journal knows where we were."""
-        assert self._failed is not None, "cycles start after reconciling"
-        self._cycling = True
-        try:
-            await self._restrain()
-            await self.cycle.run()
-            self._cycled_at_s = self._clock.monotonic_s()
-        except Exception as error:
-            log.exception("cycle_failed")
-            if not self._failed.done():
-                self._failed.set_exception(error)
-        finally:
-            self._cycling = False
+        await self._restrain()
+        await self.cycle.run()
+        self._cycled_at_s = self._clock.monotonic_s()
 
     async def _cycle_ended(self, seconds_max: float) -> bool:
-        deadline_s = self._clock.monotonic_s() + seconds_max
-        while self._cycling and self._clock.monotonic_s() < deadline_s:
-            await self._clock.sleep(0.05)
-        return not self._cycling
+        """Wait for a cycle that still runs; False if it had to be cut off."""
+        if self._running is None:
+            return True
+        _, late = await asyncio.wait({self._running}, timeout=seconds_max)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        return not late
 
     async def _follow(self) -> None:
         looked_at_s = self._clock.monotonic_s()
@@ -306,7 +312,3 @@ class Trader:
                 is_ready=lambda: self._reconciled,
             )
         )
-
-
-async def _raise_failure(failed: asyncio.Future[None]) -> None:
-    await failed

@@ -234,6 +234,10 @@ class StaticReader:
             raise self.error
         return self.market
 
+    async def newest_signal_ns(self, now_ns: int) -> int:
+        seen = (await self.read(now_ns)).signals.values()
+        return max((signal.known_at_ns for signal in seen), default=0)
+
     async def close(self) -> None:
         """Nothing to let go."""
 

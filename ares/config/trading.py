@@ -45,7 +45,8 @@ class TradingConfig(Section):
         default=False, description="orders may move real money; that also needs profile prod and two people"
     )
     quote_currency: str = "USDT"
-    cycle_s: Reloadable[Seconds] = 5.0
+    cycle_s: Reloadable[Seconds] = Field(5.0, description="a cycle at least this often, beside those at a new signal")
+    signal_poll_s: Reloadable[Seconds] = Field(0.02, description="new signals are looked for this often")
     instrument_age_s_max: Reloadable[Seconds] = Field(
         3_600.0, description="an instrument whose ticks and lots were learned longer ago is not traded"
     )

@@ -103,3 +103,26 @@ async def test_a_database_that_is_away_is_waited_for_by_one_attempt_at_a_time(po
     assert len(connecting) == 1
     await reader.close()
     assert connecting[0].done()
+
+
+async def test_a_signal_that_can_be_read_is_news_once_and_history_that_is_caught_up_with_is_none(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str
+) -> None:
+    now_ns = SystemClock().now_ns()
+    reader = DatabaseReader(questdb_config, venue)
+
+    async def newest_after(*rows: Row) -> int:
+        await writer.write(rows)
+        await database.wait_applied(["signal_values"])
+        return await reader.newest_signal_ns(now_ns)
+
+    minute = 60 * NANOS_PER_SECOND
+    try:
+        assert await reader.newest_signal_ns(now_ns) == 0
+        assert await newest_after(signal_row(venue, now_ns - 60 * minute, now_ns, 0.1)) == 0
+        assert await newest_after(signal_row(venue, now_ns - minute, now_ns - 9, 0.1)) == now_ns - 9
+        other = signal_row(f"{venue}x", now_ns - minute, now_ns, 0.1)
+        assert await newest_after(other) == now_ns - 9
+        assert await newest_after(signal_row(venue, now_ns - minute, now_ns + 5, 0.2, revision=1)) == now_ns + 5
+    finally:
+        await reader.close()

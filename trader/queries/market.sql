@@ -13,3 +13,10 @@ FROM quotes WHERE venue = %(venue)s AND ts > %(since)s LATEST ON ts PARTITION BY
 
 -- trades_now: the price of the newest public trade of every symbol.
 SELECT symbol, price FROM trades WHERE venue = %(venue)s AND ts > %(since)s LATEST ON ts PARTITION BY symbol;
+
+-- signals_applied: the number of the last commit of signals that can be read.
+SELECT writerTxn AS applied FROM wal_tables() WHERE name = 'signal_values';
+
+-- newest_signal: when the newest signal of the live market became known.
+SELECT max(known_at)::long AS known_at_ns FROM signal_values
+WHERE venue = %(venue)s AND known_at_kind = 'live' AND ts > %(since)s;
