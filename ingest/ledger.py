@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ares.clock import NANOS_PER_SECOND
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, floor_ns
 from ares.model.market import Entry, Trade, TradeRun, size
 from ares.model.row import Row, Storable, UtcNs
 
@@ -50,6 +50,7 @@ class Account:
     acked_ts_ns: int = 0
     acked_seq: int = 0
     watermark_ns: int = 0
+    published_ns: int = 0
     last_trade_received_ns: int = 0
     backfilled_to_ns: int | None = None
 
@@ -120,12 +121,22 @@ class Ledger:
         account.watermark_ns = max(account.watermark_ns, candidate)
         return account.watermark_ns
 
+    def closes_a_bar(self, now_ns: int, complete: Iterable[str], lateness_ns: int) -> bool:
+        """Whether a watermark has passed a minute's end and its lateness since it was published: a bar waits for it."""
+        whole = set(complete)
+        return any(
+            floor_ns(self.advance(symbol, now_ns, complete=symbol in whole) - lateness_ns, MINUTE_NS)
+            > floor_ns(account.published_ns - lateness_ns, MINUTE_NS)
+            for symbol, account in self.accounts.items()
+        )
+
     def rows(self, now_ns: int, complete: Iterable[str]) -> list[Row]:
         """What there is to publish: the live watermark of every symbol that has one, and how far history reaches."""
         whole = set(complete)
         rows: list[Row] = []
         for symbol, account in self.accounts.items():
             watermark_ns = self.advance(symbol, now_ns, complete=symbol in whole)
+            account.published_ns = watermark_ns
             if watermark_ns > 0:
                 rows.append(self._row(now_ns, symbol, "trades", watermark_ns, account.acked))
             if account.backfilled_to_ns is not None:

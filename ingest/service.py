@@ -51,6 +51,8 @@ log = get_logger(__name__)
 DRAIN_S_MAX = 5.0
 """What is not acknowledged by then is fetched after the restart: the store is away, and others wait for our end."""
 WHOLE_POLL_S = 0.1
+WATERMARK_LOOK_S = 0.02
+"""How often it is looked whether a bar waits for a watermark."""
 
 
 class Ingest:
@@ -313,12 +315,19 @@ class Ingest:
             await self._live.put(await self._patiently(partial(missing, intake.first)))
 
     async def _publish(self) -> None:
-        """Publish the watermarks, for ever."""
+        """Publish the watermarks every `watermark_s`, and at once when a bar waits for one; for ever."""
+        lateness_ns = round(self._config.analytics.lateness_s_max * NANOS_PER_SECOND)
+        published_s = self._clock.monotonic_s()
         while True:
-            await self._clock.sleep(self._config.ingest.watermark_s)
+            await self._clock.sleep(min(WATERMARK_LOOK_S, self._config.ingest.watermark_s))
             live = self._feed.is_live("trades")
             whole = [symbol for symbol, intake in self._desk.intakes.items() if live and intake.is_current]
-            rows = self._desk.ledger.rows(self._clock.now_ns(), whole)
+            now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
+            waits = now_s - published_s < self._config.ingest.watermark_s
+            if waits and not self._desk.ledger.closes_a_bar(now_ns, whole, lateness_ns):
+                continue
+            published_s = now_s
+            rows = self._desk.ledger.rows(now_ns, whole)
             for symbol, account in self._desk.ledger.accounts.items():
                 metrics.INGEST_WATERMARK.labels(symbol).set(account.watermark_ns / NANOS_PER_SECOND)
             await self._live.put(rows)

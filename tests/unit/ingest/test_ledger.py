@@ -57,6 +57,18 @@ def test_watermark_never_falls_even_across_processes() -> None:
     assert [r.columns["last_seq"] for r in book.rows(T0, [])] == [9]
 
 
+def test_watermark_that_passes_a_minutes_end_and_its_lateness_closes_a_bar_until_it_is_published() -> None:
+    book, closes_ns = ledger(), T0 + 40 * SECOND
+    book.acked([row(1, T0)])
+    book.rows(T0, [])
+    for ts_ns, closes in ((closes_ns, False), (closes_ns + SECOND - 1, False), (closes_ns + SECOND, True)):
+        book.acked([row(2, ts_ns)])
+        assert book.closes_a_bar(ts_ns, [], SECOND) is closes
+    assert book.closes_a_bar(closes_ns + SECOND, [], SECOND), "it waits until it is published"
+    book.rows(closes_ns + SECOND, [])
+    assert not book.closes_a_bar(closes_ns + 30 * SECOND, [], SECOND)
+
+
 def test_refused_trade_is_no_longer_outstanding() -> None:
     book = ledger()
     book.put(BTC, T0 - 9 * SECOND)
