@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from tests.helpers import background
 from tests.stage import RATE, Stage, staged
 
 DATABASE_MB = 5_120
@@ -42,16 +43,13 @@ def small_disk(folder: Path, size_mb: int) -> Iterator[None]:
 
 
 def fill(folder: Path, number: int) -> None:
-    """Take what room is left."""
+    """Take what room is left, if any is."""
     free = shutil.disk_usage(folder).free
-    with (folder / f"filler-{number}").open("wb") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, max(1, free - 2**24))
-            file.seek(0, os.SEEK_END)
-            for _ in range(2**24 // 2**16):
-                file.write(b"\0" * 2**16)
-        except OSError:
-            return
+    with suppress(OSError), (folder / f"filler-{number}").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, free - 2**24))
+        file.seek(0, os.SEEK_END)
+        for _ in range(2**24 // 2**16):
+            file.write(b"\0" * 2**16)
 
 
 def make_room(folder: Path) -> None:
@@ -76,12 +74,10 @@ async def filled(folder: Path) -> AsyncIterator[None]:
             await asyncio.to_thread(fill, folder, number := number + 1)
             await asyncio.sleep(0.1)
 
-    filling = asyncio.create_task(keep_full())
     try:
-        yield
+        async with background(keep_full()):
+            yield
     finally:
-        filling.cancel()
-        await asyncio.gather(filling, return_exceptions=True)
         make_room(folder)
 
 

@@ -38,7 +38,7 @@ from ingest.service import Ingest
 from ingest.services import INGEST
 from ingest.venues.binance.ccxt_feed import BinanceFeed
 from tests.collected import Collected
-from tests.helpers import eventually
+from tests.helpers import background, eventually
 
 MINUTE_MS = 60_000
 PAIRS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
@@ -364,26 +364,16 @@ async def test_a_stream_that_falls_silent_about_quotes_or_books_is_found_out_and
         "SELECT count() FROM (SELECT * FROM gaps WHERE venue = %(venue)s AND channel = %(channel)s "
         "AND symbol = 'BTC/USDT' LATEST ON ts PARTITION BY gap_id) WHERE cause = 'silence' AND status = 'lost'"
     )
-    async with moving(move):
+    async with background(going_on(move)):
         await collected.until(silent, 1, channel=channel)
     assert {each: stalls_found(each) for each in before} == before | {channel: before[channel] + 1}
 
 
-@asynccontextmanager
-async def moving(move: Callable[[str], Awaitable[None]]) -> AsyncIterator[None]:
+async def going_on(move: Callable[[str], Awaitable[None]]) -> None:
     """A market of BTC/USDT that goes on."""
-
-    async def go_on() -> None:
-        while True:
-            await move("BTCUSDT")
-            await asyncio.sleep(0.1)
-
-    task = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    while True:
+        await move("BTCUSDT")
+        await asyncio.sleep(0.1)
 
 
 def stalls_found(channel: str = "trades") -> float:
