@@ -7,14 +7,15 @@ from typing import cast
 import orjson
 from aiohttp import web
 
-from simulator.account_api import order_row
 from simulator.desk import Desk
 from simulator.market import Market
 from simulator.matching import Refusal
 from simulator.misbehaviour import KINDS, Armed, Misbehaviour, is_kind
+from simulator.order_rows import order_row
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 COUNT_MAX = 1_000_000
+STORM_MS_MAX = 3_600_000
 
 
 class Control:
@@ -35,7 +36,7 @@ class Control:
         ]
 
     async def _misbehave(self, request: web.Request) -> web.Response:
-        """{"kind", "count"?, "symbol"?, "on"?, "wait_ms"?, "abrupt"?, "rate"?}: a count is armed, a rate stays."""
+        """{"kind", "count"?, "for_ms"?, "symbol"?, "on"?, "wait_ms"?, "abrupt"?, "rate"?}: a rate stays."""
         _only_loopback(request)
         try:
             wish = cast("object", orjson.loads(await request.read()))
@@ -92,12 +93,16 @@ class Control:
                 raise ValueError(f"rate = {rate}: not a share")
             self._misbehaviour.rates[kind] = rate
             return
-        count = int(str(wish.get("count", 1)))
+        for_ms = int(str(wish["for_ms"])) if "for_ms" in wish else None
+        if for_ms is not None and not 1 <= for_ms <= STORM_MS_MAX:
+            raise ValueError(f"for_ms = {for_ms}: not from 1 to {STORM_MS_MAX}")
+        count = int(str(wish.get("count", 1 if for_ms is None else COUNT_MAX)))
         if not 1 <= count <= COUNT_MAX:
             raise ValueError(f"count = {count}: not from 1 to {COUNT_MAX}")
         fault = Armed(kind, count, str(wish.get("symbol", "")), str(wish.get("on", "")))
         fault.wait_ms = int(str(wish.get("wait_ms", fault.wait_ms)))
         fault.abrupt = wish.get("abrupt") is True
+        fault.until_ms = None if for_ms is None else self._misbehaviour.now_ms() + for_ms
         self._misbehaviour.armed.append(fault)
 
     def _state(self) -> web.Response:

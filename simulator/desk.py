@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from typing import Literal
 
+from simulator.bars import last_price
 from simulator.book import DepthEvent, Replay, TradeEvent
 from simulator.journal import Journal
 from simulator.market import Market, opening_assets
-from simulator.matching import Engine, Event, Ledger, NewOrder, Order
+from simulator.matching import DisplayedBook, Engine, Event, Ledger, NewOrder, NewPair, Order, OrderList
 from simulator.matching.engine import PublicTrade
+from simulator.matching.types import NEVER_MS, ZERO, Accepted, Amended
 from simulator.recording import to_text
 
 Listener = Callable[[Event, Order], None]
+ListStatus = Literal["EXEC_STARTED", "UPDATED", "ALL_DONE"]
+"""What became of an order list (`listStatusType`): it was placed, a client id in it changed, or it is over."""
+ListListener = Callable[[OrderList, ListStatus], None]
 
 
 class Desk:
@@ -30,36 +37,68 @@ class Desk:
         self._market = market
         self._journal = journal
         self._listeners: list[Listener] = []
+        self._list_listeners: list[ListListener] = []
+        self._last: dict[str, TradeEvent] = {}
+        self._catch_up()
 
     def listen(self, listener: Listener) -> None:
         """Be told every event, with the order as it is after it."""
         self._listeners.append(listener)
 
+    def listen_to_lists(self, listener: ListListener) -> None:
+        """Be told what becomes of order lists, after the events of their legs."""
+        self._list_listeners.append(listener)
+
+    def now_ms(self) -> int:
+        """Market time."""
+        return self._market.clock.now_ms()
+
+    def check(self, new: NewOrder) -> None:
+        """Only form and filters. Raises `Refusal`."""
+        self._engine.check(new)
+
     def place(self, new: NewOrder) -> Order:
         """Take an order. Raises `Refusal`."""
         self.submissions[new.client_id] += 1
-        book = self._market.replay(new.symbol).displayed()
-        return self._commit(self._engine.place(new, book, self._market.clock.now_ms()))
+        events = self._engine.place(new, self._book(new.symbol), self.now_ms())
+        return self._commit(events)[0]
+
+    def place_pair(self, pair: NewPair) -> OrderList:
+        """Take an OCO pair. Raises `Refusal`."""
+        for leg in (pair.above, pair.below):
+            self.submissions[leg.client_id] += 1
+        events = self._engine.place_pair(pair, self._book(pair.above.symbol), self.now_ms())
+        return self.ledger.lists[self._commit(events)[0].accepted.list_id]
 
     def cancel(self, order: Order, cancel_id: str) -> Order:
-        """End an open order. Raises `Refusal`."""
-        return self._commit(self._engine.cancel(order, cancel_id, self._market.clock.now_ms()))
+        """End an open order, and with it its list. Raises `Refusal`."""
+        self._commit(self._engine.cancel(order, cancel_id, self.now_ms()))
+        return order
+
+    def amend(self, order: Order, amount: Decimal, client_id: str) -> Order:
+        """Make an open order smaller. Raises `Refusal`."""
+        self._commit(self._engine.amend(order, amount, client_id, self.now_ms()))
+        return order
 
     def on_trade(self, replay: Replay, event: TradeEvent) -> None:
-        """The market traded: resting orders may be filled."""
+        """The market traded: resting orders may be filled, contingent ones triggered."""
         series = replay.series
-        if not self.ledger.open_orders(series.symbol):
+        self._last[series.symbol] = event
+        stops = self.ledger.stops[series.symbol]
+        if not stops and not self.ledger.resting(series.symbol):
             return
         tape, i = series.recording.trades, event.index
         trade = PublicTrade(
             series.symbol,
-            Decimal(to_text(event.segment.price(int(tape.price[i])), series.recording.price_decimals)),
+            self._price_of(replay, event),
             Decimal(tape.amount_text[i]),
             bool(tape.buyer_is_maker[i]) != event.segment.mirrored,
             event.sent_ms,
         )
         events = self._engine.on_trade(trade)
         if events:
+            self._commit(events)
+        while stops and (events := self._engine.on_price(trade, self._book(series.symbol))):
             self._commit(events)
 
     def on_depth(self, replay: Replay, _event: DepthEvent) -> None:
@@ -69,14 +108,70 @@ class Desk:
     def close(self) -> None:
         self._journal.close()
 
-    def _commit(self, events: Sequence[Event]) -> Order:
+    def _book(self, symbol: str) -> DisplayedBook:
+        replay = self._market.replay(symbol)
+        played = self._last.get(symbol)
+        if played is not None:
+            return replace(replay.displayed(), last=self._price_of(replay, played))
+        series = replay.series
+        ticks = last_price(series, series.trades_sent(self.now_ms()))
+        last = ZERO if ticks is None else _price(ticks, replay)
+        return replace(replay.displayed(), last=last)
+
+    def _price_of(self, replay: Replay, event: TradeEvent) -> Decimal:
+        return _price(event.segment.price(int(replay.series.recording.trades.price[event.index])), replay)
+
+    def _catch_up(self) -> None:
+        """Trailing stops that a restart brought back have seen what the market did meanwhile: it is on the tape."""
+        now_ms = self.now_ms()
+        for order in self.ledger.open_orders():
+            if order.working or order.trailing_ms == NEVER_MS:
+                continue
+            a = order.accepted
+            bar = self._market.span(a.symbol, order.trailing_ms + 1, now_ms)
+            if bar is None:
+                continue
+            replay = self._market.replay(a.symbol)
+            best = max(order.trailing_from, _price(bar.high, replay))
+            if a.side == "BUY":
+                best = min(order.trailing_from, _price(bar.low, replay))
+            self.ledger.stops[a.symbol].restart(order, best)
+
+    def _commit(self, events: Sequence[Event]) -> list[Order]:
+        """The orders that the events are about, in their order."""
         # The write blocks the loop for the fsync, which keeps decisions in the order of the journal.
         self._journal.append(events)
-        order: Order | None = None
+        orders: list[Order] = []
+        renamed: set[int] = set()
         for event in events:
+            if isinstance(event, Amended) and event.client_id != self.ledger.orders[event.order_id].accepted.client_id:
+                renamed.add(event.order_id)
             order = self.ledger.apply(event)
+            orders.append(order)
             for listener in self._listeners:
                 listener(event, order)
+        self._tell_lists(events, renamed)
         self._engine.forget_closed()
-        assert order is not None
-        return order
+        return orders
+
+    def _tell_lists(self, events: Sequence[Event], renamed: set[int]) -> None:
+        for its_list in {id(one): one for one in map(self._list_of, events) if one is not None}.values():
+            legs = {leg.order_id for leg in its_list.legs}
+            status: ListStatus | None = None
+            if not its_list.open:
+                status = "ALL_DONE"
+            elif any(isinstance(event, Accepted) and event.order_id in legs for event in events):
+                status = "EXEC_STARTED"
+            elif renamed & legs:
+                status = "UPDATED"
+            if status is None:
+                continue
+            for listener in self._list_listeners:
+                listener(its_list, status)
+
+    def _list_of(self, event: Event) -> OrderList | None:
+        return self.ledger.list_of(self.ledger.orders[event.order_id])
+
+
+def _price(ticks: int, replay: Replay) -> Decimal:
+    return Decimal(to_text(ticks, replay.series.recording.price_decimals))

@@ -10,24 +10,26 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ares.clock import Clock
+from ares.clock import NANOS_PER_MILLI, Clock
 from ares.service.http import listen
 from ares.service.types import Health
 from ares.telemetry import get_logger
 from simulator.account_api import AccountApi
 from simulator.auth import Keys
+from simulator.change_api import ChangeApi
 from simulator.clock import MarketClock
 from simulator.control import Control
 from simulator.desk import Desk
 from simulator.hub import Hub
 from simulator.journal import Journal
+from simulator.late_fills import LateFills
 from simulator.market import Fees, Source, load_market
 from simulator.misbehaviour import Kind, Misbehaviour
 from simulator.public_api import PublicApi
 from simulator.pump import Pump
-from simulator.rest import Rest, account_endpoints, public_endpoints
+from simulator.rest import Rest, account_endpoints, change_endpoints, public_endpoints
 from simulator.streams import MarketStreams
-from simulator.user_streams import UserStreams
+from simulator.user_streams import UserStreams, signed_methods
 
 JOURNAL = Path("exchange") / "journal.jsonl"
 SHUTDOWN_S = 1.0
@@ -76,17 +78,22 @@ class Exchange:
         options = self._options
         market_clock = MarketClock(self._clock, options.speed, options.start_ns)
         market = await asyncio.to_thread(load_market, options.recordings, options.seed, market_clock, options.fees)
-        misbehaviour = Misbehaviour(options.seed, dict(options.rates))
+        misbehaviour = Misbehaviour(options.seed, dict(options.rates), now_ms=self._now_ms)
         desk = Desk(market, self._journal, options.balances)
+        late = LateFills(misbehaviour, self._now_ms)
+        desk.listen(late.on_event)
         hub = Hub(misbehaviour)
-        account = AccountApi(desk, market_clock.now_ms)
+        account = AccountApi(desk, market_clock.now_ms, late)
+        change = ChangeApi(desk, market_clock.now_ms)
         rest = Rest(market, options.keys, misbehaviour, self._clock)
         self._markets = MarketStreams(hub, self._clock)
-        self._users = UserStreams(desk, account, options.keys, self._clock, market_clock.now_ms)
+        signed = signed_methods(account, change)
+        self._users = UserStreams(desk, signed, options.keys, self._clock, misbehaviour)
         self._pump = Pump(market, hub, desk)
         self._pump.start()
         app = web.Application()
-        app.add_routes(rest.routes(public_endpoints(PublicApi(market)) + account_endpoints(account)))
+        endpoints = [*public_endpoints(PublicApi(market)), *account_endpoints(account), *change_endpoints(change)]
+        app.add_routes(rest.routes(endpoints))
         app.add_routes(Control(market, desk, misbehaviour).routes())
         app.add_routes(stream_routes(self._markets, self._users))
         await self._listen(app)
@@ -111,6 +118,10 @@ class Exchange:
     def health(self) -> Health:
         clients = self._markets.clients if self._markets else 0
         return Health(self._runner is not None, f"{clients} market data clients" if self._runner else "not listening")
+
+    def _now_ms(self) -> int:
+        """The machine's time: faults last as long for those who wait, whatever the market's speed."""
+        return self._clock.now_ns() // NANOS_PER_MILLI
 
     async def _listen(self, app: web.Application) -> None:
         host, port = self._options.host, self._options.port

@@ -16,15 +16,19 @@ from pydantic import TypeAdapter
 
 from ares.errors import StateDirUnusable
 from ares.telemetry import get_logger
-from simulator.matching.types import Accepted, Closed, Event, Filled
+from simulator.matching.types import Accepted, Amended, Closed, Event, Filled, Tracked, Triggered
 
-NAMES: dict[type[Event], str] = {Accepted: "accepted", Filled: "filled", Closed: "closed"}
-WRITER: TypeAdapter[Event] = TypeAdapter(Event)
-READERS: dict[str, TypeAdapter[Accepted] | TypeAdapter[Filled] | TypeAdapter[Closed]] = {
-    "accepted": TypeAdapter(Accepted),
-    "filled": TypeAdapter(Filled),
-    "closed": TypeAdapter(Closed),
+KINDS: dict[str, type[Event]] = {
+    "accepted": Accepted,
+    "tracked": Tracked,
+    "triggered": Triggered,
+    "amended": Amended,
+    "filled": Filled,
+    "closed": Closed,
 }
+NAMES = {kind: name for name, kind in KINDS.items()}
+WRITER: TypeAdapter[Event] = TypeAdapter(Event)
+READERS: dict[str, TypeAdapter[Event]] = {name: TypeAdapter(kind) for name, kind in KINDS.items()}
 OPENING = "opening"
 
 log = get_logger(__name__)

@@ -63,8 +63,13 @@ class Market:
     def day(self, symbol: str, now_ms: int) -> Candle:
         """The last 24 hours as one bar."""
         start_ms = now_ms - DAY_MS + 1
-        found = candles(self.series(symbol), Grid(DAY_MS, start_ms), start_ms, start_ms + 1, now_ms)
-        return found[0] if found else Candle(start_ms, 0, 0, 0, 0)
+        return self.span(symbol, start_ms, now_ms) or Candle(start_ms, 0, 0, 0, 0)
+
+    def span(self, symbol: str, start_ms: int, now_ms: int) -> Candle | None:
+        """What was traded from `start_ms` until now as one bar; None when nothing ever was."""
+        grid = Grid(max(1, now_ms - start_ms + 1), start_ms)
+        found = candles(self.series(symbol), grid, start_ms, start_ms + 1, now_ms)
+        return found[0] if found else None
 
 
 def load_market(sources: Sequence[Source], seed: int, clock: MarketClock, fees: Fees) -> Market:

@@ -7,16 +7,20 @@ way in every run, however many clients listen.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeGuard
 
 from ares.errors import ConfigError
 
-Kind = Literal["disconnect", "duplicate", "reorder", "gap", "delay", "429", "418", "5xx", "accept_timeout"]
+FrameKind = Literal["disconnect", "duplicate", "reorder", "gap", "delay"]
+RequestKind = Literal["429", "418", "5xx"]
+OrderKind = Literal["accept_timeout", "ack_late", "late_fill", "report_twice", "report_swapped"]
+Kind = FrameKind | RequestKind | OrderKind
 FRAME_KINDS: tuple[Kind, ...] = ("disconnect", "gap", "duplicate", "reorder", "delay")
 REQUEST_KINDS: tuple[Kind, ...] = ("429", "418", "5xx")
-KINDS: tuple[Kind, ...] = (*FRAME_KINDS, *REQUEST_KINDS, "accept_timeout")
+ORDER_KINDS: tuple[Kind, ...] = ("accept_timeout", "ack_late", "late_fill", "report_twice", "report_swapped")
+KINDS: tuple[Kind, ...] = (*FRAME_KINDS, *REQUEST_KINDS, *ORDER_KINDS)
 
 
 def is_kind(text: str) -> TypeGuard[Kind]:
@@ -25,7 +29,10 @@ def is_kind(text: str) -> TypeGuard[Kind]:
 
 @dataclass(slots=True)
 class Armed:
-    """A fault that waits: the next `count` events about `symbol` (any if empty) whose name holds `on` are hit."""
+    """A fault that waits: the next `count` events about `symbol` (any if empty) whose name holds `on` are hit.
+
+    With `until_ms` only those before that moment, by the clock of `Misbehaviour`: a storm.
+    """
 
     kind: Kind
     count: int
@@ -35,6 +42,7 @@ class Armed:
     """How long a delay lasts, and what Retry-After asks for (whole seconds, at least one)."""
     abrupt: bool = False
     """Disconnect without a closing handshake."""
+    until_ms: int | None = None
 
     def meets(self, kind: Kind, symbol: str, name: str) -> bool:
         same = not self.symbol or self.symbol == symbol
@@ -49,9 +57,11 @@ class Misbehaviour:
     rates: dict[Kind, float] = field(default_factory=dict)
     armed: list[Armed] = field(default_factory=list)
     done: dict[Kind, int] = field(default_factory=dict)
+    now_ms: Callable[[], int] = field(default=lambda: 0)
 
     def hit(self, kind: Kind, symbol: str, name: str, key: int) -> Armed | None:
         """The fault for this event, if any. `name` is a stream or a path, `key` tells its events apart."""
+        self._end_storms()
         fault = next((a for a in self.armed if a.meets(kind, symbol, name)), None)
         if fault is not None:
             fault.count -= 1
@@ -66,6 +76,11 @@ class Misbehaviour:
     def quiet(self) -> bool:
         """Nothing can go wrong now; spares the questions."""
         return not self.armed and not self.rates
+
+    def _end_storms(self) -> None:
+        if any(armed.until_ms is not None for armed in self.armed):
+            now_ms = self.now_ms()
+            self.armed = [a for a in self.armed if a.until_ms is None or now_ms < a.until_ms]
 
     def _by_rate(self, kind: Kind, symbol: str, name: str, key: int) -> bool:
         rate = self.rates.get(kind, 0.0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from simulator import render
-from simulator.account_api import text
 from simulator.bars import DAY_MS, HOUR_MS, INTERVALS_MS, Grid, candles
 from simulator.book import Replay
 from simulator.market import Market
-from simulator.matching.types import Refusal, Rules
+from simulator.matching.types import ORDER_TYPES, Refusal, Rules
+from simulator.order_rows import text
 from simulator.params import Params
 from simulator.recording import to_text
 from simulator.series import Series
@@ -20,7 +20,6 @@ DEPTH_LEVELS = 100
 DEPTH_LEVELS_MAX = 5_000
 LONG_SPAN_MS = 3 * DAY_MS
 """Klines over a longer span are computed beside the event loop, so that streams go on meanwhile."""
-ORDER_TYPES = ["LIMIT", "LIMIT_MAKER", "MARKET"]
 
 
 class PublicApi:
@@ -173,6 +172,9 @@ def _rate_limit(kind: str, interval: str, limit: int) -> dict[str, object]:
 def _symbol_info(rules: Rules) -> dict[str, object]:
     amounts = {"minQty": text(rules.step), "maxQty": text(rules.amount_max), "stepSize": text(rules.step)}
     prices = {"minPrice": text(rules.tick), "maxPrice": text(rules.price_max), "tickSize": text(rules.tick)}
+    least, most = rules.trailing_delta_min, rules.trailing_delta_max
+    deltas = {f"minTrailing{where}Delta": least for where in ("Above", "Below")}
+    deltas |= {f"maxTrailing{where}Delta": most for where in ("Above", "Below")}
     return {
         "symbol": rules.symbol,
         "status": "TRADING",
@@ -185,16 +187,19 @@ def _symbol_info(rules: Rules) -> dict[str, object]:
         "quoteCommissionPrecision": 8,
         "orderTypes": ORDER_TYPES,
         "icebergAllowed": False,
-        "ocoAllowed": False,
+        "ocoAllowed": True,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
-        "cancelReplaceAllowed": False,
+        "allowTrailingStop": True,
+        "cancelReplaceAllowed": True,
+        "amendAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
         "filters": [
             {"filterType": "PRICE_FILTER", **prices},
             {"filterType": "LOT_SIZE", **amounts},
             {"filterType": "NOTIONAL", "minNotional": text(rules.cost_min), "applyMinToMarket": True},
+            {"filterType": "TRAILING_DELTA", **deltas},
+            {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": rules.amends_max},
         ],
         "permissions": ["SPOT"],
         "permissionSets": [["SPOT"]],

@@ -13,11 +13,13 @@ from ares.clock import Clock
 from simulator.account_api import AccountApi
 from simulator.auth import Keys, signed_text, verify
 from simulator.bars import MINUTE_MS
+from simulator.change_api import ChangeApi
 from simulator.market import Market
 from simulator.matching.types import Refusal
 from simulator.misbehaviour import Armed, Kind, Misbehaviour
 from simulator.params import Params
 from simulator.public_api import PublicApi
+from simulator.refusals import refusal_body
 
 Method = Callable[[Params], object]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -81,6 +83,21 @@ def account_endpoints(api: AccountApi) -> list[Endpoint]:
     ]
 
 
+def change_endpoints(api: ChangeApi) -> list[Endpoint]:
+    """Order lists and changes of orders; signed."""
+    v3 = "/api/v3"
+    return [
+        Endpoint("POST", f"{v3}/order/cancelReplace", api.cancel_replace, 1, signed=True),
+        Endpoint("PUT", f"{v3}/order/amend/keepPriority", api.amend, 4, signed=True),
+        Endpoint("GET", f"{v3}/order/amendments", api.amendments, 4, signed=True),
+        Endpoint("POST", f"{v3}/orderList/oco", api.place_oco, 1, signed=True),
+        Endpoint("DELETE", f"{v3}/orderList", api.cancel_list, 1, signed=True),
+        Endpoint("GET", f"{v3}/orderList", api.order_list, 4, signed=True),
+        Endpoint("GET", f"{v3}/allOrderList", api.all_lists, 20, signed=True),
+        Endpoint("GET", f"{v3}/openOrderList", api.open_lists, 6, signed=True),
+    ]
+
+
 class Rest:
     """Turns requests into calls and refusals into the venue's error bodies."""
 
@@ -103,10 +120,8 @@ class Rest:
             params = Params(dict(parse_qsl("&".join(part for part in (query, body) if part), keep_blank_values=True)))
             self._weigh(endpoint.weight)
             response = self._fault(endpoint, params) or await self._answer(endpoint, request, query + body, params)
-            if endpoint.verb == "POST" and response.status == 200 and self._hit("accept_timeout", endpoint, params):
-                await self._clock.sleep(UNANSWERED_S)
-                if request.transport is not None:
-                    request.transport.close()
+            if endpoint.verb in ("POST", "PUT") and response.status == 200:
+                await self._hold_back(endpoint, request, params)
             response.headers["X-MBX-USED-WEIGHT"] = response.headers["X-MBX-USED-WEIGHT-1M"] = str(self._used_weight)
             return response
 
@@ -121,8 +136,18 @@ class Rest:
             if isinstance(result, Awaitable):
                 result = await result
         except Refusal as refusal:
-            return _json({"code": refusal.code, "msg": refusal.message}, refusal.http_status)
+            return _json(refusal_body(refusal), refusal.http_status)
         return _json(result, 200)
+
+    async def _hold_back(self, endpoint: Endpoint, request: web.Request, params: Params) -> None:
+        """It was done, but the answer comes late or never."""
+        late = self._hit("ack_late", endpoint, params)
+        if late is not None:
+            await self._clock.sleep(late.wait_ms / 1_000)
+        if self._hit("accept_timeout", endpoint, params):
+            await self._clock.sleep(UNANSWERED_S)
+            if request.transport is not None:
+                request.transport.close()
 
     def _weigh(self, weight: int) -> None:
         """Used weight is told, not enforced: nobody is banned for a long backfill on their own machine."""

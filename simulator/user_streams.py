@@ -11,13 +11,17 @@ from aiohttp import WSMsgType, web
 
 from ares.clock import Clock
 from ares.telemetry import get_logger
-from simulator.account_api import AccountApi, text
+from simulator.account_api import AccountApi
 from simulator.auth import Keys, verify
-from simulator.desk import Desk
+from simulator.change_api import ChangeApi
+from simulator.desk import Desk, ListStatus
 from simulator.hub import Connection
-from simulator.matching import Event, Ledger, Order, Refusal
-from simulator.matching.types import Closed, Filled
+from simulator.matching import Event, Order, OrderList, Refusal
+from simulator.matching.types import Accepted, Tracked
+from simulator.misbehaviour import Kind, Misbehaviour
 from simulator.params import Params
+from simulator.refusals import refusal_body
+from simulator.reports import account_position, execution_report, list_status
 
 SUBSCRIBE = "userDataStream.subscribe.signature"
 UNSUBSCRIBE = "userDataStream.unsubscribe"
@@ -28,28 +32,47 @@ log = get_logger(__name__)
 Method = Callable[[Params], object]
 
 
+def signed_methods(account: AccountApi, change: ChangeApi) -> dict[str, Method]:
+    """What the WebSocket API answers to a signature."""
+    return {
+        "order.place": account.place,
+        "order.test": account.test,
+        "order.cancel": account.cancel,
+        "order.cancelReplace": change.cancel_replace,
+        "order.amend.keepPriority": change.amend,
+        "order.amendments": change.amendments,
+        "order.status": account.order,
+        "openOrders.status": account.open_orders,
+        "openOrders.cancelAll": account.cancel_all,
+        "orderList.place.oco": change.place_oco,
+        "orderList.cancel": change.cancel_list,
+        "orderList.status": change.order_list,
+        "openOrderLists.status": change.open_lists,
+        "allOrderLists": change.all_lists,
+        "allOrders": account.all_orders,
+        "myTrades": account.my_trades,
+        "account.status": account.account,
+    }
+
+
 class UserStreams:
     """Clients of the WebSocket API. One subscription per connection tells of every order and balance."""
 
-    def __init__(self, desk: Desk, api: AccountApi, keys: Keys | None, clock: Clock, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, desk: Desk, signed: Mapping[str, Method], keys: Keys | None, clock: Clock, misbehaviour: Misbehaviour
+    ) -> None:
         self._ledger = desk.ledger
         self._keys = keys
         self._clock = clock
-        self._now_ms = now_ms
+        self._now_ms = desk.now_ms
+        self._misbehaviour = misbehaviour
         self._connections: set[Connection] = set()
         self._subscribed: set[Connection] = set()
-        self._signed: dict[str, Method] = {
-            "order.place": api.place,
-            "order.test": api.test,
-            "order.cancel": api.cancel,
-            "order.status": api.order,
-            "openOrders.status": api.open_orders,
-            "openOrders.cancelAll": api.cancel_all,
-            "allOrders": api.all_orders,
-            "myTrades": api.my_trades,
-            "account.status": api.account,
-        }
+        self._held: dict[int, dict[str, object]] = {}
+        """Reports of acceptance that come after the next one of their order."""
+        self._signed = signed
         desk.listen(self._tell)
+        desk.listen_to_lists(self._tell_list)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """One client until it is gone."""
@@ -88,7 +111,7 @@ class UserStreams:
             error: dict[str, object] = {"code": -1135, "msg": "Invalid JSON."}
             return {"id": None, "status": 400, "error": error}
         except Refusal as refusal:
-            error = {"code": refusal.code, "msg": refusal.message}
+            error = refusal_body(refusal)
             return {"id": request.get("id"), "status": refusal.http_status, "error": error}
         return {"id": request.get("id"), "status": 200, "result": result}
 
@@ -112,63 +135,36 @@ class UserStreams:
         return self._signed[method](params)
 
     def _tell(self, event: Event, order: Order) -> None:
-        if not self._subscribed:
+        if not self._subscribed or isinstance(event, Tracked):
             return
         now_ms = self._now_ms()
-        for report in (execution_report(event, order, now_ms), account_position(self._ledger, order, now_ms)):
-            frame = orjson.dumps({"subscriptionId": SUBSCRIPTION_ID, "event": report})
-            for connection in tuple(self._subscribed):
-                connection.send(frame)
+        report = execution_report(event, order, self._ledger.executions, now_ms)
+        held = self._held.pop(order.order_id, None)
+        if isinstance(event, Accepted) and self._hit("report_swapped", order):
+            self._held[order.order_id] = report
+        else:
+            self._send(report)
+            if self._hit("report_twice", order):
+                self._send(report)
+        if held is not None:
+            self._send(held)
+        self._send(account_position(self._ledger, order, now_ms))
 
+    def _tell_list(self, its_list: OrderList, status: ListStatus) -> None:
+        ts_ms = max(leg.updated_ms for leg in its_list.legs)
+        self._send(list_status(its_list, status, ts_ms, self._now_ms()))
 
-def execution_report(event: Event, order: Order, now_ms: int) -> dict[str, object]:
-    """What happened to an order, in the venue's one-letter words."""
-    accepted = order.accepted
-    fill = event if isinstance(event, Filled) else None
-    cancel_id = event.cancel_id if isinstance(event, Closed) else ""
-    return {
-        "e": "executionReport",
-        "E": now_ms,
-        "s": accepted.symbol,
-        "c": cancel_id or accepted.client_id,
-        "C": accepted.client_id if cancel_id else "",
-        "S": accepted.side,
-        "o": accepted.type,
-        "f": accepted.time_in_force,
-        "q": text(accepted.amount),
-        "p": text(accepted.price),
-        "P": "0.00000000",
-        "F": "0.00000000",
-        "g": -1,
-        "x": "TRADE" if fill else event.status if isinstance(event, Closed) else "NEW",
-        "X": order.status,
-        "r": "NONE",
-        "i": accepted.order_id,
-        "l": text(fill.amount) if fill else "0.00000000",
-        "z": text(order.filled),
-        "L": text(fill.price) if fill else "0.00000000",
-        "n": text(fill.fee) if fill else "0",
-        "N": fill.fee_asset if fill else None,
-        "T": event.ts_ms,
-        "t": fill.trade_id if fill else -1,
-        "w": order.open,
-        "m": fill.maker if fill else False,
-        "O": accepted.ts_ms,
-        "Z": text(order.filled_cost),
-        "Y": text(fill.price * fill.amount) if fill else "0.00000000",
-        "Q": text(accepted.quote_amount),
-        "V": "NONE",
-    }
+    def _hit(self, kind: Kind, order: Order) -> bool:
+        if self._misbehaviour.quiet:
+            return False
+        a = order.accepted
+        name = f"executionReport {a.client_id}"
+        return self._misbehaviour.hit(kind, a.symbol, name, self._ledger.executions) is not None
 
-
-def account_position(ledger: Ledger, order: Order, now_ms: int) -> dict[str, object]:
-    """The balances an order touched, as they are now."""
-    rules = ledger.rules[order.accepted.symbol]
-    balances = [
-        {"a": asset, "f": text(ledger.balances[asset].free), "l": text(ledger.balances[asset].locked)}
-        for asset in (rules.base, rules.quote)
-    ]
-    return {"e": "outboundAccountPosition", "E": now_ms, "u": now_ms, "B": balances}
+    def _send(self, event: Mapping[str, object]) -> None:
+        frame = orjson.dumps({"subscriptionId": SUBSCRIPTION_ID, "event": event})
+        for connection in tuple(self._subscribed):
+            connection.send(frame)
 
 
 def _plain(value: object) -> str:

@@ -2,6 +2,18 @@
 
 from simulator.matching.engine import Engine
 from simulator.matching.ledger import Ledger
-from simulator.matching.types import DisplayedBook, Event, NewOrder, Order, Refusal, Rules
+from simulator.matching.prices import NewPair
+from simulator.matching.types import DisplayedBook, Event, NewOrder, Order, OrderList, Refusal, Rules
 
-__all__ = ["DisplayedBook", "Engine", "Event", "Ledger", "NewOrder", "Order", "Refusal", "Rules"]
+__all__ = [
+    "DisplayedBook",
+    "Engine",
+    "Event",
+    "Ledger",
+    "NewOrder",
+    "NewPair",
+    "Order",
+    "OrderList",
+    "Refusal",
+    "Rules",
+]

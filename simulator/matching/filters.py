@@ -23,10 +23,23 @@ def check(order: NewOrder, rules: Rules) -> None:
         _amount(order.amount, rules)
         if order.price is not None and order.price * order.amount < rules.cost_min:
             raise failed("NOTIONAL")
+    if order.stop_price is not None:
+        _decimals("stopPrice", order.stop_price)
+        _price(order.stop_price, rules)
+    if order.trailing_delta and not rules.trailing_delta_min <= order.trailing_delta <= rules.trailing_delta_max:
+        raise failed("TRAILING_DELTA")
     if order.quote_amount is not None:
         _decimals("quoteOrderQty", order.quote_amount)
         if order.quote_amount < rules.cost_min:
             raise failed("NOTIONAL")
+
+
+def check_smaller(amount: Decimal, price: Decimal, rules: Rules) -> None:
+    """The filters for a reduced order. Raises `Refusal`."""
+    _decimals("newQty", amount)
+    _amount(amount, rules)
+    if price and price * amount < rules.cost_min:
+        raise failed("NOTIONAL")
 
 
 def check_client_id(name: str, value: str) -> None:

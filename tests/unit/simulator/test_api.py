@@ -16,7 +16,7 @@ import pytest
 from ares.clock import NANOS_PER_MILLI
 from ares.errors import ConfigError
 from ares.testing.clock import SteppedClock
-from simulator.account_api import AccountApi, text
+from simulator.account_api import AccountApi
 from simulator.auth import Keys, signed_text, verify
 from simulator.book import TradeEvent
 from simulator.clock import MarketClock
@@ -24,6 +24,7 @@ from simulator.desk import Desk
 from simulator.journal import Journal
 from simulator.market import Fees, Market, load_market, rules_of, split_symbol
 from simulator.matching.types import Refusal
+from simulator.order_rows import text
 from simulator.params import Params
 from simulator.public_api import PublicApi
 from simulator.recording import Recording

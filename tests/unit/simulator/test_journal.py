@@ -11,7 +11,7 @@ import pytest
 
 from ares.errors import StateDirUnusable
 from simulator.journal import Journal
-from simulator.matching.types import Accepted, Closed, Event, Filled
+from simulator.matching.types import Accepted, Amended, Closed, Event, Filled, Tracked, Triggered
 
 D = Decimal
 OPENING = {"USDT": D("100.5"), "BTC": D(0)}
@@ -19,6 +19,18 @@ EVENTS: list[Event] = [
     Accepted(1, 5, "BTCUSDT", "BUY", "LIMIT", "one", "GTC", D("61837.63"), D("0.001"), D(0)),
     Filled(1, 6, 10**12, D("61837.63"), D("0.0004"), maker=True, fee=D("0.0000004"), fee_asset="BTC"),
     Closed(1, 7, "CANCELED", "c-1"),
+    Accepted(
+        *(2, 8, "BTCUSDT", "SELL", "STOP_LOSS", "two", "GTC", D(0), D("0.002"), D(0)),
+        stop_price=D("60000.5"),
+        trailing_delta=100,
+        hold_price=D("60000.5"),
+        list_id=1,
+        list_client_id="pair",
+    ),
+    Amended(2, 9, D("0.001"), "two-a"),
+    Tracked(2, 10, D("60000.4")),
+    Triggered(2, 11, D("59400.1")),
+    Closed(2, 12, "EXPIRED", reason="INSUFFICIENT_LIQUIDITY"),
 ]
 
 
@@ -40,6 +52,20 @@ def test_journal_gives_back_what_was_written_whatever_the_configured_balances(pa
     journal = Journal(path)
     assert journal.open({"USDT": D(1)}) == (OPENING, EVENTS)
     journal.close()
+    journal.close()
+
+
+def test_journal_from_before_contingent_orders_is_read(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text(
+        '{"opening":{"USDT":"100.5"}}\n'
+        '{"events":[{"event":"accepted","order_id":1,"ts_ms":5,"symbol":"BTCUSDT","side":"BUY","type":"LIMIT",'
+        '"client_id":"one","time_in_force":"GTC","price":"61837.63","amount":"0.001","quote_amount":"0"},'
+        '{"event":"closed","order_id":1,"ts_ms":7,"status":"CANCELED","cancel_id":"c-1"}]}\n',
+        encoding="utf-8",
+    )
+    journal = Journal(path)
+    assert journal.open({}) == ({"USDT": D("100.5")}, [EVENTS[0], EVENTS[2]])
     journal.close()
 
 
