@@ -187,7 +187,8 @@ class Engine:
         return rules
 
     def _is_open(self, new: NewOrder) -> bool:
-        return any(o.accepted.client_id == new.client_id for o in self._ledger.open_orders(new.symbol))
+        latest = self._ledger.find(new.symbol, None, new.client_id)
+        return latest is not None and latest.open and latest.accepted.client_id == new.client_id
 
     def _check_market(self, new: NewOrder, rules: Rules, takes: Sequence[Take], cost: Decimal) -> None:
         if new.type == "LIMIT_MAKER" and takes:

@@ -18,6 +18,16 @@ def test_armed_fault_hits_only_what_it_names_and_only_so_often() -> None:
     assert bad.done == {"gap": 2}
 
 
+def test_storm_hits_everything_that_it_names_until_its_time_is_over() -> None:
+    now = [0]
+    bad = Misbehaviour(1, armed=[Armed("429", 1_000, on="account", until_ms=50)], now_ms=lambda: now[0])
+    assert [bad.hit("429", "", "GET account", n) is not None for n in range(20)] == [True] * 20
+    assert bad.hit("429", "", "GET time", 1) is None
+    now[0] = 50
+    assert bad.hit("429", "", "GET account", 21) is None
+    assert bad.quiet
+
+
 def test_rate_hits_its_share_and_the_seed_repeats_it() -> None:
     def hits(seed: int) -> list[int]:
         bad = Misbehaviour(seed, rates={"gap": 0.1})
