@@ -12,6 +12,7 @@ REPORT ?=
 SEEDS ?= 200
 VENUE ?=
 RELOADS ?= 200
+SEED ?=
 ENTRIES ?= 1000000
 EVENTS ?= 1000000
 DRAINS ?= 50
@@ -24,7 +25,7 @@ OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof soak storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof simulate soak storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +96,10 @@ replay-proof: .venv/ready ## all tables are rebuilt from EVENTS (1000000) events
 
 crash-proof: .venv/ready ## 20,000 trades a second; the collector is killed KILLS times (50), the store STORE_KILLS times (20) and away AWAY_S (120)
 	ARES_TEST_RATE=10000 ARES_TEST_KILLS=$(KILLS) ARES_TEST_STORE_KILLS=$(STORE_KILLS) ARES_TEST_AWAY_S=$(AWAY_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_crashes.py $(ARGS)
+
+simulate: SEEDS = 3000
+simulate: .venv/ready ## a trader under SEEDS schedules of failures (3000), in virtual time; SEED=n replays one with its log
+	$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed "$(SEED)",--seeds "$(SEEDS)")
 
 soak: .venv/ready ## a collector at more than twice the demo's load for SOAK_S seconds (1200): memory, queue, lag
 	ARES_TEST_SOAK_S=$(SOAK_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_soak.py

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from simulator.desk import Desk
 from simulator.late_fills import LateFills
 from simulator.matching.engine import UNKNOWN
 from simulator.matching.filters import check_client_id
-from simulator.matching.ledger import require_order
-from simulator.matching.types import Filled, Order, OrderList, Refusal
+from simulator.matching.ledger import Ledger, require_order
+from simulator.matching.types import Filled, NewOrder, Order, OrderList, Refusal
 from simulator.order_rows import cancel_reply, fill_row, known, list_reply, order_reply, order_row, text
 from simulator.order_words import new_order
 from simulator.params import Params
@@ -21,10 +20,24 @@ T = TypeVar("T")
 RESTRICTIONS = {"ONLY_NEW": "NEW", "ONLY_PARTIALLY_FILLED": "PARTIALLY_FILLED"}
 
 
+class Orders(Protocol):
+    """What takes the account's orders and remembers them."""
+
+    ledger: Ledger
+
+    def place(self, new: NewOrder) -> Order:
+        """Take an order. Raises `Refusal`."""
+        ...
+
+    def cancel(self, order: Order, cancel_id: str) -> Order:
+        """End an open order. Raises `Refusal`."""
+        ...
+
+
 class AccountApi:
     """Everything signed. Methods take parameters that were already authenticated, and return JSON."""
 
-    def __init__(self, desk: Desk, now_ms: Callable[[], int], late: LateFills | None = None) -> None:
+    def __init__(self, desk: Orders, now_ms: Callable[[], int], late: LateFills | None = None) -> None:
         self._desk = desk
         self._ledger = desk.ledger
         self._now_ms = now_ms
@@ -133,7 +146,7 @@ def symbol_of(listed: Container[str], params: Params) -> str:
 
 
 def find_order(
-    desk: Desk, params: Params, code: int, message: str, names: tuple[str, str] = ("orderId", "origClientOrderId")
+    desk: Orders, params: Params, code: int, message: str, names: tuple[str, str] = ("orderId", "origClientOrderId")
 ) -> Order:
     """The order that is meant by id or client id. Raises `Refusal`, with this code and text when there is none."""
     symbol = symbol_of(desk.ledger.rules, params)
@@ -163,7 +176,7 @@ def check_restrictions(order: Order, params: Params) -> None:
         raise Refusal(-2011, "Order was not canceled due to cancel restrictions.")
 
 
-def cancelled(desk: Desk, order: Order, cancel_id: str) -> dict[str, object]:
+def cancelled(desk: Orders, order: Order, cancel_id: str) -> dict[str, object]:
     """Cancel an order, or the whole list of a leg, and say so. Raises `Refusal`."""
     its_list = desk.ledger.list_of(order)
     desk.cancel(order, cancel_id)

@@ -29,6 +29,9 @@ from trader.venues.gateway import Balance, VenueGateway
 PAGES_MAX = 20
 """Pages of executions read in one sweep; the rest follows in the next."""
 
+SHOWN_S_MAX = 60
+"""How old an execution may be whose order the venue does not show yet; one that is older is nobody's we know."""
+
 log = get_logger(__name__)
 
 
@@ -108,11 +111,18 @@ class Account:
     async def _sweep(self, symbol: str) -> int:
         booked = 0
         for _ in range(PAGES_MAX):
-            page = await self.parts.gateway.executions_after(symbol, await self._scanned_to(symbol))
-            if not page:
-                break
+            before = await self._scanned_to(symbol)
+            page = await self.parts.gateway.executions_after(symbol, before)
             booked += await self._take_page(symbol, page)
+            if self._scanned[symbol] == before:
+                break
+            await self._keep_scanned(symbol)
         return booked
+
+    async def begin_sweeps(self, symbols: Iterable[str]) -> None:
+        """Remember which executions were there before our first order: they are not ours."""
+        for symbol in symbols:
+            await self._scanned_to(symbol)
 
     async def check_open_orders(self) -> None:
         """Cancel orders of ours that the book thinks are over; name those that are not ours, and let them be."""
@@ -221,23 +231,46 @@ class Account:
             self._day_seq = events[-1].seq
 
     async def _scanned_to(self, symbol: str) -> int:
-        """After which execution to look: the last one booked, else the last there is (older ones are not ours)."""
+        """After which execution to look: the last that a sweep of whatever process passed.
+
+        Not the last one booked: an order that was thought absent may have been executed before one that was booked.
+        """
         if symbol not in self._scanned:
-            booked = self.parts.ledger.portfolio.last_fill_id(symbol)
-            self._scanned[symbol] = booked or await self.parts.gateway.last_fill_id(symbol)
+            next_id = await asyncio.to_thread(self.parts.control.cursor, self._cursor(symbol))
+            if next_id:
+                self._scanned[symbol] = next_id - 1
+            else:
+                booked = self.parts.ledger.portfolio.last_fill_id(symbol)
+                self._scanned[symbol] = booked or await self.parts.gateway.last_fill_id(symbol)
+                await self._keep_scanned(symbol)
         return self._scanned[symbol]
 
+    async def _keep_scanned(self, symbol: str) -> None:
+        # The next id, for 0 is what a cursor is that was never kept.
+        next_id = self._scanned[symbol] + 1
+        await asyncio.to_thread(self.parts.control.advance, self._cursor(symbol), next_id)
+
+    def _cursor(self, symbol: str) -> str:
+        return f"executions/{self.parts.who.account}/{symbol}"
+
     async def _take_page(self, symbol: str, page: Sequence[Execution]) -> int:
+        """Book what is ours; ends before an execution that cannot be told yet."""
         booked = 0
         for execution in page:
             if not self.parts.ledger.portfolio.knows(symbol, execution.fill_id):
-                booked += await self._take(execution)
-            self._scanned[symbol] = int(execution.fill_id)
+                found = await self._take(execution)
+                if found is None:
+                    break
+                booked += found
+            self._scanned[symbol] = max(self._scanned[symbol], int(execution.fill_id))
         return booked
 
-    async def _take(self, execution: Execution) -> int:
-        """Book an execution that nobody expected if it is ours; name it if it is not."""
+    async def _take(self, execution: Execution) -> int | None:
+        """Book an execution that nobody expected if it is ours; name it if it is not; None: ask again later."""
         report = await self.parts.gateway.find_order(execution.symbol, venue_order_id=execution.venue_order_id)
+        if report is None and self.parts.clock.now_ns() - execution.ts_ns < SHOWN_S_MAX * NANOS_PER_SECOND:
+            log.warning("execution_without_order", fill_id=execution.fill_id, symbol=execution.symbol)
+            return None
         order = None
         if report is not None and _may_be_ours(report):
             order = await self.parts.journal.find(report.client_order_id)

@@ -55,6 +55,8 @@ class Reconciler:
         await account.check_open_orders()
         if self._ledger.is_open:
             await account.sweep_executions(self._symbols)
+        else:
+            await account.begin_sweeps(self._symbols)
         await account.refresh_balances()
         await account.parts.marks.get(self._symbols, MARK_AGE_S)
         if not self._ledger.is_open:

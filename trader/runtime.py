@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ares.clock import Clock
@@ -60,6 +60,8 @@ class TraderParts:
     request_s_max: float
     terms: Terms | None = None
     """What two people have to agree to before it is traded; None where no money moves."""
+    rng: random.Random = field(default_factory=random.Random)
+    """Draws how long to wait before the venue is asked again."""
 
 
 class Trader:
@@ -209,7 +211,7 @@ class Trader:
     async def _reconcile(self) -> None:
         """Again and again until the venue answers."""
         config = self._config
-        backoff = Backoff(0.5, 10.0, random.Random())  # noqa: S311 - jitter, not a secret
+        backoff = Backoff(0.5, 10.0, self._parts.rng)
         doubt_s_max = 2 * config.unknown_visibility_s + self._parts.request_s_max
         while True:
             self._doing = "reconciling with the venue"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
@@ -36,16 +37,25 @@ class CcxtGateway:
     """`VenueGateway` over ccxt. Looks are retried within bounds; a submit or cancel leaves this process once.
 
     No circuit breaker guards orders: an open one would refuse without having sent, and the caller could not tell that
-    from a deadline, after which the order may stand.
+    from a deadline, after which the order may stand. `client` and `rng` (of the waits between looks) are ccxt's and
+    unseeded unless given.
     """
 
-    def __init__(self, name: str, config: VenueConfig, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: VenueConfig,
+        clock: Clock,
+        *,
+        client: CcxtClient | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
         self.name = name
-        self._client: CcxtClient = create_client(name, config)
+        self._client: CcxtClient = client or create_client(name, config)
         deadline_s = config.request_timeout_s + 1
-        self._reads = Guard(f"{name}_account", clock, GuardPolicy(deadline_s=deadline_s, attempts_max=2))
+        self._reads = Guard(f"{name}_account", clock, GuardPolicy(deadline_s=deadline_s, attempts_max=2), rng)
         policy = GuardPolicy(deadline_s=deadline_s, attempts_max=1, failures_to_open=NEVER)
-        self._orders = Guard(f"{name}_orders", clock, policy)
+        self._orders = Guard(f"{name}_orders", clock, policy, rng)
         self._symbols: dict[str, str] = {}
         self._clock_is_off = False
 

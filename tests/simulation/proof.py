@@ -1,0 +1,113 @@
+"""What must hold once the venue is well and a trader has reconciled; what does not is said in a sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from simulator.matching import Order
+from tests.simulation.machine import ACCOUNT, VENUE
+from tests.simulation.store import ROWS, FlakyStore
+from tests.simulation.venue import MARKETS, Exchange
+from trader.events import REGISTRY, FillBooked, OrderIntended, OrderSettled
+from trader.execution.ids import is_ours
+from trader.execution.journal import OrderJournal
+from trader.execution.ledger import Ledger
+from trader.rows import Identity
+
+ZERO = Decimal(0)
+SYMBOLS = {venue: symbol for symbol, venue in MARKETS.items()}
+
+
+def findings(exchange: Exchange, store: FlakyStore, *, adopted: bool) -> list[str]:
+    """All that is wrong; empty if nothing is."""
+    intents: set[str] = set()
+    settled: set[str] = set()
+    booked: list[FillBooked] = []
+    for event in store.log(0, ROWS):
+        if event.category not in ("order", "orders_settled", "fills"):
+            continue
+        body = REGISTRY.read(event).body
+        if isinstance(body, OrderIntended):
+            intents.add(body.intent.order_id)
+        elif isinstance(body, OrderSettled):
+            settled.add(body.order_id)
+        elif isinstance(body, FillBooked):
+            booked.append(body)
+    return [
+        *_sent_twice(exchange),
+        *_orphans(exchange, intents),
+        *_unfinished(exchange, store, intents, settled),
+        *_fills(exchange, booked),
+        *_book(exchange, store, adopted=adopted),
+    ]
+
+
+def _sent_twice(exchange: Exchange) -> list[str]:
+    asked = [f"{name} was sent {count} times" for name, count in exchange.submissions.items() if count > 1]
+    return asked + [f"{name} stands {count} times" for name, count in exchange.accepted.items() if count > 1]
+
+
+def _orphans(exchange: Exchange, intents: set[str]) -> list[str]:
+    names = [order.accepted.client_id for order in exchange.ledger.orders.values()]
+    return [f"{name} is at the venue and not in the journal" for name in names if is_ours(name) and name not in intents]
+
+
+def _unfinished(exchange: Exchange, store: FlakyStore, intents: set[str], settled: set[str]) -> list[str]:
+    found = [f"{order.accepted.client_id} is open at the venue" for order in exchange.ledger.open_orders()]
+    found += [f"{name} was never settled" for name in intents - settled]
+    journal = OrderJournal(store, ACCOUNT)
+    for name in sorted(intents):
+        ours, theirs = journal._find(name), _of(exchange, name)
+        assert ours is not None, "its intent is there"
+        if not ours.state.final:
+            found.append(f"{name} is {ours.state} in the journal")
+        figures = (ours.filled_quantity, ours.filled_cost)
+        if theirs is not None and ours.reason is None and figures != (theirs.filled, theirs.filled_cost):
+            found.append(f"{name} has {figures} in the journal, {theirs.filled, theirs.filled_cost} at the venue")
+    return found
+
+
+def _of(exchange: Exchange, name: str) -> Order | None:
+    return next((order for order in exchange.ledger.orders.values() if order.accepted.client_id == name), None)
+
+
+def _fills(exchange: Exchange, booked: list[FillBooked]) -> list[str]:
+    ours = Counter(
+        (e.symbol, e.fill_id, body.fill.order_id, e.side, e.quantity, e.cost, e.fee, e.fee_currency)
+        for body in booked
+        for e in (body.fill.execution,)
+    )
+    theirs = Counter(
+        (
+            SYMBOLS[order.accepted.symbol],
+            str(fill.trade_id),
+            order.accepted.client_id,
+            order.accepted.side.lower(),
+            fill.amount,
+            fill.amount * fill.price,
+            fill.fee,
+            fill.fee_asset,
+        )
+        for order in exchange.ledger.orders.values()
+        for fill in order.fills
+    )
+    lost = [f"lost fill: {fill}" for fill in (theirs - ours).elements()]
+    return lost + [f"invented fill: {fill}" for fill in (ours - theirs).elements()]
+
+
+def _book(exchange: Exchange, store: FlakyStore, *, adopted: bool) -> list[str]:
+    """Base: what the book holds is there. Quote: what left the account is what the book says it spent."""
+    ledger = Ledger(store, Identity(ACCOUNT, VENUE))
+    ledger._replay()
+    found = [] if ledger.excess == ZERO else [f"sold {ledger.excess} beyond the book"]
+    for symbol in MARKETS:
+        base, held = symbol.partition("/")[0], ledger.portfolio.quantity(symbol)
+        there = exchange.ledger.total(base) - (ZERO if adopted else exchange.opening.get(base, ZERO))
+        if held != there:
+            found.append(f"{base}: {held} in the book, {there} at the venue")
+    spent = exchange.opening["USDT"] - exchange.ledger.total("USDT")
+    booked = sum((p.cost_basis - p.realised_quote for p in ledger.portfolio.positions()), ZERO)
+    if not adopted and spent != booked:
+        found.append(f"USDT: {booked} spent by the book, {spent} at the venue")
+    return found
