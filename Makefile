@@ -25,7 +25,7 @@ OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof simulate soak storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof simulate simulate-processes soak storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,10 @@ crash-proof: .venv/ready ## 20,000 trades a second; the collector is killed KILL
 simulate: SEEDS = 3000
 simulate: .venv/ready ## a trader under SEEDS schedules of failures (3000), in virtual time; SEED=n replays one with its log
 	$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed "$(SEED)",--seeds "$(SEEDS)")
+
+simulate-processes: SEEDS = 100
+simulate-processes: .venv/ready ## a trader process killed SEEDS times (100), then compared with the exchange's record
+	ARES_TEST_PROCESS_KILLS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation/test_processes.py $(ARGS)
 
 soak: .venv/ready ## a collector at more than twice the demo's load for SOAK_S seconds (1200): memory, queue, lag
 	ARES_TEST_SOAK_S=$(SOAK_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_soak.py

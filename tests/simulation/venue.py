@@ -195,6 +195,11 @@ class Line:
     async def fetch_balance(self) -> Raw:
         return {"info": await self._ask(lambda: self._exchange.api.account(Params({})), signed=True)}
 
+    async def sapi_get_account_apirestrictions(self) -> Raw:
+        answer = await self._ask(lambda: self._exchange.api.restrictions(Params({})), signed=True)
+        assert isinstance(answer, Mapping)
+        return answer
+
     async def fetch_bids_asks(self, symbols: Sequence[str]) -> Mapping[str, Raw]:
         return await self._ask(lambda: {symbol: _top(self._exchange.middles[MARKETS[symbol]]) for symbol in symbols})
 
