@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,7 +14,8 @@ from ares.errors import VenueRejected
 from ares.events.types import Origin
 from ares.resilience import Cache
 from ares.telemetry import get_logger, metrics
-from trader.events import DAY_STARTED, REGISTRY, DayStarted
+from trader.events import DAY_STARTED, REGISTRY, CapitalCounted, DayStarted, Holding
+from trader.execution.capital import Capital
 from trader.execution.desk import OrderDesk
 from trader.execution.ids import is_ours
 from trader.execution.journal import OrderJournal
@@ -26,6 +28,8 @@ from trader.portfolio.sizing import Grid
 from trader.rows import Equity, Identity, balance_rows, equity_row
 from trader.venues.gateway import Balance, VenueGateway
 
+STRANGE_LOOKS = 3
+"""Sweeps in which the venue must not know an execution's order before that is somebody else's."""
 PAGES_MAX = 20
 """Pages of executions read in one sweep; the rest follows in the next."""
 
@@ -50,6 +54,9 @@ class AccountParts:
     marks: Cache[str, Decimal]
     """In quote, by symbol: the last that anybody told us."""
     instruments: Cache[str, Grid]
+    capital: Capital
+    foreign_strategy: str
+    """Whose the executions are that nobody here ordered."""
 
 
 @dataclass(slots=True)
@@ -62,6 +69,8 @@ class Account:
     """Symbols of ours that the venue, when it was asked last, did not list."""
     _fills_at_balances: int = -1
     _scanned: dict[str, int] = field(default_factory=dict)
+    _strange: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often an execution was seen whose order the venue does not know."""
     _day_ns: int = 0
     _day_start_pnl: Decimal = ZERO
     _day_seq: int = 0
@@ -122,7 +131,10 @@ class Account:
     async def begin_sweeps(self, symbols: Iterable[str]) -> None:
         """Remember which executions were there before our first order: they are not ours."""
         for symbol in symbols:
-            await self._scanned_to(symbol)
+            try:
+                await self._scanned_to(symbol)
+            except VenueRejected as error:
+                log.warning("executions_not_told", symbol=symbol, cause=str(error))
 
     async def check_open_orders(self) -> None:
         """Cancel orders of ours that the book thinks are over; name those that are not ours, and let them be."""
@@ -201,6 +213,18 @@ class Account:
             )
             self._day_ns, self._day_start_pnl = day_ns, pnl
 
+    async def count_capital(self, now_ns: int) -> None:
+        """Write down once what the account begins with: all that it holds, and what of it is its equity here."""
+        capital = self.parts.capital
+        await capital.load()
+        if capital.is_counted:
+            return
+        quote = self.parts.quote_currency
+        marks = {quote: Decimal(1)} | {c: m for c in self.balances if (m := self.mark(f"{c}/{quote}")) is not None}
+        held = tuple(Holding(c, self.balances[c].total, marks.get(c)) for c in sorted(self.balances))
+        equity = self.cash.total + self.worth().positions_quote
+        await capital.count(CapitalCounted(quote, equity, held), now_ns)
+
     async def write_equity(self, now_ns: int) -> None:
         """A row of what all is worth."""
         worth = self.worth()
@@ -209,10 +233,13 @@ class Account:
             quote_currency=self.parts.quote_currency,
             cash=self.cash.total,
             positions_quote=worth.positions_quote,
-            gross_exposure_quote=worth.positions_quote,
+            gross_exposure_quote=worth.gross_quote,
             realised_quote=worth.realised_quote,
             unrealised_quote=worth.unrealised_quote,
             day_pnl_quote=self.day_pnl_quote,
+            realised_fifo_quote=worth.realised_fifo_quote,
+            funding_quote=worth.funding_quote,
+            capital_quote=self.parts.capital.quote,
         )
         for kind, value in (
             ("realised", equity.realised_quote),
@@ -266,7 +293,7 @@ class Account:
         return booked
 
     async def _take(self, execution: Execution) -> int | None:
-        """Book an execution that nobody expected if it is ours; name it if it is not; None: ask again later."""
+        """Book an execution that nobody expected, as ours or as foreign; None while nobody can say which it is."""
         report = await self.parts.gateway.find_order(execution.symbol, venue_order_id=execution.venue_order_id)
         if report is None and self.parts.clock.now_ns() - execution.ts_ns < SHOWN_S_MAX * NANOS_PER_SECOND:
             log.warning("execution_without_order", fill_id=execution.fill_id, symbol=execution.symbol)
@@ -274,10 +301,15 @@ class Account:
         order = None
         if report is not None and _may_be_ours(report):
             order = await self.parts.journal.find(report.client_order_id)
-        if order is None:
-            log.warning("stranger_execution", fill_id=execution.fill_id, symbol=execution.symbol)
-            return 0
-        return await self.parts.desk.book(order, [execution])
+        if order is not None:
+            return await self.parts.desk.book(order, [execution])
+        log.warning(
+            "foreign_execution",
+            fill_id=execution.fill_id,
+            symbol=execution.symbol,
+            strategy=self.parts.foreign_strategy,
+        )
+        return await self.parts.desk.book_foreign(execution, self.parts.foreign_strategy)
 
 
 def _may_be_ours(report: OrderReport) -> bool:

@@ -14,6 +14,7 @@ from ares.clock import Clock, isoformat
 from ares.control import Json
 from ares.errors import AresError, UsageError
 from ares.model.row import Row
+from ares.model.strategies import FOREIGN
 from ares.telemetry import correlation, get_logger, observability
 from trader.account import Account
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
@@ -197,6 +198,8 @@ class Commander:
         except AresError as error:
             log.warning("flatten_without_fresh_marks", cause=str(error))
         for position in self._account.parts.ledger.portfolio.positions():
+            if position.strategy == FOREIGN:
+                continue  # what nobody here ordered, nobody here sells
             for leg in range(LEGS_MAX):
                 intent = self._leg(position, command_id, now_ns, leg, attempt)
                 if intent is None or self._desk.busy(position.symbol, position.strategy) is not None:

@@ -1,7 +1,7 @@
 """What happens to an account, as typed events: the shapes of what the journal, the book and the states write.
 
 Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>`,
-`trading_state/<account>` and `live/<account>`.
+`capital/<account>`, `trading_state/<account>` and `live/<account>`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from ares.control import Json
 from ares.events import EventRegistry, EventType
 from ares.events.registry import KnownType
 from ares.events.types import Origin, Payload
+from ares.model.strategies import FOREIGN
 from trader.portfolio.orders import Intent, OrderState, Step
+from trader.portfolio.portfolio import Funding, FundingShare
 from trader.portfolio.positions import Execution, Fill
 from trader.risk import TradingState
 
@@ -75,6 +77,49 @@ class FillBooked:
     """An execution of one of our orders was booked."""
 
     fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignFillBooked:
+    """An execution of an order that nobody here gave was booked, for the strategy that the fill names."""
+
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class FundingBooked:
+    """A funding payment of a perpetual was booked, shared out among the strategies that held it. Quote currency."""
+
+    funding: Funding
+    shares: tuple[FundingShare, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What the account held of a currency; `mark` in the reporting currency, absent where nobody knew one."""
+
+    currency: str
+    quantity: Decimal
+    mark: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CapitalCounted:
+    """What the account began with: all that it held, and what counted as its equity, in the reporting currency."""
+
+    currency: str
+    equity_quote: Decimal
+    held: tuple[Holding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CapitalMoved:
+    """Money came (above 0) or went that nobody earned or lost: who says so and why. Reporting currency."""
+
+    movement_id: str
+    amount_quote: Decimal
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +233,47 @@ OPENED = EventType(
     upcasts={1: _adoptions_named},
 )
 FILLED = EventType("fills", "filled", FillBooked(_FILL), upcasts={1: _execution_nested})
+FOREIGN_FILLED = EventType(
+    "fills",
+    "foreign_filled",
+    ForeignFillBooked(Fill(_EXECUTION, "venue/17", FOREIGN, "", received_at_ns=1_795_464_293_369_942_845)),
+)
+FUNDED = EventType(
+    "fills",
+    "funding_paid",
+    FundingBooked(
+        Funding("8812", "BTC/USDT:USDT", Decimal("-0.31299"), 1_795_464_000_000_000_000),
+        (FundingShare("signal_momentum", Decimal("-0.31299")),),
+    ),
+)
+CAPITAL_COUNTED = EventType(
+    "capital",
+    "counted",
+    CapitalCounted(
+        "USDT",
+        Decimal("23129.87775"),
+        (Holding("USDT", Decimal(20_000), Decimal(1)), Holding("BTC", Decimal("0.05"), Decimal("62597.555"))),
+    ),
+)
+CAPITAL_MOVED = EventType("capital", "moved", CapitalMoved("wire-7", Decimal(1_000), "ada", "second tranche"))
 DAY_STARTED = EventType("day", "day_started", DayStarted(1_795_392_000_000_000_000, Decimal("0.355")))
 CHANGED = EventType("trading_state", "changed", StateChanged(TradingState.HALTED, "operator", "venue maintenance"))
 LIVE = EventType("live", "said", LiveSaid("requested", "0123456789abcdef", "alice", "a month on paper went well"))
 
-TYPES: tuple[KnownType, ...] = (INTENDED, *STEPPED.values(), SETTLED, OPENED, FILLED, DAY_STARTED, CHANGED, LIVE)
+TYPES: tuple[KnownType, ...] = (
+    INTENDED,
+    *STEPPED.values(),
+    SETTLED,
+    OPENED,
+    FILLED,
+    FOREIGN_FILLED,
+    FUNDED,
+    CAPITAL_COUNTED,
+    CAPITAL_MOVED,
+    DAY_STARTED,
+    CHANGED,
+    LIVE,
+)
 REGISTRY = EventRegistry(TYPES)
 
 

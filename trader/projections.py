@@ -1,4 +1,4 @@
-"""The trader's tables as the log means them: orders, the book, the trading state."""
+"""The trader's tables as the log means them: orders, the book, the capital, the trading state."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from ares.config import AresConfig
 from ares.events import Event
 from ares.events.projection import Projection
 from ares.model.row import Row
+from ares.model.strategies import FOREIGN
 from ares.store import load_queries
-from trader.events import BookOpened, FillBooked, StateChanged
+from trader.events import (
+    BookOpened,
+    CapitalCounted,
+    CapitalMoved,
+    FillBooked,
+    ForeignFillBooked,
+    FundingBooked,
+    StateChanged,
+)
+from trader.execution.capital import amount_of
 from trader.execution.journal import history
-from trader.portfolio.portfolio import ADOPTED
-from trader.portfolio.positions import Position, adopt, apply_fill
-from trader.rows import Identity, fill_row, order_row, position_row, state_row
+from trader.portfolio.money import ZERO
+from trader.portfolio.portfolio import ADOPTED, FUNDING, Key
+from trader.portfolio.positions import Fill, Position, adopt, apply_fill, is_linear, pay_funding
+from trader.rows import Identity, capital_row, fill_row, order_row, position_row, state_row
 
+Positions = dict[Key, Position]
 _LIVE = load_queries("trader", "queries/live.sql")
 
 
@@ -48,10 +60,11 @@ class BookProjection:
         self._venue = venue
 
     def fold(self, events: Iterable[Event]) -> Iterator[Row]:
-        positions: dict[tuple[str, str], Position] = {}
+        positions: Positions = {}
         venue = self._venue
         for event in events:
             account = event.stored.stream.partition("/")[2]
+            who = Identity(account, venue)
             match event.body:
                 case BookOpened(said, adopted):
                     venue = said or venue
@@ -60,10 +73,39 @@ class BookProjection:
                         positions[key] = adopt(Position(*key), each.quantity, each.mark, event.stored.ts_ns)
                         yield position_row(Identity(account, venue), positions[key], ADOPTED, ADOPTED)
                 case FillBooked(fill):
-                    key = (fill.execution.symbol, fill.strategy)
-                    positions[key] = apply_fill(positions.get(key, Position(*key)), fill).position
-                    yield fill_row(Identity(account, venue), fill)
-                    yield position_row(Identity(account, venue), positions[key], "fill", fill.execution.fill_id)
+                    yield from _filled(who, positions, fill, "fill")
+                case ForeignFillBooked(fill):
+                    yield from _filled(who, positions, fill, FOREIGN)
+                case FundingBooked(funding, shares):
+                    for share in shares:
+                        key = (funding.symbol, share.strategy)
+                        paid = pay_funding(positions.get(key, Position(*key)), share.amount, funding.ts_ns)
+                        positions[key] = paid
+                        yield position_row(who, paid, FUNDING, f"{FUNDING}/{funding.payment_id}")
+
+
+def _filled(who: Identity, positions: Positions, fill: Fill, cause: str) -> Iterator[Row]:
+    key = (fill.execution.symbol, fill.strategy)
+    booked = apply_fill(positions.get(key, Position(*key)), fill, shorts=is_linear(fill.execution.symbol))
+    positions[key] = booked.position
+    yield fill_row(who, fill)
+    yield position_row(who, booked.position, cause, fill.execution.fill_id)
+
+
+class CapitalProjection:
+    """The table `capital`."""
+
+    name = "capital"
+    categories: Sequence[str] = ("capital",)
+    live = _live("capital")
+
+    def fold(self, events: Iterable[Event]) -> Iterator[Row]:
+        capital = ZERO
+        for event in events:
+            said, stored = event.body, event.stored
+            assert isinstance(said, CapitalCounted | CapitalMoved), "nothing else is in this stream"
+            capital += amount_of(said)
+            yield capital_row(stored.stream.partition("/")[2], said, capital, stored.ts_ns, stored.seq)
 
 
 class StateProjection:
@@ -82,4 +124,4 @@ class StateProjection:
 
 def projections(config: AresConfig) -> Sequence[Projection]:
     """What an account's streams are projected to."""
-    return [OrdersProjection(), BookProjection(config.trading.venue), StateProjection()]
+    return [OrdersProjection(), BookProjection(config.trading.venue), CapitalProjection(), StateProjection()]

@@ -61,6 +61,7 @@ class Reconciler:
         await account.parts.marks.get(self._symbols, MARK_AGE_S)
         if not self._ledger.is_open:
             await self._ledger.open(self._adoptions(adopt_to), self._clock.now_ns())
+        await account.count_capital(self._clock.now_ns())
         change = await self.compare()
         log.info("reconciled", state=change.state.value, orders_open=len(self._desk.orders()))
         return change

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ares.model.row import Cell, Row, UtcNs
-from trader.events import StateChanged
+from trader.events import CapitalCounted, CapitalMoved, StateChanged
 from trader.portfolio.money import to_scale
 from trader.portfolio.orders import Order, Step
-from trader.portfolio.positions import Fill, Position
+from trader.portfolio.positions import Fill, Position, fee_quote_of
 from trader.risk import Refused
 from trader.venues.gateway import Balance
 
@@ -51,7 +51,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Equity:
-    """The account at mark, in quote."""
+    """The account at mark, in quote. `capital_quote` is what it began with and what came and went since."""
 
     ts_ns: int
     quote_currency: str
@@ -61,6 +61,9 @@ class Equity:
     realised_quote: Decimal
     unrealised_quote: Decimal
     day_pnl_quote: Decimal
+    realised_fifo_quote: Decimal
+    funding_quote: Decimal
+    capital_quote: Decimal
 
 
 def decision_row(who: Identity, decision: Decision) -> Row:
@@ -148,6 +151,7 @@ def fill_row(who: Identity, fill: Fill) -> Row:
         "price": to_scale(execution.price),
         "cost": to_scale(execution.cost),
         "fee": to_scale(execution.fee),
+        "fee_quote": fee_quote_of(fill),
         "received_at": UtcNs(fill.received_at_ns),
     }
     return Row("fills", execution.ts_ns, symbols, columns)
@@ -169,8 +173,32 @@ def position_row(who: Identity, position: Position, cause: str, fill_id: str) ->
         "cost_basis": position.cost_basis,
         "realised_quote": position.realised_quote,
         "fees_quote": position.fees_quote,
+        "realised_fifo_quote": position.realised_fifo_quote,
+        "cost_fifo": position.cost_fifo,
+        "funding_quote": position.funding_quote,
+        "fees_base": position.fees_base,
+        "fees_other_quote": position.fees_other_quote,
+        "rebates_quote": position.rebates_quote,
     }
     return Row("position_events", position.changed_at_ns, symbols, columns)
+
+
+def capital_row(account: str, said: CapitalCounted | CapitalMoved, capital: Decimal, ts_ns: int, seq: int) -> Row:
+    """What the account began with, or what came or went; `capital` is all of it together, after that."""
+    if isinstance(said, CapitalCounted):
+        cause, name, amount, actor, reason = "counted", "counted", said.equity_quote, "trader", "first start"
+    else:
+        cause = "deposit" if said.amount_quote > 0 else "withdrawal"
+        name, amount, actor, reason = said.movement_id, said.amount_quote, said.actor, said.reason
+    symbols = {"account": account, "cause": cause, "actor": actor}
+    columns: dict[str, Cell] = {
+        "movement_id": name,
+        "seq": seq,
+        "amount_quote": to_scale(amount),
+        "capital_quote": to_scale(capital),
+        "reason": reason,
+    }
+    return Row("capital", ts_ns, symbols, columns)
 
 
 def state_row(account: str, said: StateChanged, ts_ns: int, seq: int) -> Row:
@@ -200,6 +228,9 @@ def equity_row(who: Identity, equity: Equity) -> Row:
         "realised_quote": to_scale(equity.realised_quote),
         "unrealised_quote": to_scale(equity.unrealised_quote),
         "day_pnl_quote": to_scale(equity.day_pnl_quote),
+        "realised_fifo_quote": to_scale(equity.realised_fifo_quote),
+        "funding_quote": to_scale(equity.funding_quote),
+        "capital_quote": to_scale(equity.capital_quote),
     }
     symbols = {"account": who.account, "quote_currency": equity.quote_currency}
     return Row("equity", equity.ts_ns, symbols, columns)

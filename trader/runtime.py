@@ -18,6 +18,7 @@ from ares.telemetry import get_logger
 from trader.account import Account, AccountParts
 from trader.commander import Commander, CommanderParts
 from trader.cycle import Cycle, CycleParts
+from trader.execution.capital import Capital
 from trader.execution.desk import DeskParts, OrderDesk
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
@@ -104,6 +105,8 @@ class Trader:
                 clock=clock,
                 marks=self.marks,
                 instruments=self.instruments,
+                capital=Capital(control, config.account),
+                foreign_strategy=config.foreign_strategy,
             )
         )
         self._symbols = tuple(dict.fromkeys(x for s in config.strategies for x in s.symbols or tuple(parts.symbols)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share
+from ares.model.strategies import FOREIGN
 
 Quote = Annotated[Decimal, Field(gt=0)]
 
@@ -58,9 +59,30 @@ class TradingConfig(Section):
         0.1, description="of the maximum position; smaller moves are not traded"
     )
     adopt_balances_to: str | None = Field(None, description="strategy that takes over coins held at first start")
+    foreign_fills: Literal["apart", "adopt"] = Field(
+        "apart", description="what was executed on the account and nobody here ordered; apart: strategy 'foreign'"
+    )
+    foreign_fills_to: str | None = Field(None, description="strategy that takes them over, with foreign_fills = adopt")
     lease_s: Seconds = 15.0
     unknown_poll_s: Seconds = 0.5
     unknown_visibility_s: Seconds = Field(5.0, description="absence counts as evidence only after this long")
     sweep_s: Seconds = 2.0
     control_host: str = "127.0.0.1"
     control_port: Port = 8820
+
+    @model_validator(mode="after")
+    def _foreign_fills_have_a_place(self) -> Self:
+        names = [strategy.name for strategy in self.strategies]
+        if FOREIGN in names:
+            raise ValueError(f"strategies: the name {FOREIGN!r} is of fills that nobody here ordered. Take another one")
+        if self.foreign_fills == "adopt" and self.foreign_fills_to not in names:
+            raise ValueError(
+                f"foreign_fills_to = {self.foreign_fills_to!r}: foreign_fills = 'adopt' needs a strategy that trades:"
+                f" {', '.join(names) or 'none is configured'}"
+            )
+        return self
+
+    @property
+    def foreign_strategy(self) -> str:
+        """The strategy that fills which nobody here ordered are booked for."""
+        return self.foreign_fills_to if self.foreign_fills == "adopt" and self.foreign_fills_to else FOREIGN

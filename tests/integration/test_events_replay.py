@@ -238,7 +238,12 @@ async def test_log_of_the_first_version_gives_the_rows_that_were_written_then(co
                     streams.setdefault(stored.stream, []).append(stored)
                 for stream in streams.values():
                     rows += projection.fold(registry.read(stored) for stored in stream)
-    assert sorted(map(shown_row, rows)) == sorted(map(shown_row, written))
+    known = {table: {name for row in written if row.table == table for name in row.columns} for table in PROVED}
+    then = [
+        replace(row, columns={name: cell for name, cell in row.columns.items() if name in known[row.table]})
+        for row in rows
+    ]
+    assert sorted(map(shown_row, then)) == sorted(map(shown_row, written))
 
 
 def test_command_proves_names_what_differs_and_rebuilds(

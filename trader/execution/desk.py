@@ -22,7 +22,7 @@ from trader.execution.ledger import Ledger
 from trader.execution.state import TradingStates
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Step, step_for
-from trader.portfolio.positions import Execution, Fill
+from trader.portfolio.positions import Execution, Fill, currencies
 from trader.risk import Pending, TradingState
 from trader.venues.gateway import OrderRequest, VenueGateway
 
@@ -220,9 +220,21 @@ class OrderDesk:
         with observability.track("fill.book", trace_of(intent), symbol=intent.symbol, strategy=intent.strategy):
             return await self._ledger.book(fills)
 
+    async def book_foreign(self, execution: Execution, strategy: str) -> bool:
+        """Book an execution that nobody here ordered, for a strategy; False if it was booked before."""
+        fill = Fill(
+            execution,
+            order_id=f"venue/{execution.venue_order_id}",
+            strategy=strategy,
+            correlation_id="",
+            received_at_ns=self._clock.now_ns(),
+            fee_rate=await self._fee_rate(execution),
+        )
+        return await self._ledger.book_foreign(fill)
+
     async def _fee_rate(self, execution: Execution) -> Decimal:
         """What one unit of a third currency, in which a fee was paid, is worth in quote now; 0 if nobody knows."""
-        base, _, quote = execution.symbol.partition("/")
+        base, quote = currencies(execution.symbol)
         if execution.fee_currency in (base, quote) or not execution.fee:
             return ZERO
         pair = f"{execution.fee_currency}/{quote}"

@@ -1,7 +1,8 @@
-"""The account's book: fills and adoptions in the control store, applied once, replayed at start.
+"""The account's book: fills, funding and adoptions in the control store, applied once, replayed at start.
 
-Stream `fills/<account>`: `opened` (once, with what was adopted), then a `filled` each. The event, the fill's row and
-the row of the position after it are one transaction, so the book and its mirror never disagree.
+Stream `fills/<account>`: `opened` (once, with what was adopted), then a `filled` each, `foreign_filled` for what nobody
+here ordered, `funding_paid` for a perpetual's funding. The event, the fill's row and the row of the position after it
+are one transaction, so the book and its mirror never disagree.
 """
 
 from __future__ import annotations
@@ -13,10 +14,22 @@ from decimal import Decimal
 from ares.control import ControlStore
 from ares.events.types import Origin
 from ares.model.row import Row
+from ares.model.strategies import FOREIGN
 from ares.telemetry import get_logger, metrics
-from trader.events import FILLED, OPENED, REGISTRY, Adoption, BookOpened, FillBooked
+from trader.events import (
+    FILLED,
+    FOREIGN_FILLED,
+    FUNDED,
+    OPENED,
+    REGISTRY,
+    Adoption,
+    BookOpened,
+    FillBooked,
+    ForeignFillBooked,
+    FundingBooked,
+)
 from trader.portfolio.money import ZERO
-from trader.portfolio.portfolio import ADOPTED, Portfolio
+from trader.portfolio.portfolio import ADOPTED, FUNDING, Funding, Portfolio, split_funding
 from trader.portfolio.positions import Fill, Position
 from trader.rows import Identity, fill_row, position_row
 
@@ -50,7 +63,7 @@ class Ledger:
         assert not self.is_open, "a book is opened once"
         positions = [self._adopt(adoption, now_ns) for adoption in adoptions]
         rows = [position_row(self._who, position, ADOPTED, ADOPTED) for position in positions]
-        event = OPENED.new(BookOpened(self._who.venue, tuple(adoptions)), now_ns, self._origin())
+        event = OPENED.new(BookOpened(self._who.venue, tuple(adoptions)), now_ns, Origin(attributes=self._about()))
         self._seq = await asyncio.to_thread(self._control.append, self._stream, [event], expected_seq=0, mirror=rows)
 
     async def book(self, fills: Sequence[Fill]) -> int:
@@ -61,16 +74,42 @@ class Ledger:
                 booked += await self._book(fill)
             return booked
 
-    async def _book(self, fill: Fill) -> bool:
+    async def book_foreign(self, fill: Fill) -> bool:
+        """Commit an execution that nobody here ordered; False if it was booked before."""
+        async with self._writing:
+            return await self._book(fill, foreign=True)
+
+    async def book_funding(self, funding: Funding, now_ns: int) -> bool:
+        """Commit a funding payment once, shared out among those who hold its symbol now; False if it was before."""
+        async with self._writing:
+            if self.portfolio.knows(funding.symbol, f"{FUNDING}/{funding.payment_id}"):
+                return False
+            shares = split_funding(funding, self.portfolio.held(funding.symbol))
+            after = self.portfolio.preview_funding(funding, shares)
+            rows = [position_row(self._who, each, FUNDING, f"{FUNDING}/{funding.payment_id}") for each in after]
+            origin = Origin(attributes=self._about() | {"symbol": funding.symbol})
+            event = FUNDED.new(FundingBooked(funding, shares), now_ns, origin)
+            self._seq = await asyncio.to_thread(
+                self._control.append, self._stream, [event], expected_seq=self._seq, mirror=rows
+            )
+            self.portfolio.fund(funding, shares)
+            log.info("funding_booked", symbol=funding.symbol, amount=str(funding.amount))
+            return True
+
+    async def _book(self, fill: Fill, *, foreign: bool = False) -> bool:
         execution = fill.execution
         if self.portfolio.knows(execution.symbol, execution.fill_id):
             return False
         preview = self.portfolio.preview(fill)
         rows: list[Row] = [
             fill_row(self._who, fill),
-            position_row(self._who, preview.position, "fill", execution.fill_id),
+            position_row(self._who, preview.position, FOREIGN if foreign else "fill", execution.fill_id),
         ]
-        event = FILLED.new(FillBooked(fill), fill.received_at_ns, self._origin(fill))
+        event = (
+            FOREIGN_FILLED.new(ForeignFillBooked(fill), fill.received_at_ns, Origin(attributes=self._about(fill)))
+            if foreign
+            else FILLED.new(FillBooked(fill), fill.received_at_ns, self._origin(fill))
+        )
         self._seq = await asyncio.to_thread(
             self._control.append, self._stream, [event], expected_seq=self._seq, mirror=rows
         )
@@ -107,18 +146,23 @@ class Ledger:
     def _replay(self) -> None:
         for stored in self._control.stream(self._stream):
             body = REGISTRY.read(stored).body
-            if isinstance(body, FillBooked):
-                self.portfolio.apply(body.fill)
-            else:
-                assert isinstance(body, BookOpened), "nothing else is in this stream"
-                for each in body.adopted:
-                    self._adopt(each, stored.ts_ns)
+            match body:
+                case FillBooked(fill) | ForeignFillBooked(fill):
+                    self.portfolio.apply(fill)
+                case FundingBooked(funding, shares):
+                    self.portfolio.fund(funding, shares)
+                case BookOpened(_, adopted):
+                    for each in adopted:
+                        self._adopt(each, stored.ts_ns)
+                case _:
+                    raise AssertionError("nothing else is in this stream")
             self._seq = stored.seq
 
-    def _origin(self, fill: Fill | None = None) -> Origin:
-        """Whose piece of work an event of the book is; what an order's fill hangs on is its intent."""
-        account = {"account": self._who.account, "venue": self._who.venue}
-        if fill is None:
-            return Origin(attributes=account)
-        attributes = account | {"symbol": fill.execution.symbol, "strategy": fill.strategy}
-        return Origin(fill.correlation_id, f"order/{self._who.account}/{fill.order_id}@1", attributes)
+    def _about(self, fill: Fill | None = None) -> dict[str, str]:
+        """What subscribers may filter an event of the book by."""
+        about = {"account": self._who.account, "venue": self._who.venue}
+        return about if fill is None else about | {"symbol": fill.execution.symbol, "strategy": fill.strategy}
+
+    def _origin(self, fill: Fill) -> Origin:
+        """Whose piece of work a fill is; what it hangs on is its order's intent."""
+        return Origin(fill.correlation_id, f"order/{self._who.account}/{fill.order_id}@1", self._about(fill))

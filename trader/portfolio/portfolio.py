@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.portfolio.money import ZERO, to_scale
-from trader.portfolio.positions import Booked, Fill, Position, adopt, apply_fill
+from ares.model.strategies import FOREIGN
+from trader.portfolio.money import ZERO, product, share, to_scale
+from trader.portfolio.positions import Booked, Fill, Position, adopt, apply_fill, is_linear, pay_funding
 
 ADOPTED = "adopted"
+FUNDING = "funding"
 Key = tuple[str, str]
 """(symbol, strategy)"""
 
 
 @dataclass(frozen=True, slots=True)
+class Funding:
+    """A funding payment as the venue tells it: `amount` in quote, above 0 where it was received."""
+
+    payment_id: str
+    symbol: str
+    amount: Decimal
+    ts_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FundingShare:
+    """What of a funding payment is a strategy's, in quote."""
+
+    strategy: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Worth:
-    """The account at mark, in quote currency."""
+    """The account at mark, in quote currency. `gross_quote` is what both sides together would be closed for."""
 
     positions_quote: Decimal
     realised_quote: Decimal
     unrealised_quote: Decimal
+    gross_quote: Decimal = ZERO
+    funding_quote: Decimal = ZERO
+    realised_fifo_quote: Decimal = ZERO
 
     @property
     def pnl_quote(self) -> Decimal:
-        return self.realised_quote + self.unrealised_quote
+        return self.realised_quote + self.unrealised_quote + self.funding_quote
+
+
+def split_funding(funding: Funding, held: Mapping[str, Decimal]) -> tuple[FundingShare, ...]:
+    """A payment by the strategies that hold the symbol (`held`: base, by strategy), each by its part of their sum.
+
+    The longs pay and the shorts get of one payment, or the other way; what rounding leaves is the largest holder's. Of
+    what nobody holds the payment is `FOREIGN`'s.
+    """
+    amount, net = to_scale(funding.amount), sum(held.values(), ZERO)
+    if not net:
+        return (FundingShare(FOREIGN, amount),)
+    parts = {strategy: share(amount, quantity, net) for strategy, quantity in sorted(held.items()) if quantity}
+    largest = max(parts, key=lambda strategy: abs(held[strategy]))
+    parts[largest] += amount - sum(parts.values(), ZERO)
+    return tuple(FundingShare(strategy, part) for strategy, part in parts.items())
 
 
 class Portfolio:
@@ -53,7 +91,7 @@ class Portfolio:
 
     @property
     def fills(self) -> int:
-        """How many fills and adoptions were booked."""
+        """How many fills, adoptions and funding payments were booked."""
         return len(self._fills)
 
     def filled(self, order_id: str) -> Decimal:
@@ -66,7 +104,8 @@ class Portfolio:
 
     def preview(self, fill: Fill) -> Booked:
         """What `apply` would make of the position."""
-        return apply_fill(self.position(fill.execution.symbol, fill.strategy), fill)
+        symbol = fill.execution.symbol
+        return apply_fill(self.position(symbol, fill.strategy), fill, shorts=is_linear(symbol))
 
     def apply(self, fill: Fill) -> Booked | None:
         """Book a fill; None if it was booked before."""
@@ -91,13 +130,43 @@ class Portfolio:
         self._fills.add((symbol, f"{ADOPTED}/{strategy}"))
         return position
 
+    def held(self, symbol: str) -> dict[str, Decimal]:
+        """What each strategy holds of a symbol, in base; flat ones left out."""
+        return {p.strategy: p.quantity for p in self._positions.values() if p.symbol == symbol and p.quantity}
+
+    def preview_funding(self, funding: Funding, shares: Sequence[FundingShare]) -> list[Position]:
+        """What `fund` would make of the positions."""
+        return [pay_funding(self.position(funding.symbol, s.strategy), s.amount, funding.ts_ns) for s in shares]
+
+    def fund(self, funding: Funding, shares: Sequence[FundingShare]) -> list[Position]:
+        """Book a funding payment; empty if it was booked before."""
+        name = f"{FUNDING}/{funding.payment_id}"
+        if self.knows(funding.symbol, name):
+            return []
+        paid = self.preview_funding(funding, shares)
+        for position in paid:
+            self._positions[position.symbol, position.strategy] = position
+        self._fills.add((funding.symbol, name))
+        return paid
+
     def worth(self, marks: Mapping[str, Decimal]) -> Worth:
-        """The account at `marks`; a symbol without a mark is worth what it cost, so that no profit is invented."""
-        positions_quote = realised = unrealised = ZERO
+        """The account at `marks`; a symbol without a mark is worth what it cost, so that no profit is invented.
+
+        A contract is worth its unrealised profit: nothing else of it is in the account.
+        """
+        worth, unrealised, gross = ZERO, ZERO, ZERO
         for position in self._positions.values():
             mark = marks.get(position.symbol)
-            worth = position.cost_basis if mark is None else to_scale(position.quantity * mark)
-            positions_quote += worth
-            unrealised += worth - position.cost_basis
-            realised += position.realised_quote
-        return Worth(positions_quote, realised, unrealised)
+            value = position.cost_basis if mark is None else product(position.quantity, mark)
+            gained = value - position.cost_basis
+            worth += gained if is_linear(position.symbol) else value
+            unrealised += gained
+            gross += abs(value)
+        return Worth(
+            positions_quote=worth,
+            realised_quote=sum((p.realised_quote for p in self._positions.values()), ZERO),
+            unrealised_quote=unrealised,
+            gross_quote=gross,
+            funding_quote=sum((p.funding_quote for p in self._positions.values()), ZERO),
+            realised_fifo_quote=sum((p.realised_fifo_quote for p in self._positions.values()), ZERO),
+        )

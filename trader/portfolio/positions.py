@@ -1,8 +1,15 @@
-"""A position and what a fill does to it: average cost, realised profit, fees, all exact.
+"""A position and what a fill does to it: average and first-in-first-out cost, realised profit, fees, all exact.
 
 The books balance: for every position, quote paid − quote received = cost_basis − realised_quote − adopted cost, to the
-last digit, whatever the order of fills. Spot knows no short side: a position never goes below zero; what a venue says
-was sold beyond it is booked as sold at zero cost and reported as `excess`, for a real execution cannot be refused.
+last digit, whatever the order of fills, and the same holds of the lots and realised_fifo_quote. A short position is one
+below zero; its cost_basis is below zero too: what its sales brought.
+
+Rounded, half-even to ten digits, are: what a venue says in more digits; a fee at its rate; the money of the part that
+closes where a fill passes through zero; the average cost that leaves with a part of a position; what is left of a lot
+cost. All else is sums and differences of these.
+
+Spot knows no short side: a position never goes below zero; what a venue says was sold beyond it is booked as sold at
+zero cost and reported as `excess`, for a real execution cannot be refused.
 """
 
 from __future__ import annotations
@@ -11,7 +18,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ares.model.market import Side
-from trader.portfolio.money import ZERO, to_scale
+from trader.portfolio.lots import LOTS_MAX, Lots, close_lots, cost_of, open_lot
+from trader.portfolio.money import ZERO, product, share, to_scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,10 @@ class Fill:
 class Position:
     """What a strategy holds of one symbol, in base, and what it cost, in quote.
 
+    `realised_quote` goes by average cost, `realised_fifo_quote` by the oldest lot first; neither holds funding.
+    `fees_quote` is all fees, valued in quote and less rebates: they are in the profits already, by what was received or
+    paid. Of it, `fees_base` was paid in base, `fees_other_quote` in a third currency, and `rebates_quote` came back.
+
     `seq` counts its changes; `changed_at_ns` grows with each, so that the newest row by time is the newest position.
     """
 
@@ -59,15 +71,26 @@ class Position:
     fees_quote: Decimal = ZERO
     seq: int = 0
     changed_at_ns: int = 0
+    realised_fifo_quote: Decimal = ZERO
+    funding_quote: Decimal = ZERO
+    fees_base: Decimal = ZERO
+    fees_other_quote: Decimal = ZERO
+    rebates_quote: Decimal = ZERO
+    lots: Lots = ()
 
     @property
     def average_price(self) -> Decimal:
         """Quote per base, fees included; 0 when flat."""
-        return to_scale(self.cost_basis / self.quantity) if self.quantity else ZERO
+        return share(self.cost_basis, Decimal(1), self.quantity) if self.quantity else ZERO
+
+    @property
+    def cost_fifo(self) -> Decimal:
+        """What is held cost, in quote, if the oldest always went first."""
+        return cost_of(self.lots)
 
     def unrealised_quote(self, mark: Decimal) -> Decimal:
         """What closing at `mark` would add to the realised profit, before fees."""
-        return to_scale(self.quantity * mark) - self.cost_basis
+        return product(self.quantity, mark) - self.cost_basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,56 +101,135 @@ class Booked:
     excess: Decimal = ZERO
 
 
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """A fee by what it was paid in: base, or quote; of the latter `other_quote` is a third currency's worth."""
+
+    base: Decimal
+    quote: Decimal
+    other_quote: Decimal
+
+
+def currencies(symbol: str) -> tuple[str, str]:
+    """Base and quote of a pair or a perpetual ("BTC/USDT", "BTC/USDT:USDT")."""
+    base, _, rest = symbol.partition("/")
+    return base, rest.partition(":")[0]
+
+
+def is_linear(symbol: str) -> bool:
+    """Whether it is a contract settled in its quote currency: what it is worth is not paid when it is bought."""
+    _, quote = currencies(symbol)
+    return symbol.partition(":")[2] == quote
+
+
 def adopt(position: Position, quantity: Decimal, mark: Decimal, ts_ns: int) -> Position:
     """Take over coins that were there before us, at what they are worth now."""
+    assert position.quantity >= 0, "nobody adopts into a short position"
+    adopted, cost = to_scale(quantity), product(quantity, mark)
     return replace(
         position,
-        quantity=position.quantity + to_scale(quantity),
-        cost_basis=position.cost_basis + to_scale(quantity * mark),
+        quantity=position.quantity + adopted,
+        cost_basis=position.cost_basis + cost,
+        lots=open_lot(position.lots, adopted, cost),
         seq=position.seq + 1,
         changed_at_ns=ts_ns,
     )
 
 
-def apply_fill(position: Position, fill: Fill) -> Booked:
-    """The position after a fill of its symbol."""
+def pay_funding(position: Position, amount: Decimal, ts_ns: int) -> Position:
+    """The position after a funding payment: `amount` in quote, above 0 where it was received."""
+    return replace(
+        position,
+        funding_quote=position.funding_quote + to_scale(amount),
+        seq=position.seq + 1,
+        changed_at_ns=max(ts_ns, position.changed_at_ns + 1),
+    )
+
+
+def apply_fill(position: Position, fill: Fill, *, shorts: bool = False, lots_max: int = LOTS_MAX) -> Booked:
+    """The position after a fill of its symbol; `shorts`: whether the instrument can be held below zero."""
     execution = fill.execution
     assert execution.symbol == position.symbol, "a fill changes the position of its own symbol"
-    fee_base, fee_quote = _fee(fill)
-    quantity, cost = to_scale(execution.quantity), to_scale(execution.cost)
-    spent_on_fees = position.fees_quote + fee_quote + to_scale(fee_base * execution.price)
-    changed_at_ns = max(execution.ts_ns, position.changed_at_ns + 1)
-    changed = replace(position, fees_quote=spent_on_fees, seq=position.seq + 1, changed_at_ns=changed_at_ns)
-    if execution.side == "buy":
-        received = max(ZERO, quantity - fee_base)
-        return Booked(
-            replace(changed, quantity=position.quantity + received, cost_basis=position.cost_basis + cost + fee_quote)
-        )
-    given = quantity + fee_base
-    closed = min(given, position.quantity)
-    share = _cost_share(position, closed)
-    closed_position = replace(
-        changed,
-        quantity=position.quantity - closed,
-        cost_basis=position.cost_basis - share,
-        realised_quote=position.realised_quote + cost - fee_quote - share,
-    )
-    return Booked(closed_position, given - closed)
+    fee = fee_of(fill)
+    sign = 1 if execution.side == "buy" else -1
+    moved = sign * to_scale(execution.quantity) - fee.base
+    money = -sign * to_scale(execution.cost) - fee.quote
+    changed = _counted(position, fee, execution)
+    opens = moved > 0 or (moved < 0 and shorts)
+    if opens and (not position.quantity or _same_side(moved, position.quantity)):
+        return Booked(_opened(changed, moved, money, lots_max))
+    closed = min(abs(moved), abs(position.quantity))
+    beyond = abs(moved) - closed
+    flips = bool(beyond) and shorts
+    of_closing = share(money, closed, abs(moved)) if flips else money
+    after = _closed(changed, closed, of_closing)
+    if flips:
+        return Booked(_opened(after, beyond.copy_sign(moved), money - of_closing, lots_max))
+    return Booked(after, beyond)
 
 
-def _fee(fill: Fill) -> tuple[Decimal, Decimal]:
-    """The fee as (base, quote); one in a third currency counts as quote at its rate."""
+def fee_of(fill: Fill) -> Fee:
+    """What a fill cost in fees; one in a third currency counts as quote at its rate, a rebate is below 0."""
     execution = fill.execution
-    base, _, quote = execution.symbol.partition("/")
+    base, quote = currencies(execution.symbol)
     if execution.fee_currency == base:
-        return to_scale(execution.fee), ZERO
+        return Fee(to_scale(execution.fee), ZERO, ZERO)
     if execution.fee_currency == quote:
-        return ZERO, to_scale(execution.fee)
-    return ZERO, to_scale(execution.fee * fill.fee_rate)
+        return Fee(ZERO, to_scale(execution.fee), ZERO)
+    worth = product(execution.fee, fill.fee_rate)
+    return Fee(ZERO, worth, worth)
+
+
+def fee_quote_of(fill: Fill) -> Decimal:
+    """The same in quote, whatever it was paid in: base counts at the fill's price."""
+    fee = fee_of(fill)
+    return fee.quote + product(fee.base, fill.execution.price)
+
+
+def _counted(position: Position, fee: Fee, execution: Execution) -> Position:
+    """The position with one more change and its fee in the sums that no profit is worked out from."""
+    worth = fee.quote + product(fee.base, execution.price)
+    return replace(
+        position,
+        fees_quote=position.fees_quote + worth,
+        fees_base=position.fees_base + fee.base,
+        fees_other_quote=position.fees_other_quote + fee.other_quote,
+        rebates_quote=position.rebates_quote + max(ZERO, -worth),
+        seq=position.seq + 1,
+        changed_at_ns=max(execution.ts_ns, position.changed_at_ns + 1),
+    )
+
+
+def _same_side(one: Decimal, other: Decimal) -> bool:
+    return (one > 0) == (other > 0)
+
+
+def _opened(position: Position, moved: Decimal, money: Decimal, lots_max: int) -> Position:
+    """More on the side that it is on, for the money that it took (below 0) or brought."""
+    return replace(
+        position,
+        quantity=position.quantity + moved,
+        cost_basis=position.cost_basis - money,
+        lots=open_lot(position.lots, moved, -money, lots_max),
+    )
+
+
+def _closed(position: Position, closed: Decimal, money: Decimal) -> Position:
+    """Less of what it holds; the money that it brought or took (below 0), less what left had cost, is realised."""
+    cost = _cost_share(position, closed)
+    left = close_lots(position.lots, closed)
+    return replace(
+        position,
+        quantity=position.quantity - closed.copy_sign(position.quantity),
+        cost_basis=position.cost_basis - cost,
+        realised_quote=position.realised_quote + money - cost,
+        realised_fifo_quote=position.realised_fifo_quote + money - (position.cost_fifo - cost_of(left)),
+        lots=left,
+    )
 
 
 def _cost_share(position: Position, closed: Decimal) -> Decimal:
     """The part of the cost that leaves with `closed`; all of it with the last coin, so that no dust of cost stays."""
-    if closed == position.quantity:
+    if closed == abs(position.quantity):
         return position.cost_basis
-    return to_scale(position.cost_basis * closed / position.quantity)
+    return share(position.cost_basis, closed, abs(position.quantity))

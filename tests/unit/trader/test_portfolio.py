@@ -20,7 +20,7 @@ from trader.portfolio.orders import (
     step_for,
 )
 from trader.portfolio.portfolio import Portfolio
-from trader.portfolio.positions import Execution, Fill, Position, apply_fill
+from trader.portfolio.positions import Execution, Fill, Position, adopt, apply_fill
 from trader.portfolio.sizing import Grid, SizingPolicy, limit_price, size
 
 D = Decimal
@@ -53,7 +53,7 @@ def test_a_fee_in_a_third_currency_counts_at_its_rate() -> None:
 
 
 def test_a_sell_realises_its_proceeds_less_fee_and_the_cost_of_what_left() -> None:
-    held = Position(BTC, "a", D("0.2"), D(10_000))
+    held = adopt(Position(BTC, "a"), D("0.2"), D(50_000), 1)
     booked = apply_fill(held, fill("sell", "0.05", "60000", "3", "USDT"))
     assert booked.excess == 0
     assert booked.position.realised_quote == D(3_000 - 3 - 2_500)
@@ -61,13 +61,14 @@ def test_a_sell_realises_its_proceeds_less_fee_and_the_cost_of_what_left() -> No
 
 
 def test_closing_takes_all_of_the_cost_along() -> None:
-    held = Position(BTC, "a", D("0.3"), D("10000.0000000001"))
+    held = adopt(Position(BTC, "a"), D("0.3"), D("33333.333333333667"), 1)
+    assert held.cost_basis == D("10000.0000000001")
     position = apply_fill(held, fill("sell", "0.3", "50000", "0", "USDT")).position
     assert (position.quantity, position.cost_basis) == (D(0), D(0))
 
 
 def test_a_sell_beyond_the_book_leaves_it_flat_and_is_reported() -> None:
-    booked = apply_fill(Position(BTC, "a", D("0.1"), D(5_000)), fill("sell", "0.15", "50000", "0", "USDT"))
+    booked = apply_fill(adopt(Position(BTC, "a"), D("0.1"), D(50_000), 1), fill("sell", "0.15", "50000", "0", "USDT"))
     assert (booked.position.quantity, booked.excess) == (D(0), D("0.05"))
     assert booked.position.realised_quote == D(2_500)
 

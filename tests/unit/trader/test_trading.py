@@ -291,15 +291,17 @@ async def test_coins_missing_at_the_venue_mean_reducing_until_they_are_back(benc
     assert third.states.current.state is TradingState.ACTIVE
 
 
-async def test_a_strangers_order_and_execution_are_left_alone(bench: Bench) -> None:
+async def test_a_strangers_order_is_left_alone_and_its_execution_is_booked_apart(bench: Bench) -> None:
     trader = await bench.trader()
     stranger = OrderRequest("by-hand-1", BTC, "buy", "market", "IOC", Decimal("0.01"), None)
     await bench.venue.submit(stranger)
     resting = OrderRequest("by-hand-2", BTC, "buy", "limit", "GTC", Decimal("0.01"), Decimal(40_000))
     bench.venue.rest(resting)
     await trader.account.check_open_orders()
+    assert await trader.account.sweep_executions([BTC]) == 1
     assert await trader.account.sweep_executions([BTC]) == 0
     assert held(trader) == 0
+    assert trader.ledger.portfolio.position(BTC, "foreign").quantity == Decimal("0.00999")
     assert bench.venue.cancels == []
 
 

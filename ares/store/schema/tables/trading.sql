@@ -18,21 +18,26 @@ CREATE TABLE IF NOT EXISTS order_events (
   filled_quantity DECIMAL(28,10), filled_cost DECIMAL(28,10), signal_known_at TIMESTAMP_NS, reason VARCHAR, trace_id VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, order_id, seq);
 
--- fills: an execution of one of our orders. ts = the venue's time of the fill.
+-- fills: an execution of one of our orders, or a foreign one. ts = the venue's time of the fill.
+-- fee < 0 is a rebate; fee_quote is the fee in quote, whatever it was paid in.
 -- Grain: account, venue, symbol, fill_id.
 CREATE TABLE IF NOT EXISTS fills (
   ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, side SYMBOL, liquidity SYMBOL,
   fee_currency SYMBOL, fill_id VARCHAR, order_id VARCHAR, venue_order_id VARCHAR, correlation_id VARCHAR,
   quantity DECIMAL(28,10), price DECIMAL(28,10), cost DECIMAL(28,10), fee DECIMAL(28,10),
-  received_at TIMESTAMP_NS, trace_id VARCHAR
+  received_at TIMESTAMP_NS, trace_id VARCHAR, fee_quote DECIMAL(28,10)
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, venue, symbol, fill_id);
 
--- position_events: the position of a strategy after a fill or an adoption. Path-dependent, so written, not derived.
--- Grain: account, venue, symbol, strategy, fill_id. cost_basis = what the open quantity cost, fees included, in quote.
+-- position_events: the position of a strategy after a fill, an adoption or funding. Path-dependent, so written.
+-- Grain: account, venue, symbol, strategy, fill_id. cost_basis = what the open quantity cost, fees included, in quote;
+-- below 0 for a short one. *_fifo: the oldest went first, else average cost. Funding is in no realised_*; of fees_quote,
+-- which the profits hold already, fees_base was paid in base, fees_other_quote in a third currency, rebates_quote came back.
 CREATE TABLE IF NOT EXISTS position_events (
   ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, cause SYMBOL, fill_id VARCHAR,
   seq LONG, quantity DECIMAL(28,10), average_price DECIMAL(28,10), cost_basis DECIMAL(28,10),
-  realised_quote DECIMAL(28,10), fees_quote DECIMAL(28,10)
+  realised_quote DECIMAL(28,10), fees_quote DECIMAL(28,10), realised_fifo_quote DECIMAL(28,10),
+  cost_fifo DECIMAL(28,10), funding_quote DECIMAL(28,10), fees_base DECIMAL(28,10),
+  fees_other_quote DECIMAL(28,10), rebates_quote DECIMAL(28,10)
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, venue, symbol, strategy, fill_id);
 
 -- balances: what the venue says the account holds of one currency.
@@ -41,13 +46,22 @@ CREATE TABLE IF NOT EXISTS balances (
   ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, currency SYMBOL, free DECIMAL(28,10), locked DECIMAL(28,10)
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, venue, currency);
 
--- equity: the account's worth and exposure at mark, in quote currency.
+-- equity: the account's worth and exposure at mark, in quote currency. capital_quote: what it began with and what came
+-- and went since; equity_quote less it is the return.
 -- Grain: account, quote_currency, cycle.
 CREATE TABLE IF NOT EXISTS equity (
   ts TIMESTAMP_NS, account SYMBOL, quote_currency SYMBOL, cash DECIMAL(28,10), positions_quote DECIMAL(28,10),
   equity_quote DECIMAL(28,10), gross_exposure_quote DECIMAL(28,10), realised_quote DECIMAL(28,10),
-  unrealised_quote DECIMAL(28,10), day_pnl_quote DECIMAL(28,10)
+  unrealised_quote DECIMAL(28,10), day_pnl_quote DECIMAL(28,10), realised_fifo_quote DECIMAL(28,10),
+  funding_quote DECIMAL(28,10), capital_quote DECIMAL(28,10)
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, quote_currency);
+
+-- capital: what an account began with (cause counted), and every deposit and withdrawal since. In quote currency.
+-- Grain: account, seq. capital_quote = all of them together.
+CREATE TABLE IF NOT EXISTS capital (
+  ts TIMESTAMP_NS, account SYMBOL, cause SYMBOL, actor SYMBOL, movement_id VARCHAR, seq LONG,
+  amount_quote DECIMAL(28,10), capital_quote DECIMAL(28,10), reason VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, seq);
 
 -- trading_state: ACTIVE, REDUCING or HALTED, why, and by whom.
 -- Grain: account, seq.
