@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -28,8 +27,6 @@ from trader.portfolio.sizing import Grid
 from trader.rows import Equity, Identity, balance_rows, equity_row
 from trader.venues.gateway import Balance, VenueGateway
 
-STRANGE_LOOKS = 3
-"""Sweeps in which the venue must not know an execution's order before that is somebody else's."""
 PAGES_MAX = 20
 """Pages of executions read in one sweep; the rest follows in the next."""
 
@@ -69,7 +66,6 @@ class Account:
     """Symbols of ours that the venue, when it was asked last, did not list."""
     _fills_at_balances: int = -1
     _scanned: dict[str, int] = field(default_factory=dict)
-    _strange: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often an execution was seen whose order the venue does not know."""
     _day_ns: int = 0
     _day_start_pnl: Decimal = ZERO

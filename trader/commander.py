@@ -1,4 +1,4 @@
-"""What people may order: status, halt, resume, flatten. None of it needs QuestDB or the API."""
+"""What people may order and say: status, halt, resume, flatten, capital. None of it needs QuestDB or the API."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ares.model.row import Row
 from ares.model.strategies import FOREIGN
 from ares.telemetry import correlation, get_logger, observability
 from trader.account import Account
+from trader.events import CapitalMoved
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
 from trader.execution.lease import Leadership
 from trader.execution.state import TradingStates
@@ -100,8 +101,7 @@ class Commander:
         """HALTED, then every position is sold at market; it stays HALTED. Raises `NotLeading`."""
 
         async def work(command_id: str) -> Outcome:
-            if not (self._parts.is_ready() and self._parts.leadership.may_send()):
-                raise NotLeading("flatten = now: this trader does not lead, or has not reconciled. See its status")
+            self._must_lead("flatten")
             await self._desk.cancel_open()
             await self._settled()
             sent = 0
@@ -120,6 +120,24 @@ class Commander:
         await self._set(TradingState.HALTED, order)
         async with self._one_at_a_time:
             return await self._recorded("flatten", order, work)
+
+    async def move_capital(self, order: Order, movement_id: str, amount: Decimal) -> Outcome:
+        """Write down once, by its id, what came (above 0) or went, in quote. Raises `NotLeading`."""
+
+        async def work(_: str) -> Outcome:
+            self._must_lead("capital")
+            capital = self._account.parts.capital
+            said = CapitalMoved(movement_id, amount, order.actor, order.reason)
+            new = await capital.move(said, self._clock.now_ns())
+            state = self._parts.states.current.state.value
+            return {"state": state, "new": new, "amount": f"{amount:f}", "capital": f"{capital.quote:f}"}
+
+        async with self._one_at_a_time:
+            return await self._recorded("capital", order, work)
+
+    def _must_lead(self, command: str) -> None:
+        if not (self._parts.is_ready() and self._parts.leadership.may_send()):
+            raise NotLeading(f"{command} = now: this trader does not lead, or has not reconciled. See its status")
 
     async def status(self) -> Outcome:
         """What the trader is, holds and waits for."""
@@ -140,10 +158,13 @@ class Commander:
             "positions": self._positions(),
             "pnl_quote": {
                 "realised": f"{worth.realised_quote:f}",
+                "realised_fifo": f"{worth.realised_fifo_quote:f}",
+                "funding": f"{worth.funding_quote:f}",
                 "unrealised": f"{worth.unrealised_quote:f}",
                 "day": f"{self._account.day_pnl_quote:f}",
             },
             "cash": f"{self._account.cash.total:f}",
+            "capital": f"{self._account.parts.capital.quote:f}",
         }
 
     def _orders(self) -> list[Json]:

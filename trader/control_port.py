@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import orjson
@@ -15,15 +16,17 @@ from ares.files import write_whole
 from ares.service.http import listen
 from trader.commander import Commander, Order, Outcome
 from trader.control_files import address_path, token_path
+from trader.portfolio.money import to_scale
 
 BODY_BYTES_MAX = 16_384
 WORDS_MAX = 200
+CAPITAL_MAX = Decimal(10) ** 17
 TOKEN_BYTES = 32
 PRIVATE_MODE = 0o600
 
 
 class ControlPort:
-    """Serves `GET /status` and `POST /halt|resume|flatten` until stopped; a new token with each start."""
+    """Serves `GET /status` and `POST /halt|resume|flatten|capital` until stopped; a new token with each start."""
 
     def __init__(self, commander: Commander, state_dir: Path, host: str, port: int) -> None:
         self._commander = commander
@@ -43,6 +46,7 @@ class ControlPort:
             ("flatten", self._commander.flatten),
         ):
             app.router.add_post(f"/{name}", _command(action))
+        app.router.add_post("/capital", self._capital)
         self._runner, port = await listen(app, "trading.control_port", self._host, self._port)
         _write_private(token_path(self._state_dir), self._token)
         _write_private(address_path(self._state_dir), f"{self._host}:{port}")
@@ -72,6 +76,14 @@ class ControlPort:
     async def _status(self, _: web.Request) -> web.Response:
         return web.json_response(await self._commander.status())
 
+    async def _capital(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.read()
+            order, (movement_id, amount) = _order(body), _movement(body)
+        except ValueError as error:
+            return web.json_response({"error": "usage", "message": str(error)}, status=400)
+        return web.json_response(await self._commander.move_capital(order, movement_id, amount))
+
 
 def _command(action: Callable[[Order], Awaitable[Outcome]]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
@@ -96,6 +108,21 @@ def _order(body: bytes) -> Order:
             raise ValueError(f"{name}: text of at most {WORDS_MAX} characters is expected")
         words[name] = value
     return Order(**words)
+
+
+def _movement(body: bytes) -> tuple[str, Decimal]:
+    """A movement's id and amount, from a JSON object. Raises ValueError."""
+    given = orjson.loads(body)
+    movement_id, text = (str(given.get(name, "")) for name in ("id", "amount"))
+    if not 0 < len(movement_id) <= WORDS_MAX:
+        raise ValueError(f"id: text of 1 to {WORDS_MAX} characters is expected, one for each movement")
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"amount = {text!r}: a decimal number is expected, in quote currency") from None
+    if not (amount.is_finite() and 0 < abs(amount) < CAPITAL_MAX and to_scale(amount) == amount):
+        raise ValueError(f"amount = {text!r}: not 0, below {CAPITAL_MAX:f}, of at most ten digits after the point")
+    return movement_id, amount
 
 
 def _write_private(path: Path, text: str) -> None:

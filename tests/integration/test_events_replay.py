@@ -62,7 +62,18 @@ START_NS = 1_790_000_000_000_000_000
 MOMENTUM = "signal_momentum"
 CLOCK = SystemClock()
 KEPT = Path(__file__).parents[1] / "fixtures" / "events"
-PROVED = {"events", "order_events", "fills", "position_events", "trading_state", "config_versions", "maintenance"}
+PROVED = {
+    *(
+        "events",
+        "order_events",
+        "fills",
+        "position_events",
+        "capital",
+        "trading_state",
+        "config_versions",
+        "maintenance",
+    )
+}
 EVENTS_COUNT = int(os.environ.get("ARES_TEST_EVENTS", "10000"))
 
 

@@ -120,6 +120,50 @@ async def test_a_body_that_makes_no_sense_changes_nothing(
     assert (await trader.states.refresh()).state.value == "ACTIVE"
 
 
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (b'{"amount": "5"}', "id: text"),
+        (b'{"id": "w", "amount": "five"}', "amount = 'five'"),
+        (b'{"id": "w", "amount": "NaN"}', "amount = 'NaN'"),
+        (b'{"id": "w", "amount": "0"}', "not 0"),
+        (b'{"id": "w", "amount": "1e30"}', "below 1"),
+        (b'{"id": "w", "amount": "0.00000000001"}', "ten digits"),
+    ],
+)
+async def test_a_movement_that_makes_no_sense_moves_no_capital(
+    address: str, tmp_path: Path, trader: Trader, body: bytes, complaint: str
+) -> None:
+    async with (
+        aiohttp.ClientSession(address, headers=bearer(tmp_path)) as http,
+        http.post("/capital", data=body) as answer,
+    ):
+        assert answer.status == 400
+        assert complaint in (await answer.json())["message"]
+    assert trader.account.parts.capital.quote == 21_000
+
+
+async def test_deposits_and_withdrawals_are_capital_and_each_counts_once(
+    address: str, tmp_path: Path, control: ControlStore
+) -> None:
+    came = await ares(tmp_path, "deposit", "2500.50", "--id", "wire-7", "--reason", "second tranche")
+    assert "capital is 23500.5" in came.stdout
+    again = await ares(tmp_path, "deposit", "2500.50", "--id", "wire-7")
+    assert "wire-7 was written before; capital is 23500.5" in again.stdout
+    went = await ares(tmp_path, "withdraw", "500", "--id", "wire-8", "--json")
+    assert '"capital": "23000.5000000000"' in went.stdout
+    rows = [entry.row for entry in control.outbox(0, 10_000) if entry.row.table == "capital"]
+    assert [(row.symbols["cause"], row.columns["amount_quote"]) for row in rows] == [
+        ("counted", 21_000),
+        ("deposit", Decimal("2500.5")),
+        ("withdrawal", -500),
+    ]
+    for amount in ("-5", "0", "much"):
+        refused = await ares(tmp_path, "withdraw", "--id", "x", "--", amount)
+        assert isinstance(refused.exception, UsageError)
+        assert f"amount = '{amount}'" in str(refused.exception)
+
+
 async def test_a_trader_that_does_not_lead_refuses_to_flatten(trader: Trader, tmp_path: Path) -> None:
     door = ControlPort(trader.commander, tmp_path, "127.0.0.1", 0)
     port = await door.start()

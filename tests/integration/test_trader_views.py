@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from ares.clock import SystemClock
+from ares.clock import DAY_NS, SystemClock, floor_ns, to_datetime
+from ares.config.settings import DatabaseConfig
 from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore
+from ares.errors import UsageError
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
 from trader.commander import Order
+from trader.commands import app
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
+from trader.report import report
 from trader.runtime import Trader, TraderParts
 from trader.testing import PaperVenue, StaticReader
 
@@ -105,6 +113,53 @@ async def test_a_trade_can_be_asked_back_from_every_table_and_view(
     assert equity is not None
     assert equity["cash"] == Decimal("17000.0000000000")
     assert equity["equity_quote"] == Decimal("20997.0000000000")
+
+
+async def test_a_days_report_says_what_was_traded_paid_earned_and_lost(
+    control: ControlStore, venue: str, writer: RowWriter, database: Database
+) -> None:
+    paper = PaperVenue(CLOCK, {BTC: Decimal(50_000)}, {"USDT": Decimal(20_000), "BTC": Decimal("0.02")})
+    reader = StaticReader(market(1.0, "50000"))
+    trader = await a_trader(control, venue, paper, reader)
+    await trader.cycle.run()
+    paper.prices[BTC] = Decimal(49_000)
+    reader.market = market(1.0, "49000")
+    await trader.cycle.run()
+    await trader.commander.move_capital(Order("ada", "tranche"), "wire-7", Decimal(-250))
+    paper.holdings["USDT"] -= 250
+    await trader.account.refresh_balances()
+    await trader.cycle.run()
+    await write_outbox(control, writer, database, [quote_row(venue, 48_999.0, 49_001.0)])
+    today = to_datetime(floor_ns(CLOCK.now_ns(), DAY_NS))
+    said = await report(database, venue, today)
+    position = trader.ledger.portfolio.position(BTC, MOMENTUM)
+    assert [line.strategy for line in said.lines] == [MOMENTUM]
+    assert (said.total.fills, said.total.volume, said.total.fees) == (1, Decimal(3_000), Decimal(3))
+    assert (said.total.realised, said.total.realised_fifo, said.total.funding) == (0, 0, 0)
+    assert said.total.unrealised == position.quantity * 49_000 - position.cost_basis
+    assert said.worth.equity_start == Decimal(20_997)
+    assert said.worth.equity_end == Decimal(16_750) + position.quantity * 49_000
+    assert said.worth.moved == -250
+    assert said.worth.drawdown == position.quantity * 1_000, "the withdrawal is no loss"
+    yesterday = await report(database, venue, today - timedelta(days=1))
+    assert (yesterday.lines, yesterday.total.fills, yesterday.worth.equity_end) == ((), 0, None)
+
+
+async def test_the_report_command_speaks_json_and_text_and_refuses_days_to_come(
+    questdb_config: DatabaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("host", "pg_port", "http_port"):
+        monkeypatch.setenv(f"ARES_DATABASE__{name.upper()}", str(getattr(questdb_config, name)))
+    monkeypatch.setenv("ARES_TRADING__ACCOUNT", "nobody")
+    run = CliRunner().invoke
+    text = await asyncio.to_thread(run, app, ["report", "--day", "2026-01-06"])
+    assert "account nobody on 2026-01-06 (UTC), in quote currency" in text.stdout
+    assert "equity unknown → unknown" in text.stdout
+    spoken = await asyncio.to_thread(run, app, ["report", "--day", "2026-01-06", "--json"])
+    assert json.loads(spoken.stdout)["total"]["volume"] == "0"
+    refused = await asyncio.to_thread(run, app, ["report", "--day", "2999-01-06"])
+    assert isinstance(refused.exception, UsageError)
+    assert "--day = 2999-01-06" in str(refused.exception)
 
 
 async def test_a_flatten_leaves_who_ordered_it_and_what_came_of_it(
