@@ -159,7 +159,13 @@ async def test_status_tells_state_lease_positions_orders_and_profit(bench: Bench
     await trader.cycle.run()
     status = await trader.commander.status()
     assert (status["state"], status["leader"], status["ready"]) == ("ACTIVE", True, True)
-    assert status["pnl_quote"] == {"realised": "0", "unrealised": "50.0000000000", "day": "0.0000000000"}
+    assert status["pnl_quote"] == {
+        "realised": "0",
+        "realised_fifo": "0",
+        "funding": "0",
+        "unrealised": "50.0000000000",
+        "day": "0.0000000000",
+    }
     assert [order["state"] for order in status["orders_open"]] == ["UNKNOWN"]  # type: ignore[union-attr,call-overload,index]
     assert [p["quantity"] for p in status["positions"]] == ["0.0500000000"]  # type: ignore[union-attr,call-overload,index]
 

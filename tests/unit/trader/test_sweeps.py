@@ -82,7 +82,7 @@ async def test_an_execution_whose_order_is_never_shown_does_not_keep_later_ones_
         hide_orders(bench, hiding, only="by-hand-1")
         assert await trader.account.sweep_executions([BTC]) == 0
         await bench.advance(SHOWN_S_MAX)
-        assert await trader.account.sweep_executions([BTC]) == 1
+        assert await trader.account.sweep_executions([BTC]) == 2
     assert trader.ledger.portfolio.filled(intent.order_id) == intent.quantity
 
 
