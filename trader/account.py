@@ -66,7 +66,6 @@ class Account:
     """Symbols of ours that the venue, when it was asked last, did not list."""
     _fills_at_balances: int = -1
     _scanned: dict[str, int] = field(default_factory=dict)
-    """How often an execution was seen whose order the venue does not know."""
     _day_ns: int = 0
     _day_start_pnl: Decimal = ZERO
     _day_seq: int = 0

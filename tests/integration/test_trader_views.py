@@ -31,6 +31,7 @@ BTC = "BTC/USDT"
 MOMENTUM = "signal_momentum"
 CLOCK = SystemClock()
 GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/trader/reading-decisions.md"
+PROFIT = GUIDE.with_name("profit-and-positions.md")
 TABLES = ("decisions", "order_events", "fills", "position_events", "balances", "equity", "trading_state", "commands")
 
 
@@ -178,9 +179,10 @@ async def test_a_flatten_leaves_who_ordered_it_and_what_came_of_it(
     assert position == {"quantity": Decimal(0), "cause": "fill"}
 
 
-async def test_every_query_of_the_guide_runs(database: Database) -> None:
+async def test_every_query_of_the_guides_runs(database: Database) -> None:
     guide = GUIDE.read_text(encoding="utf-8")
     queries = re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
-    assert len(queries) == 5
+    queries += re.findall(r"```sql\n(.*?)```", PROFIT.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(queries) == 6
     for query in queries:
         await database.fetch(query)
