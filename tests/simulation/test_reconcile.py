@@ -8,13 +8,11 @@ import random
 from dataclasses import dataclass
 from decimal import Decimal
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.matching.engine import PublicTrade
 from simulator.params import Params
-from tests.simulation import run as bulk
 from tests.simulation.loop import MachineClock, run
 from tests.simulation.machine import ACCOUNT, VENUE, Place, build, config_of
 from tests.simulation.proof import findings
@@ -51,11 +49,6 @@ LEFT = st.builds(
     booked=st.integers(0, 3),
     ended=st.booleans(),
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def silence() -> None:
-    bulk.quiet()
 
 
 @settings(max_examples=EXAMPLES)

@@ -16,12 +16,6 @@ FAILED_ONCE = {
 }
 
 
-@pytest.fixture(autouse=True)
-def silence() -> None:
-    """Thousands of traders die here: what they log is shown by a replay."""
-    bulk.quiet()
-
-
 def fails(outcome: Outcome) -> str:
     return f"replay it by: {bulk.REPLAY.format(outcome.seed)}\n" + "\n".join([*outcome.findings, *outcome.log])
 

@@ -10,7 +10,6 @@ from typing import Literal
 
 import pytest
 
-from tests.simulation import run as bulk
 from tests.simulation.loop import MachineClock, Process, run, spawn
 from tests.simulation.machine import Place, build, config_of
 from tests.simulation.proof import findings
@@ -35,11 +34,6 @@ BTC = "BTC/USDT"
 ARRIVALS: dict[Fate, set[int]] = {"reset": {0}, "lost": {0}, "late": {0, 1}, "unheard": {1}}
 QUANTITY = Decimal("0.002")
 WAIT_S_MAX = 60.0
-
-
-@pytest.fixture(autouse=True)
-def silence() -> None:
-    bulk.quiet()
 
 
 class Stage:

@@ -6,10 +6,7 @@ import asyncio
 import os
 import random
 
-import pytest
-
 from ares.clock import NANOS_PER_SECOND
-from tests.simulation import run as bulk
 from tests.simulation.loop import MachineClock, run
 from tests.simulation.machine import Machine, Place, config_of
 from tests.simulation.proof import findings
@@ -18,11 +15,6 @@ from tests.simulation.store import FlakyStore
 from tests.simulation.venue import LATE_S_MAX, Exchange, Weather
 
 RUNS = int(os.environ.get("ARES_TEST_LEADERS", "30"))
-
-
-@pytest.fixture(autouse=True)
-def silence() -> None:
-    bulk.quiet()
 
 
 def test_two_leaders_at_once_execute_nothing_twice() -> None:
