@@ -12,7 +12,7 @@ from simulator.matching.ledger import Ledger, require_order
 from simulator.matching.types import Filled, NewOrder, Order, OrderList, Refusal
 from simulator.order_rows import cancel_reply, fill_row, known, list_reply, order_reply, order_row, text
 from simulator.order_words import new_order
-from simulator.params import Params
+from simulator.params import Params, require_one
 
 ROWS = 500
 ROWS_MAX = 1_000
@@ -150,9 +150,8 @@ def find_order(
 ) -> Order:
     """The order that is meant by id or client id. Raises `Refusal`, with this code and text when there is none."""
     symbol = symbol_of(desk.ledger.rules, params)
+    require_one(params, names[1], names[0])
     order_id, client_id = params.integer(names[0]), params.maybe(names[1])
-    if order_id is None and client_id is None:
-        raise Refusal(-1102, f"Param '{names[1]}' or '{names[0]}' must be sent, but both were empty/null!")
     return require_order(desk.ledger.find(symbol, order_id, client_id), code, message)
 
 

@@ -19,7 +19,7 @@ from simulator.matching.filters import check_client_id
 from simulator.matching.types import NewOrder, Order, OrderList, Refusal
 from simulator.order_rows import amend_reply, amendment_row, list_reply, list_row, order_reply
 from simulator.order_words import new_order, new_pair
-from simulator.params import Params, missing
+from simulator.params import Params, missing, require_one
 
 STOP_ON_FAILURE, ALLOW_FAILURE = MODES = ("STOP_ON_FAILURE", "ALLOW_FAILURE")
 CONFLICT = 409
@@ -102,8 +102,7 @@ class ChangeApi:
 
     def _cancel_first(self, params: Params, cancel_id: str) -> dict[str, object] | Refusal:
         names = ("cancelOrderId", "cancelOrigClientOrderId")
-        if not any(params.has(name) for name in names):
-            raise Refusal(-1102, f"Param '{names[1]}' or '{names[0]}' must be sent, but both were empty/null!")
+        require_one(params, names[1], names[0])
         try:
             order = find_order(self._desk, params, -2011, UNKNOWN, names)
             check_restrictions(order, params)
@@ -121,9 +120,8 @@ class ChangeApi:
         return order_reply(order, params.maybe("newOrderRespType"))
 
     def _find_list(self, params: Params, client_id_name: str, unknown: Refusal) -> OrderList:
+        require_one(params, client_id_name, "orderListId")
         list_id, client_id = params.integer("orderListId"), params.maybe(client_id_name)
-        if list_id is None and client_id is None:
-            raise Refusal(-1102, f"Param '{client_id_name}' or 'orderListId' must be sent, but both were empty/null!")
         found = self._ledger.find_list(list_id, client_id)
         if found is None:
             raise unknown

@@ -62,6 +62,12 @@ class Params:
 _NUMBER = "^([0-9]{1,20})(\\.[0-9]{1,20})?$"
 
 
+def require_one(params: Params, client_id: str, venue_id: str) -> None:
+    """Something must be named by its client's id or the venue's. Raises `Refusal`."""
+    if not (params.has(client_id) or params.has(venue_id)):
+        raise Refusal(-1102, f"Param '{client_id}' or '{venue_id}' must be sent, but both were empty/null!")
+
+
 def missing(name: str) -> Refusal:
     """A mandatory parameter is not there."""
     return Refusal(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")

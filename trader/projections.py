@@ -23,7 +23,7 @@ from trader.execution.capital import amount_of
 from trader.execution.journal import history
 from trader.portfolio.money import ZERO
 from trader.portfolio.portfolio import ADOPTED, FUNDING, Key
-from trader.portfolio.positions import Fill, Position, adopt, apply_fill, is_linear, pay_funding
+from trader.portfolio.positions import Fill, Position, adopt, after_fill, pay_funding
 from trader.rows import Identity, capital_row, fill_row, order_row, position_row, state_row
 
 Positions = dict[Key, Position]
@@ -86,7 +86,7 @@ class BookProjection:
 
 def _filled(who: Identity, positions: Positions, fill: Fill, cause: str) -> Iterator[Row]:
     key = (fill.execution.symbol, fill.strategy)
-    booked = apply_fill(positions.get(key, Position(*key)), fill, shorts=is_linear(fill.execution.symbol))
+    booked = after_fill(positions.get(key, Position(*key)), fill)
     positions[key] = booked.position
     yield fill_row(who, fill)
     yield position_row(who, booked.position, cause, fill.execution.fill_id)

@@ -10,7 +10,7 @@ from ares.model.row import Cell, Row, UtcNs
 from trader.events import CapitalCounted, CapitalMoved, StateChanged
 from trader.portfolio.money import to_scale
 from trader.portfolio.orders import Order, Step
-from trader.portfolio.positions import Fill, Position, fee_quote_of
+from trader.portfolio.positions import Fill, Position, fee_of
 from trader.risk import Refused
 from trader.venues.gateway import Balance
 
@@ -151,7 +151,7 @@ def fill_row(who: Identity, fill: Fill) -> Row:
         "price": to_scale(execution.price),
         "cost": to_scale(execution.cost),
         "fee": to_scale(execution.fee),
-        "fee_quote": fee_quote_of(fill),
+        "fee_quote": fee_of(fill).worth(execution.price),
         "received_at": UtcNs(fill.received_at_ns),
     }
     return Row("fills", execution.ts_ns, symbols, columns)

@@ -23,7 +23,7 @@ from trader.execution.desk import DeskParts, OrderDesk
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
-from trader.execution.state import StateChange, TradingStates
+from trader.execution.state import TradingStates
 from trader.live.agreements import Agreements
 from trader.live.gate import Gate, require_harmless_key
 from trader.live.settings import Terms
@@ -171,7 +171,8 @@ class Trader:
     async def follow_once(self, looked_at_s: float) -> float:
         """Look after commands of other processes, orders, and now and then the account; returns when that was."""
         before = self.states.current
-        after = await self._restrain()
+        await self._restrain()
+        after = await self.states.refresh()
         if after.state is TradingState.HALTED and after.seq != before.seq:
             await self.desk.cancel_open()
         await self.desk.follow()
@@ -195,13 +196,11 @@ class Trader:
                 waiting = True
             await self._clock.sleep(GATE_POLL_S)
 
-    async def _restrain(self) -> StateChange:
+    async def _restrain(self) -> None:
         """Only reduce while what is traded was not agreed to."""
-        now = await self.states.refresh()
         obstacle = await self.gate.obstacle()
-        if obstacle is None or now.state is not TradingState.ACTIVE:
-            return now
-        return await self.states.change(TradingState.REDUCING, GATE, obstacle, self._clock.now_ns())
+        if obstacle is not None and (await self.states.refresh()).state is TradingState.ACTIVE:
+            await self.states.change(TradingState.REDUCING, GATE, obstacle, self._clock.now_ns())
 
     async def _trade(self) -> None:
         await self.begin()

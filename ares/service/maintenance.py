@@ -10,15 +10,13 @@ from dataclasses import dataclass
 
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config import AresConfig
-from ares.control import AuditEntry, ControlStore, Json, NewEvent, StoredEvent
-from ares.errors import SequenceConflict
+from ares.control import AuditEntry, ControlStore, Json, NewEvent, StoredEvent, until_it_fits
 from ares.events import Event, EventRegistry, EventType
 from ares.events.projection import Projection
 from ares.model.row import Row, UtcNs
 from ares.store import load_queries
 
 STREAM = "maintenance"
-TRIES_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +105,13 @@ class Maintenance:
         if isinstance(said, WindowOpened):
             after["until_ns"] = said.until_ns
         entry = AuditEntry("maintenance", said.who, STREAM, event.ts_ns, after=after, why=said.why)
-        for _ in range(TRIES_MAX):
+
+        def say() -> None:
             seq = self._seq(self._read())
             row = window_row(said, event.ts_ns, seq + 1)
-            try:
-                self._control.append(STREAM, [event], expected_seq=seq, mirror=[row], audit=[entry])
-            except SequenceConflict:
-                continue
-            return
-        raise SequenceConflict(f"stream {STREAM} moves faster than it can be written")
+            self._control.append(STREAM, [event], expected_seq=seq, mirror=[row], audit=[entry])
+
+        until_it_fits(STREAM, say)
 
 
 def window_row(said: WindowOpened | WindowClosed, ts_ns: int, seq: int) -> Row:

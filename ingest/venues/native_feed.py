@@ -6,6 +6,8 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 
 from ares.clock import Clock
 from ares.config.settings import IngestConfig, VenueConfig
@@ -205,12 +207,8 @@ class NativeFeed:
         if not frames and now_s - max(heard_s, line.spoken_s) > self._config.ping_s:
             line.spoken_s = now_s
             line.socket.send(say)
-        if not any(isinstance(payload, bytes) and payload.startswith(answer) for payload in frames.payloads):
-            return frames
-        return Frames.of(
-            frames.channel,
-            [each for each in frames if not (isinstance(each.payload, bytes) and each.payload.startswith(answer))],
-        )
+        answers = [isinstance(payload, bytes) and payload.startswith(answer) for payload in frames.payloads]
+        return Frames.of(frames.channel, compress(frames, map(not_, answers))) if any(answers) else frames
 
     def _before_loss(self, channel: Channel, line: Line, frames: Sequence[Frame]) -> int:
         """How many of these frames come before one that the venue sent and we did not get."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from simulator.matching.types import CONTINGENT, STOP_LOSSES, ZERO, NewOrder, OrderType, Refusal
+from simulator.matching.types import CONTINGENT, STOP_LOSSES, ZERO, NewOrder, OrderType, Refusal, rises
 
 PROFITS: tuple[OrderType, ...] = ("LIMIT_MAKER", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 """What may stand on the other side of a stop loss."""
@@ -25,8 +25,7 @@ def check_not_met(new: NewOrder, last: Decimal) -> None:
     """A stop price that the last trade meets already is refused. Raises `Refusal`."""
     if new.stop_price is None or last == ZERO:
         return
-    rising = (new.type in STOP_LOSSES) == (new.side == "BUY")
-    if last >= new.stop_price if rising else last <= new.stop_price:
+    if last >= new.stop_price if rises(new.type, new.side) else last <= new.stop_price:
         raise Refusal(-2010, "Stop price would trigger immediately.")
 
 

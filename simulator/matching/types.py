@@ -118,6 +118,11 @@ class NewOrder:
     trailing_delta: int = 0
 
 
+def rises(kind: OrderType, side: Side) -> bool:
+    """Whether a contingent order of this kind waits for a price above the market."""
+    return (kind in STOP_LOSSES) == (side == "BUY")
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """An order got an id. `amount` is base; what it holds is locked now.
@@ -149,7 +154,7 @@ class Accepted:
     @property
     def rising(self) -> bool:
         """Whether the stop price is above the market: met by a trade at or above it, else by one at or below it."""
-        return (self.type in STOP_LOSSES) == (self.side == "BUY")
+        return rises(self.type, self.side)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ares.clock import Clock
-from ares.control import AuditEntry, ControlStore, Json
-from ares.errors import SequenceConflict, UsageError
+from ares.control import AuditEntry, ControlStore, Json, until_it_fits
+from ares.errors import UsageError
 from ares.events.types import Origin
 from trader.events import LIVE, REGISTRY, LiveSaid
 from trader.live.settings import Terms
 
-TRIES_MAX = 5
 State = Literal["nothing", "requested", "approved"]
 
 
@@ -36,22 +35,25 @@ class Agreement:
 
 
 class Agreements:
-    """The agreement of one account. Every method raises `ControlUnavailable` if the store cannot be reached."""
+    """The agreement of one account. Every method raises `ControlUnavailable` if the store cannot be reached.
+
+    Keep it where it is asked often: it reads only what was said since.
+    """
 
     def __init__(self, control: ControlStore, account: str, clock: Clock) -> None:
         self._control = control
         self._account = account
         self._stream = f"live/{account}"
         self._clock = clock
+        self._agreement = Agreement()
 
     def current(self) -> Agreement:
         """What was agreed until now."""
-        agreement = Agreement()
-        for stored in self._control.stream(self._stream):
+        for stored in self._control.stream(self._stream, self._agreement.seq):
             said = REGISTRY.read(stored).body
             assert isinstance(said, LiveSaid), "nothing else is in this stream"
-            agreement = after(agreement, said, stored.seq)
-        return agreement
+            self._agreement = after(self._agreement, said, stored.seq)
+        return self._agreement
 
     def request(self, terms: Terms, who: str, why: str) -> Agreement:
         """Ask for these terms, in place of any before."""
@@ -77,7 +79,7 @@ class Agreements:
         return self._say(lambda before: LiveSaid("withdrawn", before.terms, who, why), {})
 
     def _say(self, said_after: Callable[[Agreement], LiveSaid], terms: Mapping[str, Json]) -> Agreement:
-        for _ in range(TRIES_MAX):
+        def say() -> Agreement:
             before = self.current()
             said, now_ns = said_after(before), self._clock.now_ns()
             entry = AuditEntry(
@@ -90,12 +92,10 @@ class Agreements:
                 why=said.why,
             )
             event = LIVE.new(said, now_ns, Origin(attributes={"account": self._account}))
-            try:
-                self._control.append(self._stream, [event], expected_seq=before.seq, audit=[entry])
-            except SequenceConflict:
-                continue
+            self._control.append(self._stream, [event], expected_seq=before.seq, audit=[entry])
             return self.current()
-        raise SequenceConflict(f"stream {self._stream} moves faster than it can be written")
+
+        return until_it_fits(self._stream, say)
 
 
 def after(before: Agreement, said: LiveSaid, seq: int) -> Agreement:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 from ares.errors import ConfigError, VenueRejected
 from trader.live.agreements import Agreements
 from trader.live.settings import Terms
-from trader.venues.gateway import KeyRights
+from trader.venues.gateway import VenueGateway
 
 
-class TellsRights(Protocol):
-    """The venue, as far as keys go."""
-
-    async def rights(self) -> KeyRights: ...
-
-
-async def require_harmless_key(venue: TellsRights, name: str, *, real: bool) -> None:
+async def require_harmless_key(venue: VenueGateway, name: str, *, real: bool) -> None:
     """A stolen key that may withdraw is stolen money. Raises `ConfigError` for one, and `VenueUnavailable`.
 
     A test venue may leave open what a key can do; one where money moves may not.

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from ares.model.strategies import FOREIGN
 from trader.portfolio.money import ZERO, product, share, to_scale
-from trader.portfolio.positions import Booked, Fill, Position, adopt, apply_fill, is_linear, pay_funding
+from trader.portfolio.positions import Booked, Fill, Position, adopt, after_fill, is_linear, pay_funding
 
 ADOPTED = "adopted"
 FUNDING = "funding"
@@ -104,8 +104,7 @@ class Portfolio:
 
     def preview(self, fill: Fill) -> Booked:
         """What `apply` would make of the position."""
-        symbol = fill.execution.symbol
-        return apply_fill(self.position(symbol, fill.strategy), fill, shorts=is_linear(symbol))
+        return after_fill(self.position(fill.execution.symbol, fill.strategy), fill)
 
     def apply(self, fill: Fill) -> Booked | None:
         """Book a fill; None if it was booked before."""

@@ -109,6 +109,10 @@ class Fee:
     quote: Decimal
     other_quote: Decimal
 
+    def worth(self, price: Decimal) -> Decimal:
+        """All of it in quote, whatever it was paid in: base counts at the fill's price."""
+        return self.quote + product(self.base, price)
+
 
 def currencies(symbol: str) -> tuple[str, str]:
     """Base and quote of a pair or a perpetual ("BTC/USDT", "BTC/USDT:USDT")."""
@@ -168,6 +172,11 @@ def apply_fill(position: Position, fill: Fill, *, shorts: bool = False, lots_max
     return Booked(after, beyond)
 
 
+def after_fill(position: Position, fill: Fill) -> Booked:
+    """The same by what the symbol is: contracts can be held below zero, coins cannot."""
+    return apply_fill(position, fill, shorts=is_linear(position.symbol))
+
+
 def fee_of(fill: Fill) -> Fee:
     """What a fill cost in fees; one in a third currency counts as quote at its rate, a rebate is below 0."""
     execution = fill.execution
@@ -180,15 +189,9 @@ def fee_of(fill: Fill) -> Fee:
     return Fee(ZERO, worth, worth)
 
 
-def fee_quote_of(fill: Fill) -> Decimal:
-    """The same in quote, whatever it was paid in: base counts at the fill's price."""
-    fee = fee_of(fill)
-    return fee.quote + product(fee.base, fill.execution.price)
-
-
 def _counted(position: Position, fee: Fee, execution: Execution) -> Position:
     """The position with one more change and its fee in the sums that no profit is worked out from."""
-    worth = fee.quote + product(fee.base, execution.price)
+    worth = fee.worth(execution.price)
     return replace(
         position,
         fees_quote=position.fees_quote + worth,
