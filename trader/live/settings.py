@@ -25,7 +25,9 @@ def is_real(venue: VenueConfig) -> bool:
     """
     if venue.play_money:
         return False
-    return not is_here(urlsplit(venue.rest_url or "").hostname or "")
+    if venue.rest_url is None or venue.ws_url is None:
+        return True  # orders then go to the venue's own addresses, whatever the other one says
+    return not is_here(urlsplit(venue.rest_url).hostname or "")
 
 
 @dataclass(frozen=True, slots=True)

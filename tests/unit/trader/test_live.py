@@ -56,6 +56,8 @@ def with_trading(**changes: object) -> AresConfig:
         (VenueConfig(), True),
         (VenueConfig(rest_url="https://api.binance.com", ws_url="wss://stream.binance.com:9443"), True),
         (VenueConfig(rest_url="http://10.0.0.7:8900", ws_url="ws://10.0.0.7:8900"), True),
+        (VenueConfig(rest_url="http://127.0.0.1:8900"), True),
+        (VenueConfig(ws_url="ws://127.0.0.1:8900"), True),
         (VenueConfig(rest_url="http://127.0.0.1:8900", ws_url="ws://127.0.0.1:8900"), False),
         (VenueConfig(rest_url="http://localhost:8900", ws_url="ws://localhost:8900"), False),
         (VenueConfig(rest_url="http://[::1]:8900", ws_url="ws://[::1]:8900"), False),
