@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 from contest import in_turns, ratio
 from write import free_ports, questdb
 
 from ares.config.settings import DatabaseConfig
-from ares.store import Database
+from ares.store import Database, Param
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"
@@ -43,6 +44,12 @@ CREATE TABLE "trades-BINANCE" (
 """
 """As QuestDB makes it from the peer's first line."""
 
+COUNTS = {
+    "trades": "SELECT count() AS n FROM trades",
+    "trades-BINANCE": 'SELECT count() AS n FROM "trades-BINANCE"',
+}
+COUNT_OF_VENUE = "SELECT count() AS n FROM trades WHERE venue = %(venue)s"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -60,10 +67,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Contestant:
-    """A process to start, and the query that counts its rows (of `venue`, where the table is shared)."""
+    """A process to start, the table that it writes to, and whose rows there are its (all, if empty)."""
 
     command: list[str]
-    counted: str = "SELECT count() AS n FROM trades WHERE venue = %(venue)s"
+    table: Literal["trades", "trades-BINANCE"] = "trades"
     venue: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -97,7 +104,7 @@ class Arena:
         with venue_server(messages, rate, self.next_span()) as (port, server):
             script = str(PEERS / "collect_cryptofeed.py")
             command = [str(peers_python()), script, str(port), user, str(self.config.http_port)]
-            return self.watched(Contestant(command, 'SELECT count() AS n FROM "trades-BINANCE"'), messages, server)
+            return self.watched(Contestant(command, "trades-BINANCE"), messages, server)
 
     def dataframe(self, messages: int) -> Run:
         venue = f"v{next(self.names)}"
@@ -114,6 +121,7 @@ class Arena:
 
     def watched(self, contestant: Contestant, messages: int, server: subprocess.Popen[str] | None) -> Run:
         """Start a contestant, wait until its rows can be read or come no more, and ask it what it took."""
+        before = asyncio.run(self.rows_in(contestant.table))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         with subprocess.Popen(
             contestant.command, env={**os.environ, **contestant.environment}, cwd=HERE.parent, **pipes
@@ -124,7 +132,7 @@ class Arena:
             if not line:
                 raise SystemExit(f"{contestant.command[1]} ended before its first frame")
             first = float(json.loads(line)["first"])
-            visible, ended = asyncio.run(self.until_visible(messages, contestant))
+            visible, ended = asyncio.run(self.until_visible(messages, contestant, before))
             process.stdin.close()
             told = json.loads(process.stdout.readline())
         sent_to_acked = 0.0
@@ -136,20 +144,30 @@ class Arena:
         rate, cpu = visible / (ended - first), told["cpu_s"] * 1_000_000 / messages
         return Run(rate, cpu, messages - visible, sent_to_acked, received_to_acked)
 
-    async def until_visible(self, messages: int, contestant: Contestant) -> tuple[int, float]:
-        """How many rows can be read, and since when."""
+    async def until_visible(self, messages: int, contestant: Contestant, before: int) -> tuple[int, float]:
+        """How many rows can be read, and since when. While it runs all contestants' are counted the same way, which
+        costs the server nothing: by the size of the table.
+        """
         seen, since = -1, time.monotonic()
         async with await Database.connect(self.config) as database:
             while seen < messages and time.monotonic() - since < GIVEN_UP_S:
                 await asyncio.sleep(0.05)
-                try:
-                    row = await database.fetch_one(contestant.counted, {"venue": contestant.venue})
-                except Exception:
-                    continue
-                now = int(str(row["n"])) if row else 0
+                now = await counted(database, COUNTS[contestant.table]) - before
                 if now != seen:
                     seen, since = now, time.monotonic()
+            if contestant.venue:
+                seen = await counted(database, COUNT_OF_VENUE, {"venue": contestant.venue})
         return max(seen, 0), since
+
+    async def rows_in(self, table: str) -> int:
+        """How many rows can be read of a table."""
+        async with await Database.connect(self.config) as database:
+            return await counted(database, COUNTS[table])
+
+
+async def counted(database: Database, query: str, scope: Mapping[str, Param] | None = None) -> int:
+    row = await database.fetch_one(query, scope)
+    return int(str(row["n"])) if row else 0
 
 
 @contextmanager
