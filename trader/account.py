@@ -13,7 +13,7 @@ from ares.errors import VenueRejected
 from ares.events.types import Origin
 from ares.resilience import Cache
 from ares.telemetry import get_logger, metrics
-from trader.events import DAY_STARTED, REGISTRY, CapitalCounted, DayStarted, Holding
+from trader.events import DAY_STARTED, PEAK_REACHED, REGISTRY, CapitalCounted, DayStarted, Holding, PeakReached
 from trader.execution.capital import Capital
 from trader.execution.desk import OrderDesk
 from trader.execution.ids import is_ours
@@ -32,6 +32,8 @@ PAGES_MAX = 20
 
 SHOWN_S_MAX = 60
 """How old an execution may be whose order the venue does not show yet; one that is older is nobody's we know."""
+PEAK_STEP = Decimal("0.001")
+"""A new highest profit is journaled when it is higher by this share of the account; a restart forgets no more."""
 
 log = get_logger(__name__)
 
@@ -57,6 +59,15 @@ class AccountParts:
 
 
 @dataclass(slots=True)
+class Peak:
+    """The highest profit, in quote, and what the journal says of it."""
+
+    pnl_quote: Decimal
+    journaled_quote: Decimal
+    seq: int
+
+
+@dataclass(slots=True)
 class Account:
     """The account as it was last seen."""
 
@@ -69,6 +80,8 @@ class Account:
     _day_ns: int = 0
     _day_start_pnl: Decimal = ZERO
     _day_seq: int = 0
+    _equity_quote: Decimal | None = None
+    _peak: Peak | None = None
 
     @property
     def cash(self) -> Balance:
@@ -145,6 +158,43 @@ class Account:
     def balances_are_current(self) -> bool:
         """Whether nothing was booked since the balances were asked for: only then do cash and positions add up."""
         return self._fills_at_balances == self.parts.ledger.portfolio.fills
+
+    @property
+    def equity_quote(self) -> Decimal | None:
+        """Cash and positions at mark, when both were last of one moment; None until they first were."""
+        if self.balances_are_current and self.has_marks():
+            self._equity_quote = self.cash.total + self.worth().positions_quote
+        return self._equity_quote
+
+    @property
+    def drawdown_quote(self) -> Decimal | None:
+        """How far the profit lies below its highest; None until that is known, or while something has no mark."""
+        if self._peak is None or not self.has_marks():
+            return None
+        return max(ZERO, self._peak.pnl_quote - self.worth().pnl_quote)
+
+    async def note_peak(self, now_ns: int) -> None:
+        """Take note of a new highest profit; what young marks say. Small steps are not journaled each."""
+        pnl = self.worth().pnl_quote
+        if self._peak is None:
+            self._peak = await self._load_peak()
+        peak = self._peak
+        peak.pnl_quote = max(peak.pnl_quote, pnl) if peak.seq else pnl
+        step = PEAK_STEP * (self.equity_quote or ZERO)
+        if peak.seq == 0 or peak.pnl_quote > peak.journaled_quote + step:
+            origin = Origin(attributes={"account": self.parts.who.account})
+            event = PEAK_REACHED.new(PeakReached(peak.pnl_quote), now_ns, origin)
+            stream = f"peak/{self.parts.who.account}"
+            peak.seq = await asyncio.to_thread(self.parts.control.append, stream, [event], expected_seq=peak.seq)
+            peak.journaled_quote = peak.pnl_quote
+
+    async def _load_peak(self) -> Peak:
+        events = await asyncio.to_thread(self.parts.control.read, f"peak/{self.parts.who.account}")
+        if not events:
+            return Peak(ZERO, ZERO, 0)
+        reached = REGISTRY.read(events[-1]).body
+        assert isinstance(reached, PeakReached), "nothing else is in this stream"
+        return Peak(reached.pnl_quote, reached.pnl_quote, events[-1].seq)
 
     def worth(self) -> Worth:
         """All positions at the last marks."""

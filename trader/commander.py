@@ -1,12 +1,11 @@
-"""What people may order and say: status, halt, resume, flatten, capital. None of it needs QuestDB or the API."""
+"""What people may order and say: status, halt, resume, flatten, capital, limits. None of it needs QuestDB or the API."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -20,11 +19,13 @@ from trader.account import Account
 from trader.events import CapitalMoved
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
 from trader.execution.lease import Leadership
+from trader.execution.limits import SetLimits
 from trader.execution.state import TradingStates
+from trader.limits_shown import limit_wanted, limits_shown, shown
 from trader.portfolio.money import ZERO, floor_to
 from trader.portfolio.orders import Intent
 from trader.portfolio.positions import Position
-from trader.risk import TradingState
+from trader.risk import Limits, TradingState
 from trader.rows import Decision, decision_row
 
 ATTEMPTS_MAX = 3
@@ -50,6 +51,8 @@ class Order:
 
     actor: str
     reason: str
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What else the command says: which limit, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class CommanderParts:
     states: TradingStates
     leadership: Leadership
     clock: Clock
-    order_notional_quote_max: Callable[[], Decimal]
+    limits: SetLimits
+    configured: Callable[[], Limits]
     settle_s_max: float
     poll_s: float
     is_ready: Callable[[], bool]
@@ -138,6 +142,34 @@ class Commander:
     def _must_lead(self, command: str) -> None:
         if not (self._parts.is_ready() and self._parts.leadership.may_send()):
             raise NotLeading(f"{command} = now: this trader does not lead, or has not reconciled. See its status")
+
+    async def set_limit(self, order: Order) -> Outcome:
+        """Set a limit, or let its setting hold again if the order gives no value. Raises `UsageError`."""
+        scope, value = limit_wanted(order.details)
+
+        async def work(_: str) -> Outcome:
+            change, holds = await self._parts.limits.change(
+                self._parts.configured(), scope, value, actor=order.actor, reason=order.reason
+            )
+            return {"id": change.id, "holds": holds, "name": change.name, "value": shown(change.value)}
+
+        return await self._recorded("risk_set", order, work)
+
+    async def approve_limit(self, order: Order) -> Outcome:
+        """Agree to a limit that another person asked for. Raises `UsageError`."""
+
+        async def work(_: str) -> Outcome:
+            change = await self._parts.limits.approve(
+                self._parts.configured(), order.details.get("id", ""), order.actor
+            )
+            return {"id": change.id, "holds": True, "name": change.name, "value": shown(change.value)}
+
+        return await self._recorded("risk_approve", order, work)
+
+    async def limits(self) -> Outcome:
+        """Every limit as it holds, what the settings say, who set it, and what waits for a second person."""
+        await self._parts.limits.refresh()
+        return limits_shown(self._parts.limits, self._parts.configured())
 
     async def status(self) -> Outcome:
         """What the trader is, holds and waits for."""
@@ -238,7 +270,8 @@ class Commander:
         mark = self._account.mark(position.symbol) or position.average_price
         if grid is None or mark <= 0:
             return None
-        largest = floor_to(self._parts.order_notional_quote_max() / mark, grid.amount_step)
+        limits = self._parts.limits.effective(self._parts.configured(), position.strategy, position.symbol)
+        largest = floor_to(limits.order_notional_quote_max / mark, grid.amount_step)
         quantity = min(floor_to(held, grid.amount_step), max(largest, grid.amount_step))
         if quantity == 0 or quantity * mark < grid.cost_min:
             return None
@@ -311,7 +344,7 @@ class Commander:
             {
                 "command_id": command_id,
                 "seq": 0 if outcome is None else 1,
-                "arguments": orjson.dumps({"reason": order.reason}).decode(),
+                "arguments": orjson.dumps({"reason": order.reason, **order.details}).decode(),
                 "outcome": None if outcome is None else orjson.dumps(dict(outcome)).decode(),
             },
         )

@@ -19,6 +19,7 @@ from trader.control_files import address_path, token_path
 from trader.portfolio.money import to_scale
 
 BODY_BYTES_MAX = 16_384
+WORDS = ("actor", "reason", "name", "value", "strategy", "symbol", "id")
 WORDS_MAX = 200
 CAPITAL_MAX = Decimal(10) ** 17
 TOKEN_BYTES = 32
@@ -26,7 +27,10 @@ PRIVATE_MODE = 0o600
 
 
 class ControlPort:
-    """Serves `GET /status` and `POST /halt|resume|flatten|capital` until stopped; a new token with each start."""
+    """Serves `GET /status|limits` and `POST /halt|resume|flatten|capital|limit|approve` until stopped.
+
+    Each start makes a new token.
+    """
 
     def __init__(self, commander: Commander, state_dir: Path, host: str, port: int) -> None:
         self._commander = commander
@@ -40,10 +44,13 @@ class ControlPort:
         """Listen; returns the port (port 0 asks for any). Raises `PortInUse`."""
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._guarded])
         app.router.add_get("/status", self._status)
+        app.router.add_get("/limits", self._limits)
         for name, action in (
             ("halt", self._commander.halt),
             ("resume", self._commander.resume),
             ("flatten", self._commander.flatten),
+            ("limit", self._commander.set_limit),
+            ("approve", self._commander.approve_limit),
         ):
             app.router.add_post(f"/{name}", _command(action))
         app.router.add_post("/capital", self._capital)
@@ -84,6 +91,9 @@ class ControlPort:
             return web.json_response({"error": "usage", "message": str(error)}, status=400)
         return web.json_response(await self._commander.move_capital(order, movement_id, amount))
 
+    async def _limits(self, _: web.Request) -> web.Response:
+        return web.json_response(await self._commander.limits())
+
 
 def _command(action: Callable[[Order], Awaitable[Outcome]]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
@@ -97,17 +107,17 @@ def _command(action: Callable[[Order], Awaitable[Outcome]]) -> Callable[[web.Req
 
 
 def _order(body: bytes) -> Order:
-    """Who and why, from a JSON object; both optional and bounded. Raises ValueError."""
+    """Who, why and what, from a JSON object; all optional and bounded. Raises ValueError."""
     given = orjson.loads(body) if body else {}
     if not isinstance(given, dict):
         raise ValueError("body: a JSON object is expected")
     words: dict[str, str] = {}
-    for name, default in (("actor", "unknown"), ("reason", "")):
-        value = given.get(name, default)
+    for name in WORDS:
+        value = given.get(name, "unknown" if name == "actor" else "")
         if not isinstance(value, str) or len(value) > WORDS_MAX:
             raise ValueError(f"{name}: text of at most {WORDS_MAX} characters is expected")
         words[name] = value
-    return Order(**words)
+    return Order(words.pop("actor"), words.pop("reason"), {name: word for name, word in words.items() if word})
 
 
 def _movement(body: bytes) -> tuple[str, Decimal]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, floor_ns
@@ -15,11 +15,13 @@ from ares.telemetry import correlation, get_logger, metrics, observability, trac
 from trader.account import Account
 from trader.decide import Inputs, Outcome, age_s, decide
 from trader.execution.ids import DecisionName, client_order_id, correlation_id, cycle_id
+from trader.execution.limits import SetLimits
 from trader.execution.state import TradingStates
+from trader.limits_configured import limits
 from trader.portfolio.orders import Intent, OrderState
 from trader.portfolio.sizing import Move, SizingPolicy
 from trader.reader import MarketReader, MarketSeen, QuoteSeen, SignalSeen
-from trader.risk import Limits, RiskRules, RiskState, build_rules
+from trader.risk import Limits, RiskState, ScalePolicy, build_rules, drawdown_share, exposure_scale
 from trader.rows import Decision, Identity, decision_row
 
 REJECTION_PAUSE_S = 30.0
@@ -41,6 +43,7 @@ class CycleParts:
     """Those that a strategy without a list of its own trades."""
     account: Account
     states: TradingStates
+    limits: SetLimits
     reader: MarketReader
 
 
@@ -67,7 +70,7 @@ class Cycle:
         self._reader = parts.reader
         self._who: Identity = parts.account.parts.who
         self._keys = [(s, symbol) for s in parts.config.strategies for symbol in s.symbols or tuple(parts.symbols)]
-        self._rules: RiskRules = build_rules(limits(parts.config))
+        self._limits = parts.limits
         self._rests_until_ns: dict[tuple[str, str], int] = {}
 
     def reconfigure(self, config: TradingConfig) -> None:
@@ -79,8 +82,8 @@ class Cycle:
         started_s = self._clock.monotonic_s()
         if self._next_config is not self._config:
             self._config = self._next_config
-            self._rules = build_rules(limits(self._config))
         await self._states.refresh()
+        await self._limits.refresh()
         moment = await self._look()
         decisions, order_ids = await self._decide_all(moment)
         await asyncio.gather(*(self._send(order_id) for order_id in order_ids))
@@ -91,14 +94,19 @@ class Cycle:
 
     async def _write_equity(self) -> None:
         """What all is worth after this cycle; not at all rather than with the cash of before a fill."""
-        if not self._account.balances_are_current:
-            try:
-                await self._account.refresh_balances()
-            except VenueError as error:
-                log.warning("equity_not_written", cause=str(error))
-                return
-        if self._account.has_marks():
+        await self._refresh_balances()
+        if self._account.balances_are_current and self._account.has_marks():
             await self._account.write_equity(self._clock.now_ns())
+
+    async def _refresh_balances(self) -> None:
+        """Limits on shares of the account want cash and positions of one moment: ask after a fill, and only then."""
+        if self._account.balances_are_current:
+            return
+        try:
+            async with asyncio.timeout(self._config.cycle_s):
+                await self._account.refresh_balances()
+        except (VenueError, TimeoutError) as error:
+            log.warning("balances_not_refreshed", cause=str(error) or type(error).__name__)
 
     async def _look(self) -> Moment:
         before_ns = self._clock.now_ns()
@@ -114,6 +122,7 @@ class Cycle:
                 if quote.sane and quote.received_at_ns <= before_ns + CLOCKS_DIFFER_NS:
                     self._account.parts.marks.learn(symbol, quote.mark, quote.received_at_ns)
         await self._refresh_marks()
+        await self._refresh_balances()
         # The slot is taken after reading: what was read is at most as new as the decision says.
         now_ns = self._clock.now_ns()
         slot_ns = floor_ns(now_ns, round(self._config.cycle_s * NANOS_PER_SECOND))
@@ -123,7 +132,7 @@ class Cycle:
         """Where the rows tell no price of something that is held, the venue is asked before the last one is too old."""
         try:
             async with asyncio.timeout(self._config.cycle_s):
-                await self._account.refresh_marks(self._config.risk.mark_age_s_max / 2)
+                await self._account.refresh_marks(float(self._effective().mark_age_s_max) / 2)
         except (VenueError, TimeoutError) as error:
             log.warning("marks_not_refreshed", cause=str(error) or type(error).__name__)
 
@@ -132,8 +141,10 @@ class Cycle:
         decisions: list[Decision] = []
         order_ids: list[str] = []
         rows: list[Row] = []
-        young = self._account.mark_age_s(moment.now_ns) <= Decimal(str(self._config.risk.mark_age_s_max))
+        young = self._account.mark_age_s(moment.now_ns) <= self._effective().mark_age_s_max
         await self._account.start_day(moment.now_ns, marks_are_young=young)
+        if young:
+            await self._account.note_peak(moment.now_ns)
         for key in self._keys:
             outcome = self._outcome(key, moment)
             decision = self._decision(key, moment, outcome)
@@ -154,6 +165,8 @@ class Cycle:
     def _outcome(self, key: Key, moment: Moment) -> Outcome:
         strategy, symbol = key
         market = moment.market or MarketSeen()
+        effective = self._effective(strategy.name, symbol)
+        scale = self._scale(effective, market, symbol)
         grid = self._account.grid(symbol)
         assert grid is not None, "reconciling learned it, and cycles start after that"
         inputs = Inputs(
@@ -162,20 +175,35 @@ class Cycle:
             now_ns=moment.now_ns,
             held=self._ledger.portfolio.position(symbol, strategy.name).quantity,
             grid=grid,
-            sizing=sizing(self._config, strategy),
+            sizing=sizing(self._config, strategy, effective),
             signal=market.signals.get((strategy.name, strategy.version, symbol)),
             quote=market.quotes.get(symbol),
             obstacle=self._obstacle(strategy, symbol, moment),
         )
 
         def risk_state(signal: SignalSeen, quote: QuoteSeen) -> RiskState:
-            return self._risk_state(moment, signal, quote, market.trades.get(symbol))
+            return self._risk_state(moment, symbol, signal, quote)
 
-        outcome = decide(inputs, self._rules, risk_state)
+        outcome = replace(decide(inputs, build_rules(effective.scaled(scale)), risk_state), scale=scale)
         known = self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max)
         if outcome.action == "buy" and known is None:
-            return Outcome("skip", "instrument_stale", outcome.move)  # the way out stays open
+            return Outcome("skip", "instrument_stale", outcome.move, scale=scale)  # the way out stays open
         return outcome
+
+    def _effective(self, strategy: str = "", symbol: str = "") -> Limits:
+        """The limits of an order, or of the account."""
+        return self._limits.effective(limits(self._config), strategy, symbol)
+
+    def _scale(self, effective: Limits, market: MarketSeen, symbol: str) -> Decimal:
+        """How far limits on exposure are drawn in for one symbol."""
+        scale = Decimal(1)
+        if self._config.risk.scaling:
+            seen = market.figures.activity.get(symbol)
+            policy = ScalePolicy(self._config.risk.scale_min, effective.drawdown_max)
+            drawdown = drawdown_share(self._account.equity_quote, self._account.drawdown_quote)
+            scale = exposure_scale(None if seen is None else seen.turbulence, drawdown, policy)
+        metrics.TRADER_LIMIT_SCALE.labels(symbol).set(float(scale))
+        return scale
 
     def _obstacle(self, strategy: StrategyConfig, symbol: str, moment: Moment) -> str | None:
         if moment.market is None:
@@ -187,7 +215,9 @@ class Cycle:
             return "resting_after_rejection"
         return None
 
-    def _risk_state(self, moment: Moment, signal: SignalSeen, quote: QuoteSeen, reference: Decimal | None) -> RiskState:
+    def _risk_state(self, moment: Moment, symbol: str, signal: SignalSeen, quote: QuoteSeen) -> RiskState:
+        market = moment.market or MarketSeen()
+        activity = market.figures.activity.get(symbol)
         positions = self._ledger.quantities()
         costs = {s: self._ledger.portfolio.position(s, strategy).average_price for s, strategy in positions}
         return RiskState(
@@ -195,13 +225,19 @@ class Cycle:
             signal_age_s=age_s(moment.now_ns, signal.known_at_ns),
             quote_age_s=age_s(moment.now_ns, quote.received_at_ns),
             mark=quote.mark,
-            reference=reference,
+            reference=market.trades.get(symbol),
             cash_free_quote=self._account.cash.free,
             day_pnl_quote=self._account.day_pnl_quote,
             positions=positions,
             marks={**costs, **self._account.last_marks()},
             mark_age_s=self._account.mark_age_s(moment.now_ns),
             pending=self._desk.pending(),
+            equity_quote=self._account.equity_quote,
+            drawdown_quote=self._account.drawdown_quote,
+            spread=quote.spread,
+            volume_quote=None if activity is None else activity.volume_quote,
+            loss_shares=market.figures.loss_shares,
+            sent=self._desk.sent(moment.now_ns),
         )
 
     def _decision(self, key: Key, moment: Moment, outcome: Outcome) -> Decision:
@@ -222,6 +258,8 @@ class Cycle:
             reason=outcome.reason,
             state=self._states.effective.value,
             refusal=outcome.refusal,
+            warnings=outcome.warnings,
+            scale=outcome.scale,
             trace_id="" if signal is None else trace_id_of(self._who.venue, symbol, signal.ts_ns // MINUTE_NS),
             signal_ts_ns=None if signal is None else signal.ts_ns,
             signal_known_at_ns=None if signal is None else signal.known_at_ns,
@@ -272,6 +310,9 @@ class Cycle:
         metrics.TRADER_DECISIONS.labels(decision.strategy, decision.symbol, decision.action).inc()
         if decision.action == "refuse" and decision.refusal is not None:
             metrics.TRADER_REFUSALS.labels(decision.refusal.rule).inc()
+        for warned in decision.warnings:
+            metrics.TRADER_LIMIT_WARNINGS.labels(warned.rule).inc()
+            log.warning("limit_near", rule=warned.rule, observed=f"{warned.observed:f}", soft=f"{warned.soft:f}")
         if decision.trace_id:
             observability.record(
                 "decision",
@@ -295,26 +336,11 @@ class Cycle:
             )
 
 
-def sizing(config: TradingConfig, strategy: StrategyConfig) -> SizingPolicy:
+def sizing(config: TradingConfig, strategy: StrategyConfig, effective: Limits) -> SizingPolicy:
     """How orders of a strategy are sized."""
     return SizingPolicy(
         max_position_quote=strategy.max_position_quote,
         rebalance_share_min=Decimal(str(config.rebalance_share_min)),
         slippage_max=config.slippage_max,
-        order_notional_quote_max=config.risk.order_notional_quote_max,
-    )
-
-
-def limits(config: TradingConfig) -> Limits:
-    """The configured limits as the rules want them."""
-    risk = config.risk
-    return Limits(
-        order_notional_quote_max=risk.order_notional_quote_max,
-        position_quote_max=risk.position_quote_max,
-        gross_exposure_quote_max=risk.gross_exposure_quote_max,
-        daily_loss_quote_max=risk.daily_loss_quote_max,
-        price_collar=risk.price_collar,
-        signal_age_s_max=Decimal(str(risk.signal_age_s_max)),
-        quote_age_s_max=Decimal(str(risk.quote_age_s_max)),
-        mark_age_s_max=Decimal(str(risk.mark_age_s_max)),
+        order_notional_quote_max=effective.order_notional_quote_max,
     )

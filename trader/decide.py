@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
 from ares.clock import NANOS_PER_SECOND
-from trader.portfolio.money import from_market
+from trader.portfolio.money import floor_to, from_market
 from trader.portfolio.sizing import Grid, Move, SizingPolicy, size
 from trader.reader import QuoteSeen, SignalSeen
-from trader.risk import Candidate, Refused, RiskRules, RiskState
+from trader.risk import Candidate, Refused, RiskRules, RiskState, Warned
+
+NO_DATA = "no data for "
+"""Before the name of a rule that refused because what it looks at is not known."""
 
 Action = Literal["buy", "sell", "hold", "refuse", "skip"]
 
@@ -39,6 +42,8 @@ class Outcome:
     reason: str
     move: Move | None = None
     refusal: Refused | None = None
+    warnings: tuple[Warned, ...] = ()
+    scale: Decimal | None = None
 
 
 def decide(inputs: Inputs, rules: RiskRules, risk_state: Callable[[SignalSeen, QuoteSeen], RiskState]) -> Outcome:
@@ -57,11 +62,20 @@ def decide(inputs: Inputs, rules: RiskRules, risk_state: Callable[[SignalSeen, Q
     move = size(target, inputs.held, quote.mark, inputs.grid, inputs.sizing)
     if move.side is None:
         return Outcome("hold", move.reason, move)
+    state = risk_state(signal, quote)
     candidate = Candidate(inputs.strategy, inputs.symbol, move.side, move.quantity, move.price)
-    verdict = rules.check(candidate, risk_state(signal, quote))
+    fitting = floor_to(rules.fitting(candidate, state), inputs.grid.amount_step)
+    if fitting < move.quantity:
+        move = replace(move, quantity=fitting, reason="cut_to_liquidity")
+        candidate = replace(candidate, quantity=fitting)
+        if fitting * min(move.price, quote.mark) < inputs.grid.cost_min:
+            return Outcome("hold", "below_cost_min", replace(move, side=None))
+    verdict = rules.check(candidate, state)
     if isinstance(verdict, Refused):
-        return Outcome("refuse", verdict.rule, move, verdict)
-    return Outcome(move.side, move.reason, move)
+        return Outcome(
+            "refuse", verdict.rule if verdict.observed is not None else NO_DATA + verdict.rule, move, verdict
+        )
+    return Outcome(candidate.side, move.reason, move, warnings=rules.warnings(candidate, state))
 
 
 def _unready(inputs: Inputs) -> str | None:

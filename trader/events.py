@@ -1,7 +1,7 @@
 """What happens to an account, as typed events: the shapes of what the journal, the book and the states write.
 
 Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>`,
-`capital/<account>`, `trading_state/<account>` and `live/<account>`.
+`capital/<account>`, `peak/<account>`, `limits/<account>`, `trading_state/<account>` and `live/<account>`.
 """
 
 from __future__ import annotations
@@ -131,6 +131,45 @@ class DayStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class PeakReached:
+    """The profit, realised and unrealised, is higher than it ever was, in quote: drawdown is measured from here."""
+
+    pnl_quote: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """A limit and what it should be: `value` None means what the settings say; `before` None: it was not limited.
+
+    `strategy` and `symbol` are empty where all are meant. `id` ties an approval to what was asked.
+    """
+
+    id: str
+    name: str
+    strategy: str
+    symbol: str
+    value: Decimal | None
+    before: Decimal | None
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitAsked:
+    """A limit should be raised, and a second person has not agreed yet: it holds as it was."""
+
+    change: LimitChange
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSet:
+    """A limit holds from now on. `approved_by` is empty where one person was enough."""
+
+    change: LimitChange
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class StateChanged:
     """Trading was set to ACTIVE, REDUCING or HALTED, by whom and why."""
 
@@ -257,6 +296,19 @@ CAPITAL_COUNTED = EventType(
 )
 CAPITAL_MOVED = EventType("capital", "moved", CapitalMoved("wire-7", Decimal(1_000), "ada", "second tranche"))
 DAY_STARTED = EventType("day", "day_started", DayStarted(1_795_392_000_000_000_000, Decimal("0.355")))
+PEAK_REACHED = EventType("peak", "reached", PeakReached(Decimal("71.844")))
+_CHANGE = LimitChange(
+    id="limit-0123456789abcdef",
+    name="position_quote_max",
+    strategy="",
+    symbol="BTC/USDT",
+    value=Decimal(12_000),
+    before=Decimal(10_000),
+    actor="ada",
+    reason="more capital",
+)
+LIMIT_ASKED = EventType("limits", "asked", LimitAsked(_CHANGE))
+LIMIT_SET = EventType("limits", "set", LimitSet(_CHANGE, approved_by="grace"))
 CHANGED = EventType("trading_state", "changed", StateChanged(TradingState.HALTED, "operator", "venue maintenance"))
 LIVE = EventType("live", "said", LiveSaid("requested", "0123456789abcdef", "alice", "a month on paper went well"))
 
@@ -271,6 +323,9 @@ TYPES: tuple[KnownType, ...] = (
     CAPITAL_COUNTED,
     CAPITAL_MOVED,
     DAY_STARTED,
+    PEAK_REACHED,
+    LIMIT_ASKED,
+    LIMIT_SET,
     CHANGED,
     LIVE,
 )

@@ -1,4 +1,4 @@
-"""The trader's tables as the log means them: orders, the book, the capital, the trading state."""
+"""The trader's tables as the log means them: orders, the book, the capital, the trading state, limits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from trader.events import (
     FillBooked,
     ForeignFillBooked,
     FundingBooked,
+    LimitAsked,
+    LimitSet,
     StateChanged,
 )
 from trader.execution.capital import amount_of
@@ -24,7 +26,7 @@ from trader.execution.journal import history
 from trader.portfolio.money import ZERO
 from trader.portfolio.portfolio import ADOPTED, FUNDING, Key
 from trader.portfolio.positions import Fill, Position, adopt, after_fill, pay_funding
-from trader.rows import Identity, capital_row, fill_row, order_row, position_row, state_row
+from trader.rows import Identity, capital_row, fill_row, limit_row, order_row, position_row, state_row
 
 Positions = dict[Key, Position]
 _LIVE = load_queries("trader", "queries/live.sql")
@@ -122,6 +124,21 @@ class StateProjection:
             yield state_row(account, event.body, event.stored.ts_ns, event.stored.seq)
 
 
+class LimitsProjection:
+    """The table `limits`."""
+
+    name = "limits"
+    categories: Sequence[str] = ("limits",)
+    live = _live("limits")
+
+    def fold(self, events: Iterable[Event]) -> Iterator[Row]:
+        for event in events:
+            assert isinstance(event.body, LimitAsked | LimitSet), "nothing else is in this stream"
+            account = event.stored.stream.partition("/")[2]
+            yield limit_row(account, event.body, event.stored.ts_ns, event.stored.seq)
+
+
 def projections(config: AresConfig) -> Sequence[Projection]:
     """What an account's streams are projected to."""
-    return [OrdersProjection(), BookProjection(config.trading.venue), CapitalProjection(), StateProjection()]
+    book = BookProjection(config.trading.venue)
+    return [OrdersProjection(), book, CapitalProjection(), StateProjection(), LimitsProjection()]

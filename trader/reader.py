@@ -21,6 +21,15 @@ QUOTES_S = 300
 TRADES_S = 60
 NEWS_S = 600
 """A bar that closed longer ago is history that is caught up with."""
+HOUR_S = 3_600
+DAY_S = 86_400
+HISTORY_S = 30 * DAY_S
+HOURS_MIN = 48
+"""A loss that one of twenty hours exceeds is not told from fewer hours."""
+MINUTES_MIN = 30
+"""Volatility of an hour is not told from fewer minutes."""
+FIGURES_AGE_S = 30.0
+"""Volume, volatility and losses come from bars of a minute and an hour: asking more often tells nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +58,37 @@ class QuoteSeen:
     def mark(self) -> Decimal:
         return (self.bid + self.ask) / 2
 
+    @property
+    def spread(self) -> Decimal:
+        """Ask less bid, as a share of their middle."""
+        return (self.ask - self.bid) / self.mark
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What happened to a symbol: traded in the last hour, in quote; volatility of that hour over that of the day."""
+
+    volume_quote: Decimal
+    turbulence: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What bars say of each symbol. `loss_shares`: the loss in an hour, a share, that one of twenty hours exceeds."""
+
+    read_at_ns: int = 0
+    activity: Mapping[str, Activity] = field(default_factory=dict)
+    loss_shares: Mapping[str, Decimal] = field(default_factory=dict)
+
 
 @dataclass(frozen=True, slots=True)
 class MarketSeen:
-    """Signals by (strategy, version, symbol); quotes and last trades' prices by symbol."""
+    """Signals by (strategy, version, symbol); quotes and last trades' prices by symbol; what bars say."""
 
     signals: Mapping[tuple[str, int, str], SignalSeen] = field(default_factory=dict)
     quotes: Mapping[str, QuoteSeen] = field(default_factory=dict)
     trades: Mapping[str, Decimal] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
 
 
 class MarketReader(Protocol):
@@ -81,6 +113,7 @@ class DatabaseReader:
         self._connecting: asyncio.Task[Database] | None = None
         self._applied = -1
         self._newest_ns = 0
+        self._figures = Figures()
 
     async def read(self, now_ns: int) -> MarketSeen:
         database = await self._connected()
@@ -93,6 +126,7 @@ class DatabaseReader:
             {_signal_key(row): _signal(row) for row in signals},
             {as_str(row["symbol"]): _quote(row) for row in quotes},
             {as_str(row["symbol"]): from_market(as_float(row["price"])) for row in trades},
+            await self._figures_now(database, now_ns),
         )
 
     async def newest_signal_ns(self, now_ns: int) -> int:
@@ -106,6 +140,21 @@ class DatabaseReader:
                 self._newest_ns = max(self._newest_ns, as_int(newest["known_at_ns"]))
             self._applied = applied
         return self._newest_ns
+
+    async def _figures_now(self, database: Database, now_ns: int) -> Figures:
+        if not 0 <= now_ns - self._figures.read_at_ns < FIGURES_AGE_S * NANOS_PER_SECOND:
+            hour_ago = to_datetime(now_ns - HOUR_S * NANOS_PER_SECOND)
+            enough: dict[str, Param] = {"now": to_datetime(now_ns), "minutes_min": MINUTES_MIN, "hours_min": HOURS_MIN}
+            activity = await database.fetch(
+                QUERIES["activity_now"], {**self._scope(now_ns, DAY_S), **enough, "hour": hour_ago}
+            )
+            losses = await database.fetch(QUERIES["losses_now"], {**self._scope(now_ns, HISTORY_S), **enough})
+            self._figures = Figures(
+                now_ns,
+                {as_str(row["symbol"]): _activity(row) for row in activity},
+                {as_str(row["symbol"]): from_market(as_float(row["loss"])) for row in losses},
+            )
+        return self._figures
 
     async def close(self) -> None:
         if self._connecting is not None:
@@ -151,3 +200,11 @@ def _signal(row: Record) -> SignalSeen:
 def _quote(row: Record) -> QuoteSeen:
     bid, ask = (from_market(as_float(row[name] or 0.0)) for name in ("bid", "ask"))
     return QuoteSeen(bid, ask, as_int(row["received_at_ns"]))
+
+
+def _activity(row: Record) -> Activity:
+    turbulence = row["turbulence"]
+    return Activity(
+        volume_quote=from_market(as_float(row["volume_quote"])),
+        turbulence=None if turbulence is None else from_market(as_float(turbulence)),
+    )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ares.model.row import Cell, Row, UtcNs
-from trader.events import CapitalCounted, CapitalMoved, StateChanged
+from trader.events import CapitalCounted, CapitalMoved, LimitAsked, LimitSet, StateChanged
 from trader.portfolio.money import to_scale
 from trader.portfolio.orders import Order, Step
 from trader.portfolio.positions import Fill, Position, fee_of
-from trader.risk import Refused
+from trader.risk import LIMITS, Refused, Warned
 from trader.venues.gateway import Balance
 
 
@@ -37,6 +37,9 @@ class Decision:
     reason: str
     state: str
     refusal: Refused | None = None
+    warnings: tuple[Warned, ...] = ()
+    scale: Decimal | None = None
+    """What limits on exposure were multiplied by; None where none were looked at."""
     signal_ts_ns: int | None = None
     signal_known_at_ns: int | None = None
     target: float | None = None
@@ -91,10 +94,12 @@ def decision_row(who: Identity, decision: Decision) -> Row:
         "quantity": _scaled(decision.quantity),
         "target_quantity": _scaled(decision.target_quantity),
         "order_quantity": _scaled(decision.order_quantity),
-        "observed": None if refusal is None else to_scale(refusal.observed),
+        "observed": None if refusal is None else _scaled(refusal.observed),
         "limit_value": None if refusal is None else to_scale(refusal.limit),
         "client_order_id": decision.client_order_id,
         "reason": decision.reason,
+        "limit_scale": decision.scale,
+        "warnings": "; ".join(map(_warning, decision.warnings)) or None,
     }
     return Row("decisions", decision.ts_ns, symbols, columns)
 
@@ -207,6 +212,29 @@ def state_row(account: str, said: StateChanged, ts_ns: int, seq: int) -> Row:
     return Row("trading_state", ts_ns, symbols, {"seq": seq, "reason": said.reason})
 
 
+def limit_row(account: str, said: LimitAsked | LimitSet, ts_ns: int, seq: int) -> Row:
+    """A limit that was set, reset or asked for; `seq` counts them."""
+    change, asked = said.change, isinstance(said, LimitAsked)
+    symbols = {
+        "account": account,
+        "name": change.name,
+        "strategy": change.strategy,
+        "symbol": change.symbol,
+        "status": "asked" if asked else "reset" if change.value is None else "set",
+        "unit": LIMITS[change.name].unit,
+        "actor": change.actor,
+        "approved_by": said.approved_by if isinstance(said, LimitSet) else "",
+    }
+    columns: dict[str, Cell] = {
+        "seq": seq,
+        "change_id": change.id,
+        "before": _scaled(change.before),
+        "value": _scaled(change.value),
+        "reason": change.reason,
+    }
+    return Row("limits", ts_ns, symbols, columns)
+
+
 def balance_rows(who: Identity, balances: Mapping[str, Balance], ts_ns: int) -> list[Row]:
     return [
         Row(
@@ -234,6 +262,10 @@ def equity_row(who: Identity, equity: Equity) -> Row:
     }
     symbols = {"account": who.account, "quote_currency": equity.quote_currency}
     return Row("equity", equity.ts_ns, symbols, columns)
+
+
+def _warning(warned: Warned) -> str:
+    return f"{warned.rule}: {to_scale(warned.observed):f} of {to_scale(warned.soft):f} {warned.unit}"
 
 
 def _scaled(value: Decimal | None) -> Decimal | None:

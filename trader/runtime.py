@@ -23,7 +23,9 @@ from trader.execution.desk import DeskParts, OrderDesk
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
+from trader.execution.limits import SetLimits
 from trader.execution.state import TradingStates
+from trader.limits_configured import limits
 from trader.live.agreements import Agreements
 from trader.live.gate import Gate, require_harmless_key
 from trader.live.settings import Terms
@@ -63,6 +65,8 @@ class TraderParts:
     """What two people have to agree to before it is traded; None where no money moves."""
     rng: random.Random = field(default_factory=random.Random)
     """Draws how long to wait before the venue is asked again."""
+    four_eyes: bool = False
+    """Whether raising a limit takes a second person."""
 
 
 class Trader:
@@ -76,6 +80,7 @@ class Trader:
         who = Identity(config.account, config.venue)
         journal = OrderJournal(control, config.account)
         self.states = TradingStates(control, config.account, clock)
+        self.limits = SetLimits(control, config.account, clock, four_eyes=parts.four_eyes)
         self.leadership = Leadership(control, config.account, parts.instance, clock, config.lease_s)
         self.ledger = Ledger(control, who)
         self.gate = Gate(Agreements(control, config.account, clock), parts.terms)
@@ -111,7 +116,7 @@ class Trader:
         )
         self._symbols = tuple(dict.fromkeys(x for s in config.strategies for x in s.symbols or tuple(parts.symbols)))
         self.reconciler = Reconciler(self.account, self.states, clock, self._symbols)
-        self.cycle = Cycle(CycleParts(config, parts.symbols, self.account, self.states, parts.reader))
+        self.cycle = Cycle(CycleParts(config, parts.symbols, self.account, self.states, self.limits, parts.reader))
         self.commander = self._commander()
         self._due = asyncio.Event()
         self._ending = False
@@ -137,6 +142,7 @@ class Trader:
     async def begin(self) -> None:
         """Everything before the first cycle: journal, book, venue. The lease must be ours."""
         await self.states.refresh()
+        await self.limits.refresh()
         await self.ledger.load()
         await self.desk.load()
         await self._reconcile()
@@ -310,7 +316,8 @@ class Trader:
                 states=self.states,
                 leadership=self.leadership,
                 clock=self._clock,
-                order_notional_quote_max=lambda: self._config.risk.order_notional_quote_max,
+                limits=self.limits,
+                configured=lambda: limits(self._config),
                 settle_s_max=self._config.unknown_visibility_s + self._parts.request_s_max,
                 poll_s=self._config.unknown_poll_s,
                 is_ready=lambda: self._reconciled,

@@ -46,6 +46,7 @@ class TraderService:
                 instance=context.instance,
                 request_s_max=self._venue.request_timeout_s + REQUEST_SLACK_S,
                 terms=terms_of(context.config),
+                four_eyes=context.config.environment.profile == "prod",
             )
         )
         self._port = ControlPort(self._trader.commander, context.state_dir, trading.control_host, trading.control_port)

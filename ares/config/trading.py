@@ -11,6 +11,7 @@ from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share
 from ares.model.strategies import FOREIGN
 
 Quote = Annotated[Decimal, Field(gt=0)]
+ShareAbove0 = Annotated[Decimal, Field(gt=0, le=1)]
 
 
 class StrategyConfig(Section):
@@ -23,7 +24,10 @@ class StrategyConfig(Section):
 
 
 class RiskConfig(Section):
-    """Limits every order is checked against; quote currency where not said otherwise."""
+    """Limits every order is checked against; quote currency where not said otherwise; unset: not limited.
+
+    `ares risk set` overrides one while trading goes on.
+    """
 
     order_notional_quote_max: Reloadable[Quote] = Decimal("5000")
     position_quote_max: Reloadable[Quote] = Decimal("10000")
@@ -35,6 +39,41 @@ class RiskConfig(Section):
     mark_age_s_max: Reloadable[Seconds] = Field(
         60.0, description="nothing is bought while the last price of something that is held is older"
     )
+    net_exposure_quote_max: Reloadable[Quote | None] = Field(Decimal("20000"), description="longs less shorts")
+    strategy_exposure_quote_max: Reloadable[Quote | None] = Field(
+        Decimal("10000"), description="all positions of one strategy together"
+    )
+    leverage_max: Reloadable[Quote | None] = Field(
+        Decimal("1.1"),
+        description="gross exposure over the account's worth; spot borrows nothing, the rest is slippage",
+    )
+    concentration_max: Reloadable[ShareAbove0 | None] = Field(
+        Decimal("0.5"), description="one symbol's share of the account's worth"
+    )
+    drawdown_max: Reloadable[ShareAbove0 | None] = Field(
+        Decimal("0.2"), description="fall of the profit from its highest, as a share of the account's worth then"
+    )
+    var_quote_max: Reloadable[Quote | None] = Field(
+        None, description="historical value at risk, 95 % over one hour; needs 48 hours of bars of what is traded"
+    )
+    volume_share_max: Reloadable[ShareAbove0 | None] = Field(
+        None, description="an order's share of what was traded in the last hour; needs an hour of bars"
+    )
+    spread_max: Reloadable[ShareAbove0 | None] = Field(
+        Decimal("0.01"), description="ask less bid, as a share of their middle"
+    )
+    orders_per_minute_max: Reloadable[Count | None] = Field(60, description="of the whole account")
+    duplicate_s: Reloadable[Seconds | None] = Field(
+        3.0, description="the same buy does not come again within this time; keep it below trading.cycle_s"
+    )
+    soft_share: Reloadable[ShareAbove0] = Field(
+        Decimal("0.8"), description="from this share of a limit on, an order that is sent warns"
+    )
+    scaling: Reloadable[bool] = Field(
+        default=False,
+        description="draw limits on exposure in when the last hour was wilder than the day, or by drawdown",
+    )
+    scale_min: Reloadable[ShareAbove0] = Field(Decimal("0.25"), description="limits are never drawn in further")
 
 
 class TradingConfig(Section):

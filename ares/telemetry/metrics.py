@@ -102,6 +102,8 @@ TRADER_CYCLES = Counter("ares_trader_cycles_total", "Trading cycles", ["outcome"
 TRADER_CYCLE_SECONDS = Histogram("ares_trader_cycle_seconds", "Duration of a trading cycle", buckets=LATENCY_BUCKETS_S)
 TRADER_DECISIONS = Counter("ares_trader_decisions_total", "Decisions", ["strategy", "symbol", "action"])
 TRADER_REFUSALS = Counter("ares_trader_refusals_total", "Orders that a rule refused", ["rule"])
+TRADER_LIMIT_WARNINGS = Counter("ares_trader_limit_warnings_total", "Orders that passed a soft limit", ["rule"])
+TRADER_LIMIT_SCALE = Gauge("ares_trader_limit_scale", "What limits on exposure are multiplied by", ["symbol"])
 TRADER_ORDERS = Counter("ares_trader_orders_total", "Steps of orders by the state they led to", ["state"])
 TRADER_ORDERS_OPEN = Gauge("ares_trader_orders_open", "Orders that are not settled", ["state"])
 TRADER_FILLS = Counter("ares_trader_fills_total", "Fills booked", ["symbol", "side"])

@@ -70,6 +70,7 @@ PROVED = {
         "position_events",
         "capital",
         "trading_state",
+        "limits",
         "config_versions",
         "maintenance",
     )

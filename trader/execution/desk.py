@@ -7,6 +7,7 @@ booked. Nothing is ever sent twice: an order that was (or may have been) sent is
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +24,7 @@ from trader.execution.state import TradingStates
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Step, step_for
 from trader.portfolio.positions import Execution, Fill, currencies
-from trader.risk import Pending, TradingState
+from trader.risk import Pending, Sent, TradingState
 from trader.venues.gateway import OrderRequest, VenueGateway
 
 LOOKS_MIN = 2
@@ -32,12 +33,21 @@ LOOKS_MIN = 2
 FEE_RATE_AGE_S = 30.0
 """A fee in a third currency is valued by no older price of it than this."""
 
+SENT_MAX = 1_000
+SENT_S = 3_600
+"""How many orders, and of how long, are remembered for limits on how often and how soon again."""
+
 log = get_logger(__name__)
 
 
 def trace_of(intent: Intent) -> str:
     """The trace of the ticks that an order rests on; one that rests on none (a flatten) has a trace of its own."""
     return intent.trace_id or intent.correlation_id
+
+
+def _pending(intent: Intent, quantity: Decimal) -> Pending:
+    price = intent.mark if intent.price is None else intent.price
+    return Pending(intent.strategy, intent.symbol, intent.side, quantity, price)
 
 
 @dataclass(slots=True)
@@ -82,7 +92,8 @@ class OrderDesk:
         self._marks = parts.marks
         self._visibility_ns = round(parts.visibility_s * NANOS_PER_SECOND)
         self._tracked: dict[str, Tracked] = {}
-        self._reserved: set[tuple[str, str]] = set()
+        self._reserved: dict[tuple[str, str], Intent] = {}
+        self._committed: deque[Intent] = deque(maxlen=SENT_MAX)
         self._following = asyncio.Lock()
 
     async def load(self) -> None:
@@ -90,6 +101,7 @@ class OrderDesk:
         for order in await self._journal.load():
             tracked = Tracked(order, doubt_since_ns=self._clock.now_ns())
             self._tracked[order.intent.order_id] = tracked
+            self._committed.append(order.intent)
             if order.state in (OrderState.INTENDED, OrderState.SUBMITTED):
                 await self._doubt(tracked, "found unfinished at start")
         self._show()
@@ -111,15 +123,23 @@ class OrderDesk:
         return any(order.state is OrderState.UNKNOWN for order in self.orders())
 
     def pending(self) -> tuple[Pending, ...]:
-        """What may still be executed or booked, at worst case."""
-        found: list[Pending] = []
+        """What may still be executed or booked, at worst case; what is being committed counts already."""
+        found = [_pending(intent, intent.quantity) for intent in self._reserved.values()]
         for order in self.orders():
             intent = order.intent
             unbooked = order.filled_quantity - self._ledger.portfolio.filled(intent.order_id)
             remaining = order.remaining + max(ZERO, unbooked)
             if remaining:
-                price = intent.mark if intent.price is None else intent.price
-                found.append(Pending(intent.strategy, intent.symbol, intent.side, remaining, price))
+                found.append(_pending(intent, remaining))
+        return tuple(found)
+
+    def sent(self, now_ns: int) -> tuple[Sent, ...]:
+        """Orders that were committed within the last hour, or are being, those of a flatten included."""
+        found: list[Sent] = []
+        for intent in (*self._committed, *self._reserved.values()):
+            age_s = Decimal(max(0, now_ns - intent.decided_at_ns)) / NANOS_PER_SECOND
+            if age_s < SENT_S:
+                found.append(Sent(intent.strategy, intent.symbol, intent.side, intent.quantity, age_s))
         return tuple(found)
 
     async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> bool:
@@ -127,19 +147,23 @@ class OrderDesk:
 
         That is when another order of the symbol and strategy is under way, or when this very order was committed
         before: the decision is a repetition.
+
+        Who checked limits by `pending` and `sent` calls this without waiting for anything in between: it reserves
+        before it waits itself, so that no other check passes by the same room.
         """
         key = (intent.symbol, intent.strategy)
         if key in self._reserved or self.busy(*key) is not None:
             return False
-        self._reserved.add(key)
+        self._reserved[key] = intent
         try:
             order = await self._journal.intend(intent, mirror)
             if order is None:
                 log.warning("order_repeated", order_id=intent.order_id)
                 return False
             self._tracked[intent.order_id] = Tracked(order, unsent=True)
+            self._committed.append(intent)
         finally:
-            self._reserved.discard(key)
+            del self._reserved[key]
         metrics.TRADER_ORDERS.labels(order.state.value).inc()
         self._show()
         return True

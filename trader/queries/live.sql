@@ -23,3 +23,8 @@ FROM capital WHERE ts >= %(lo)s AND ts < %(hi)s LIMIT %(rows_max)s;
 -- trading_state: every change of every account's state as it was mirrored.
 SELECT ts::long AS ts, account, state, actor, seq, reason
 FROM trading_state WHERE ts >= %(lo)s AND ts < %(hi)s LIMIT %(rows_max)s;
+
+-- limits: every limit that was set, reset or asked for as it was mirrored.
+SELECT ts::long AS ts, account, name, strategy, symbol, status, unit, actor, approved_by, seq, change_id, before, value,
+       reason
+FROM limits WHERE ts >= %(lo)s AND ts < %(hi)s LIMIT %(rows_max)s;

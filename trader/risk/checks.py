@@ -5,32 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trader.risk.limits import Limits
 from trader.risk.rules.buying_power import BuyingPower
+from trader.risk.rules.concentration import ConcentrationLimit
 from trader.risk.rules.daily_loss import DailyLossLimit
+from trader.risk.rules.drawdown import DrawdownLimit
+from trader.risk.rules.duplicate_order import DuplicateOrder
 from trader.risk.rules.gross_exposure import GrossExposureLimit
 from trader.risk.rules.held_quantity import HeldQuantity
+from trader.risk.rules.leverage import LeverageLimit
+from trader.risk.rules.liquidity import LiquidityLimit
+from trader.risk.rules.net_exposure import NetExposureLimit
 from trader.risk.rules.order_notional import OrderNotionalLimit
+from trader.risk.rules.order_rate import OrderRateLimit
 from trader.risk.rules.position_limit import PositionLimit
 from trader.risk.rules.price_collar import PriceCollar
+from trader.risk.rules.spread import SpreadLimit
 from trader.risk.rules.stale_mark import StaleMark
 from trader.risk.rules.stale_quote import StaleQuote
 from trader.risk.rules.stale_signal import StaleSignal
+from trader.risk.rules.strategy_exposure import StrategyExposureLimit
 from trader.risk.rules.trading_state import TradingStateRule
-from trader.risk.types import APPROVED, Candidate, Refused, RiskState, Rule, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The figures of all rules, in the units of their names."""
-
-    order_notional_quote_max: Decimal
-    position_quote_max: Decimal
-    gross_exposure_quote_max: Decimal
-    daily_loss_quote_max: Decimal
-    price_collar: Decimal
-    signal_age_s_max: Decimal
-    quote_age_s_max: Decimal
-    mark_age_s_max: Decimal
+from trader.risk.rules.value_at_risk import VarLimit
+from trader.risk.types import APPROVED, Candidate, Gauge, Refused, RiskState, Rule, Verdict, Warned
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,7 @@ class RiskRules:
     stale_signal: StaleSignal
     stale_quote: StaleQuote
     rules: tuple[Rule, ...]
+    soft_share: Decimal = Decimal(1)
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
         """The first refusal, or `APPROVED`."""
@@ -50,21 +48,73 @@ class RiskRules:
                 return verdict
         return APPROVED
 
+    def warnings(self, order: Candidate, state: RiskState) -> tuple[Warned, ...]:
+        """The soft limits that an order passes: `soft_share` of those that refuse."""
+        found: list[Warned] = []
+        for rule in self.rules:
+            reading = rule.measure(order, state) if isinstance(rule, Gauge) else None
+            if reading is None or reading.observed is None:
+                continue
+            soft = reading.limit * self.soft_share
+            if soft < reading.observed <= reading.limit:
+                found.append(Warned(type(rule).__name__, reading.observed, soft, reading.unit))
+        return tuple(found)
+
+    def fitting(self, order: Candidate, state: RiskState) -> Decimal:
+        """How much of an order's quantity keeps within the soft limit on liquidity: a smaller order is as good."""
+        for rule in self.rules:
+            if isinstance(rule, LiquidityLimit):
+                return rule.fitting(order, state, self.soft_share)
+        return order.quantity
+
 
 def build_rules(limits: Limits) -> RiskRules:
     """All rules: first whether to trade at all, then whether the price is sane, then how much."""
     return RiskRules(
         StaleSignal(limits.signal_age_s_max),
         StaleQuote(limits.quote_age_s_max),
-        (
-            TradingStateRule(),
-            PriceCollar(limits.price_collar),
-            HeldQuantity(),
-            StaleMark(limits.mark_age_s_max),
-            OrderNotionalLimit(limits.order_notional_quote_max),
-            PositionLimit(limits.position_quote_max),
-            GrossExposureLimit(limits.gross_exposure_quote_max),
-            DailyLossLimit(limits.daily_loss_quote_max),
-            BuyingPower(),
-        ),
+        (*_whether(limits), *_how_much(limits), *_how_bad(limits), BuyingPower()),
+        limits.soft_share,
     )
+
+
+def _whether(limits: Limits) -> list[Rule]:
+    rules: list[Rule] = [
+        TradingStateRule(),
+        PriceCollar(limits.price_collar),
+        HeldQuantity(),
+        StaleMark(limits.mark_age_s_max),
+    ]
+    if limits.spread_max is not None:
+        rules.append(SpreadLimit(limits.spread_max))
+    if limits.duplicate_s is not None:
+        rules.append(DuplicateOrder(limits.duplicate_s))
+    if limits.orders_per_minute_max is not None:
+        rules.append(OrderRateLimit(limits.orders_per_minute_max))
+    return rules
+
+
+def _how_much(limits: Limits) -> list[Rule]:
+    rules: list[Rule] = [OrderNotionalLimit(limits.order_notional_quote_max)]
+    if limits.volume_share_max is not None:
+        rules.append(LiquidityLimit(limits.volume_share_max))
+    rules.append(PositionLimit(limits.position_quote_max))
+    if limits.strategy_exposure_quote_max is not None:
+        rules.append(StrategyExposureLimit(limits.strategy_exposure_quote_max))
+    rules.append(GrossExposureLimit(limits.gross_exposure_quote_max))
+    if limits.net_exposure_quote_max is not None:
+        rules.append(NetExposureLimit(limits.net_exposure_quote_max))
+    if limits.concentration_max is not None:
+        rules.append(ConcentrationLimit(limits.concentration_max))
+    if limits.leverage_max is not None:
+        rules.append(LeverageLimit(limits.leverage_max))
+    return rules
+
+
+def _how_bad(limits: Limits) -> list[Rule]:
+    rules: list[Rule] = [DailyLossLimit(limits.daily_loss_quote_max)]
+    if limits.drawdown_max is not None:
+        rules.append(DrawdownLimit(limits.drawdown_max))
+    if limits.var_quote_max is not None:
+        rules.append(VarLimit(limits.var_quote_max))
+    return rules

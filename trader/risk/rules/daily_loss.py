@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import APPROVED, Candidate, Refused, RiskState, Verdict
+from trader.risk.types import APPROVED, Candidate, Reading, Refused, RiskState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,9 @@ class DailyLossLimit:
     loss_quote_max: Decimal
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
-        observed = -state.day_pnl_quote
-        if order.side == "sell" or observed < self.loss_quote_max:
+        if order.side == "sell" or -state.day_pnl_quote < self.loss_quote_max:
             return APPROVED
-        return Refused(type(self).__name__, observed, self.loss_quote_max, "quote")
+        return Refused(type(self).__name__, -state.day_pnl_quote, self.loss_quote_max, "quote")
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading | None:
+        return None if order.side == "sell" else Reading(-state.day_pnl_quote, self.loss_quote_max, "quote")

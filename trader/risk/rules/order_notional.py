@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import APPROVED, Candidate, Refused, RiskState, Verdict
+from trader.risk.types import Candidate, Reading, RiskState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class OrderNotionalLimit:
     notional_quote_max: Decimal
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
+        return self.measure(order, state).verdict(type(self).__name__)
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading:
         price = order.price if order.side == "buy" else min(order.price, state.mark)
-        observed = order.quantity * price
-        if observed <= self.notional_quote_max:
-            return APPROVED
-        return Refused(type(self).__name__, observed, self.notional_quote_max, "quote")
+        return Reading(order.quantity * price, self.notional_quote_max, "quote")

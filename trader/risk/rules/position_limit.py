@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import APPROVED, Candidate, Refused, RiskState, Verdict
+from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,11 @@ class PositionLimit:
     position_quote_max: Decimal
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
+        reading = self.measure(order, state)
+        return APPROVED if reading is None else reading.verdict(type(self).__name__)
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         if order.side == "sell":
-            return APPROVED
+            return None
         quantity = state.worst_case_quantity(order.symbol) + order.quantity
-        observed = quantity * max(state.mark, order.price)
-        if observed <= self.position_quote_max:
-            return APPROVED
-        return Refused(type(self).__name__, observed, self.position_quote_max, "quote")
+        return Reading(quantity * max(state.mark, order.price), self.position_quote_max, "quote")

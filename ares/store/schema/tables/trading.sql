@@ -1,12 +1,14 @@
 -- decisions: what a trading cycle saw and decided for one strategy and symbol, refusals included.
 -- Grain: cycle_id, strategy, symbol. ts = the cycle's time. action: buy, sell, hold, refuse, skip.
--- rule, observed, limit_value, unit tell a refusal; quantities in base, *_quote in quote currency.
+-- rule, observed, limit_value, unit tell a refusal (observed NULL: it could not be known); quantities in base.
+-- limit_scale: what limits on exposure were multiplied by. warnings: soft limits that were passed, as text.
 CREATE TABLE IF NOT EXISTS decisions (
   ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, action SYMBOL, rule SYMBOL,
   unit SYMBOL, state SYMBOL, cycle_id VARCHAR, correlation_id VARCHAR, version LONG, signal_ts TIMESTAMP_NS,
   signal_known_at TIMESTAMP_NS, target DOUBLE, confidence DOUBLE, mark DECIMAL(28,10), quantity DECIMAL(28,10),
   target_quantity DECIMAL(28,10), order_quantity DECIMAL(28,10), observed DECIMAL(28,10),
-  limit_value DECIMAL(28,10), client_order_id VARCHAR, reason VARCHAR, trace_id VARCHAR
+  limit_value DECIMAL(28,10), client_order_id VARCHAR, reason VARCHAR, trace_id VARCHAR,
+  limit_scale DECIMAL(28,10), warnings VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, cycle_id, strategy, symbol);
 
 -- order_events: a step of an order's life, mirrored from the journal. state after the step.
@@ -68,6 +70,15 @@ CREATE TABLE IF NOT EXISTS capital (
 CREATE TABLE IF NOT EXISTS trading_state (
   ts TIMESTAMP_NS, account SYMBOL, state SYMBOL, actor SYMBOL, seq LONG, reason VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, seq);
+
+-- limits: a limit that was set while trading went on, taken back to its setting, or asked for until a second person approves.
+-- Grain: account, seq. status: set, reset (value NULL: the setting holds), asked. strategy, symbol '' = the whole account.
+-- change_id ties an approval to what was asked; before, value in unit.
+CREATE TABLE IF NOT EXISTS limits (
+  ts TIMESTAMP_NS, account SYMBOL, name SYMBOL, strategy SYMBOL, symbol SYMBOL, status SYMBOL, unit SYMBOL,
+  actor SYMBOL, approved_by SYMBOL, seq LONG, change_id VARCHAR, before DECIMAL(28,10), value DECIMAL(28,10),
+  reason VARCHAR
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, account, seq);
 
 -- commands: who ordered the trader to do what, and what came of it.
 -- Grain: command_id, seq.

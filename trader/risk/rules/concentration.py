@@ -1,0 +1,32 @@
+"""How much of the account may lie in one symbol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader.portfolio.money import to_scale
+from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ConcentrationLimit:
+    """Refuse a buy after which the symbol could be more than a share of the account's worth.
+
+    Open and UNKNOWN buys count as filled. While the worth is not known, or not above 0, every buy is refused. A sell
+    always passes.
+    """
+
+    share_max: Decimal
+
+    def check(self, order: Candidate, state: RiskState) -> Verdict:
+        reading = self.measure(order, state)
+        return APPROVED if reading is None else reading.verdict(type(self).__name__)
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading | None:
+        if order.side == "sell":
+            return None
+        if state.equity_quote is None or state.equity_quote <= 0:
+            return Reading(None, self.share_max, "share")
+        exposure = state.symbol_worst_case_quote(order.symbol) + order.quantity * order.price
+        return Reading(to_scale(exposure / state.equity_quote), self.share_max, "share")

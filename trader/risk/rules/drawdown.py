@@ -1,0 +1,36 @@
+"""How far the profit may fall from its highest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader.portfolio.money import to_scale
+from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class DrawdownLimit:
+    """Refuse buys while the profit lies further below its highest than a share of what the account was worth then.
+
+    Measured by profit, so deposits and withdrawals are no gain and no loss. While it is not known every buy is
+    refused. A sell always passes.
+    """
+
+    share_max: Decimal
+
+    def check(self, order: Candidate, state: RiskState) -> Verdict:
+        reading = self.measure(order, state)
+        return APPROVED if reading is None else reading.verdict(type(self).__name__)
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading | None:
+        if order.side == "sell":
+            return None
+        return Reading(drawdown_share(state.equity_quote, state.drawdown_quote), self.share_max, "share")
+
+
+def drawdown_share(equity_quote: Decimal | None, drawdown_quote: Decimal | None) -> Decimal | None:
+    """The fall from the highest profit, as a share of the account's worth at that height; None if not known."""
+    if equity_quote is None or drawdown_quote is None or equity_quote + drawdown_quote <= 0:
+        return None
+    return to_scale(drawdown_quote / (equity_quote + drawdown_quote))

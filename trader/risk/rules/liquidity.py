@@ -1,0 +1,36 @@
+"""How much of what is traded an order may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader.portfolio.money import to_scale
+from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityLimit:
+    """Refuse a buy that is more than a share of what was traded of its symbol in the last hour.
+
+    While that is not known, or nothing was traded, every buy is refused. A sell always passes.
+    """
+
+    share_max: Decimal
+
+    def check(self, order: Candidate, state: RiskState) -> Verdict:
+        reading = self.measure(order, state)
+        return APPROVED if reading is None else reading.verdict(type(self).__name__)
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading | None:
+        if order.side == "sell":
+            return None
+        if not state.volume_quote or state.volume_quote < 0:
+            return Reading(None, self.share_max, "share")
+        return Reading(to_scale(order.quantity * order.price / state.volume_quote), self.share_max, "share")
+
+    def fitting(self, order: Candidate, state: RiskState, soft_share: Decimal) -> Decimal:
+        """How much of the order's quantity is within a share of the limit; all of what this rule does not bound."""
+        if order.side == "sell" or not state.volume_quote or state.volume_quote < 0:
+            return order.quantity
+        return min(order.quantity, self.share_max * soft_share * state.volume_quote / order.price)

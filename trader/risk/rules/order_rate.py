@@ -1,0 +1,27 @@
+"""How often orders may be sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+
+MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRateLimit:
+    """Refuse a buy that would be one too many orders of the account within a minute. Sells count, and always pass."""
+
+    orders_per_minute_max: Decimal
+
+    def check(self, order: Candidate, state: RiskState) -> Verdict:
+        reading = self.measure(order, state)
+        return APPROVED if reading is None else reading.verdict(type(self).__name__)
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading | None:
+        if order.side == "sell":
+            return None
+        recent = sum(1 for sent in state.sent if sent.age_s < MINUTE_S)
+        return Reading(Decimal(recent + 1), self.orders_per_minute_max, "orders")

@@ -1,0 +1,25 @@
+"""How far bid and ask may lie apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader.portfolio.money import to_scale
+from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadLimit:
+    """Refuse a buy while the spread is wider than a share of the middle. A sell always passes."""
+
+    share_max: Decimal
+
+    def check(self, order: Candidate, state: RiskState) -> Verdict:
+        reading = self.measure(order, state)
+        return APPROVED if reading is None else reading.verdict(type(self).__name__)
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading | None:
+        if order.side == "sell":
+            return None
+        return Reading(None if state.spread is None else to_scale(state.spread), self.share_max, "share")

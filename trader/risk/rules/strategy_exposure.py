@@ -1,0 +1,28 @@
+"""How much one strategy may have at risk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyExposureLimit:
+    """Refuse a buy that could lift all positions of its strategy together above the limit, in quote at mark.
+
+    Open and UNKNOWN buys of the strategy count as filled. A sell always passes.
+    """
+
+    exposure_quote_max: Decimal
+
+    def check(self, order: Candidate, state: RiskState) -> Verdict:
+        reading = self.measure(order, state)
+        return APPROVED if reading is None else reading.verdict(type(self).__name__)
+
+    def measure(self, order: Candidate, state: RiskState) -> Reading | None:
+        if order.side == "sell":
+            return None
+        observed = state.strategy_worst_case_quote(order.strategy) + order.quantity * order.price
+        return Reading(observed, self.exposure_quote_max, "quote")
