@@ -11,7 +11,7 @@ from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.config.settings import DatabaseConfig
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
-from trader.reader import DatabaseReader
+from trader.reader import DatabaseReader, Figures
 
 BTC = "BTC/USDT"
 
@@ -126,3 +126,89 @@ async def test_a_signal_that_can_be_read_is_news_once_and_history_that_is_caught
         assert await newest_after(signal_row(venue, now_ns - minute, now_ns + 5, 0.2, revision=1)) == now_ns + 5
     finally:
         await reader.close()
+
+
+HOUR_NS, MINUTE = 3_600 * NANOS_PER_SECOND, 60 * NANOS_PER_SECOND
+
+
+def priced(venue: str, prices: list[tuple[int, float]]) -> list[Row]:
+    """A trade of one coin at each moment and price."""
+    return [trade_row(venue, ts_ns, price) for ts_ns, price in prices]
+
+
+async def seen_figures(
+    questdb_config: DatabaseConfig, database: Database, venue: str, now_ns: int, wanted: str
+) -> Figures:
+    """What a reader knows once the bars of a view show the venue; views refresh after what they rest on."""
+    await database.wait_applied(["trades"])
+    async with asyncio.timeout(60):
+        while not await database.fetch(BARS[wanted], {"venue": venue}):
+            await asyncio.sleep(0.2)
+    await database.wait_applied([wanted])
+    reader = DatabaseReader(questdb_config, venue)
+    try:
+        return (await reader.read(now_ns)).figures
+    finally:
+        await reader.close()
+
+
+BARS = {
+    "bars_1m": "SELECT 1 FROM bars_1m WHERE venue = %(venue)s AND volume > 1.5",
+    "bars_1h": "SELECT 1 FROM bars_1h WHERE venue = %(venue)s AND volume > 1.5",
+}
+"""The bar with two trades is the last."""
+
+
+def closed(ts_ns: int, price: float) -> list[tuple[int, float]]:
+    return [(ts_ns, price), (ts_ns + 1, price)]
+
+
+async def test_value_at_risk_rests_on_the_loss_that_one_hour_of_twenty_exceeds(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str
+) -> None:
+    hour_ns = SystemClock().now_ns() // HOUR_NS * HOUR_NS
+    falls = {5: 0.10, 17: 0.04, 29: 0.02, 41: 0.01}
+    price, prices = 1000.0, []
+    for number in range(50):
+        price *= 1 - falls[number] if number in falls else 1.001
+        prices.append((hour_ns - (51 - number) * HOUR_NS, price))
+    prices.extend(closed(hour_ns - HOUR_NS, price))
+    await writer.write(priced(venue, prices))
+    figures = await seen_figures(questdb_config, database, venue, hour_ns, "bars_1h")
+    loss = figures.loss_shares[BTC]
+    assert abs(loss - Decimal("0.02")) < Decimal("1e-9"), "50 hours: two are worse than the third"
+
+
+async def test_a_short_history_or_one_with_holes_says_nothing_of_losses(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str
+) -> None:
+    hour_ns = SystemClock().now_ns() // HOUR_NS * HOUR_NS
+    every_other = [(hour_ns - 2 * number * HOUR_NS, 1000.0 - number) for number in range(60, 1, -1)]
+    await writer.write(priced(venue, [*every_other, *closed(hour_ns - 2 * HOUR_NS, 1000.0)]))
+    figures = await seen_figures(questdb_config, database, venue, hour_ns, "bars_1h")
+    assert figures.loss_shares == {}
+
+
+async def test_turbulence_compares_the_hour_with_the_day_and_volume_is_the_hours(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str
+) -> None:
+    minute_ns = SystemClock().now_ns() // MINUTE * MINUTE
+    calm = [(minute_ns - back * MINUTE, 1000.0 * (1.0001 if back % 2 else 1.0)) for back in range(600, 60, -1)]
+    wild = [(minute_ns - back * MINUTE, 1000.0 * (1.001 if back % 2 else 1.0)) for back in range(60, 1, -1)]
+    await writer.write(priced(venue, [*calm, *wild, *closed(minute_ns - MINUTE, 1001.0)]))
+    figures = await seen_figures(questdb_config, database, venue, minute_ns, "bars_1m")
+    activity = figures.activity[BTC]
+    assert round(activity.volume_quote, 6) == round(Decimal(sum(price for _, price in wild)) + 2 * 1001, 6)
+    assert activity.turbulence is not None
+    assert Decimal(3) < activity.turbulence < Decimal("3.2"), "600 minutes of which 60 are ten times as wild: √10"
+
+
+async def test_volatility_of_a_few_minutes_is_not_told(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str
+) -> None:
+    minute_ns = SystemClock().now_ns() // MINUTE * MINUTE
+    few = [(minute_ns - back * MINUTE, 1000.0 + back) for back in range(20, 1, -1)]
+    await writer.write(priced(venue, [*few, *closed(minute_ns - MINUTE, 1001.0)]))
+    figures = await seen_figures(questdb_config, database, venue, minute_ns, "bars_1m")
+    assert figures.activity[BTC].turbulence is None
+    assert figures.loss_shares == {}
