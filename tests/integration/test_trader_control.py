@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -22,6 +24,8 @@ from ares.errors import OperatingError, PortInUse, UsageError
 from trader.commands import app
 from trader.control_files import address_path, token_path
 from trader.control_port import ControlPort
+from trader.limits_configured import limits
+from trader.risk_commands import app as risk_app
 from trader.runtime import Trader, TraderParts
 from trader.testing import PaperVenue, StaticReader
 
@@ -32,12 +36,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def trader(control: ControlStore) -> Trader:
+    return Trader(parts_on(control))
+
+
+def parts_on(control: ControlStore, *, four_eyes: bool = False) -> TraderParts:
     config = TradingConfig(
         strategies=(StrategyConfig(name="signal_momentum", max_position_quote=Decimal(4_000)),),
         adopt_balances_to="signal_momentum",
     )
     venue = PaperVenue(CLOCK, {BTC: Decimal(50_000)}, {"USDT": Decimal(20_000), "BTC": Decimal("0.02")})
-    parts = TraderParts(
+    return TraderParts(
         config=config,
         symbols=(BTC,),
         control=control,
@@ -46,8 +54,8 @@ def trader(control: ControlStore) -> Trader:
         clock=CLOCK,
         instance="one",
         request_s_max=1.0,
+        four_eyes=four_eyes,
     )
-    return Trader(parts)
 
 
 @pytest.fixture
@@ -192,11 +200,80 @@ async def test_a_state_directory_that_cannot_be_written_is_named(trader: Trader,
     await door._runner.cleanup()
 
 
-def run_ares(state_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"name": "position"}, "no such limit"),
+        ({"name": "spread_max", "value": "wide"}, "a number is expected"),
+        ({"name": "spread_max"}, "was not set here"),
+    ],
+)
+async def test_a_limit_that_makes_no_sense_is_refused_over_http(
+    address: str, tmp_path: Path, body: dict[str, str], said: str
+) -> None:
+    async with (
+        aiohttp.ClientSession(address, headers=bearer(tmp_path)) as http,
+        http.post("/limit", json=body) as answer,
+    ):
+        assert answer.status == 409
+        assert said in (await answer.json())["message"]
+
+
+async def test_limits_are_shown_set_and_reset_from_the_command_line(
+    address: str, control: ControlStore, tmp_path: Path
+) -> None:
+    done = await ares_risk(tmp_path, "set", "position_quote_max", "2000", "--reason", "thin books")
+    assert "position_quote_max: 2000 from the next cycle on" in done.stdout
+    await ares_risk(tmp_path, "set", "spread_max", "0.001", "--reason", "thin", "--symbol", BTC)
+    shown = await ares_risk(tmp_path, "limits")
+    assert "2000 was set by" in shown.stdout
+    assert "the setting is 10000" in shown.stdout
+    listed = answered(await ares_risk(tmp_path, "limits", "--json"))["limits"]
+    assert [each["value"] for each in listed if each["name"] == "spread_max"] == ["0.01", "0.001"]
+    reset = await ares_risk(tmp_path, "reset", "position_quote_max", "--json")
+    assert answered(reset)["value"] == ""
+    refused = await ares_risk(tmp_path, "reset", "position_quote_max")
+    assert isinstance(refused.exception, UsageError)
+    rows = [entry.row for entry in control.outbox(0, 10_000)]
+    limited = [(row.symbols["name"], row.symbols["status"]) for row in rows if row.table == "limits"]
+    assert limited == [("position_quote_max", "set"), ("spread_max", "set"), ("position_quote_max", "reset")]
+    commands = [row for row in rows if row.table == "commands" and row.symbols["command"] == "risk_set"]
+    assert [row.symbols["status"] for row in commands] == ["received", "done"] * 3 + ["received", "failed"]
+
+
+async def test_a_raised_limit_waits_for_another_person_on_the_command_line(
+    control: ControlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = Trader(parts_on(control, four_eyes=True))
+    door = ControlPort(trader.commander, tmp_path, "127.0.0.1", 0)
+    await door.start()
+    monkeypatch.setattr("trader.risk_commands.getpass.getuser", lambda: "ada")
+    asked = await ares_risk(tmp_path, "set", "leverage_max", "2", "--reason", "margin", "--json")
+    answer = answered(asked)
+    assert answer["holds"] is False
+    alone = await ares_risk(tmp_path, "approve", answer["id"])
+    assert isinstance(alone.exception, UsageError)
+    waiting = await ares_risk(tmp_path, "limits", "--json")
+    assert [each["asked_by"] for each in answered(waiting)["asked"]] == ["ada"]
+    assert "ares risk approve ID" in (await ares_risk(tmp_path, "limits")).stdout
+    monkeypatch.setattr("trader.risk_commands.getpass.getuser", lambda: "grace")
+    agreed = await ares_risk(tmp_path, "approve", answer["id"])
+    assert "leverage_max: 2 from the next cycle on" in agreed.stdout
+    await door.stop()
+    assert trader.limits.effective(limits(trader._config)).leverage_max == 2
+
+
+def test_risk_commands_name_what_is_missing_in_one_line(tmp_path: Path) -> None:
+    done = run_ares(tmp_path, "limits", group="risk")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no trader runs here" in done.stderr
+
+
+def run_ares(state_dir: Path, *arguments: str, group: str = "trader") -> subprocess.CompletedProcess[str]:
     """The command line as a user calls it."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("ARES_")}
     return subprocess.run(
-        [sys.executable, "-m", "ares.cli", "trader", *arguments],
+        [sys.executable, "-m", "ares.cli", group, *arguments],
         env={**environ, "ARES_ENVIRONMENT__STATE_DIR": str(state_dir)},
         cwd=ROOT,
         capture_output=True,
@@ -210,6 +287,18 @@ async def ares(state_dir: Path, *arguments: str) -> Result:
     """The same in this process: it starts in no time."""
     environ = {"ARES_ENVIRONMENT__STATE_DIR": str(state_dir)}
     return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environ)
+
+
+async def ares_risk(state_dir: Path, *arguments: str) -> Result:
+    environ = {"ARES_ENVIRONMENT__STATE_DIR": str(state_dir), "COLUMNS": "300"}
+    return await asyncio.to_thread(CliRunner().invoke, risk_app, list(arguments), env=environ)
+
+
+def answered(done: Result) -> dict[str, Any]:
+    """The JSON among what the trader in this process logs."""
+    found = re.search(r"^\{$.*^\}$", done.stdout, re.MULTILINE | re.DOTALL)
+    assert found is not None, done.stdout
+    return json.loads(found[0])
 
 
 def test_without_a_trader_the_command_line_says_so_in_one_line(tmp_path: Path) -> None:
