@@ -64,6 +64,24 @@ async def test_a_reset_lets_the_setting_hold_again(bench: Bench) -> None:
         await trader.commander.set_limit(Order("ada", "again", {"name": POSITION}))
 
 
+async def test_flatten_gets_out_in_legs_of_the_limit_that_was_set(bench: Bench) -> None:
+    bench.venue.holdings["BTC"] = D("0.5")
+    bench.configure(adopt_balances_to=STRATEGY)
+    trader = await bench.trader()
+    await trader.commander.set_limit(wanted("order_notional_quote_max", "2500", symbol=BTC))
+    outcome = await trader.commander.flatten(Order("ada", "enough"))
+    assert (outcome["orders_sent"], outcome["left"]) == (10, {})
+
+
+async def test_a_sell_is_cut_to_the_limit_that_was_set_so_that_it_never_locks_us_in(bench: Bench) -> None:
+    bench.configure(adopt_balances_to=STRATEGY)
+    trader = await bench.trader()
+    await trader.commander.set_limit(wanted("order_notional_quote_max", "1000"))
+    bench.market(target=-1.0)
+    (decision,) = await trader.cycle.run()
+    assert (decision.action, decision.order_quantity) == ("sell", D("0.02"))
+
+
 async def test_saying_the_same_limit_twice_is_one_change(bench: Bench) -> None:
     trader = await bench.trader()
     first = await trader.commander.set_limit(wanted(POSITION, "1000"))
