@@ -1,4 +1,4 @@
-"""What people may order and say: status, halt, resume, flatten, capital, limits. None of it needs QuestDB or the API."""
+"""What people may order and say: status, halt, flatten, capital, limits, all without QuestDB or the API."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import orjson
 
