@@ -52,6 +52,8 @@ from trader.events import (
     OrderIntended,
     OrderSettled,
 )
+from trader.execution.limits import Scope, SetLimits
+from trader.limits_configured import limits
 from trader.portfolio.positions import Fill
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.runtime import Trader, TraderParts
@@ -167,8 +169,19 @@ async def trade(control: ControlStore) -> None:
     await trader.commander.flatten(Order("test", "end of exercise"))
 
 
+async def limit(control: ControlStore) -> None:
+    """A limit is lowered, raised again by two people, and reset to its setting."""
+    configured = limits(TradingConfig())
+    there = SetLimits(control, "paper", CLOCK, four_eyes=True)
+    scope = Scope("position_quote_max")
+    await there.change(configured, scope, Decimal(2_000), actor="ada", reason="thin books")
+    asked, _ = await there.change(configured, scope, None, actor="ada", reason="calm again")
+    await there.approve(configured, asked.id, "grace")
+
+
 async def test_whole_life_of_an_account_is_proved_by_its_log(platform: Platform) -> None:
     await trade(platform.control)
+    await limit(platform.control)
     ConfigVersions(platform.control, CLOCK, "test").changed(load_config(environ={}), "start")
     ConfigVersions(platform.control, CLOCK, "test").refused("heartbeat_s = -1", "file")
     Maintenance(platform.control, CLOCK).open("operator", "larger disk", 60)
