@@ -173,8 +173,15 @@ class Account:
             return None
         return max(ZERO, self._peak.pnl_quote - self.worth().pnl_quote)
 
-    async def note_peak(self, now_ns: int) -> None:
-        """Take note of a new highest profit; what young marks say. Small steps are not journaled each."""
+    async def note_profit(self, now_ns: int, mark_age_s_max: Decimal) -> None:
+        """Take note of the profit that a day begins with, and of a new highest one, as far as marks are young."""
+        young = self.mark_age_s(now_ns) <= mark_age_s_max
+        await self._start_day(now_ns, marks_are_young=young)
+        if young:
+            await self._note_peak(now_ns)
+
+    async def _note_peak(self, now_ns: int) -> None:
+        """Small steps are not journaled each."""
         pnl = self.worth().pnl_quote
         if self._peak is None:
             self._peak = await self._load_peak()
@@ -243,7 +250,7 @@ class Account:
         """Profit since the day's start, realised and unrealised, in quote; 0 before the day was started."""
         return self.worth().pnl_quote - self._day_start_pnl if self._day_ns else ZERO
 
-    async def start_day(self, now_ns: int, *, marks_are_young: bool) -> None:
+    async def _start_day(self, now_ns: int, *, marks_are_young: bool) -> None:
         """Journal, once a day (UTC), the profit that the day begins with; waits for young marks."""
         day_ns = floor_ns(now_ns, DAY_NS)
         if self._day_ns == 0:

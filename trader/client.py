@@ -18,6 +18,12 @@ Answer = dict[str, object]
 REFUSED = 409
 
 
+class NoTrader(OperatingError):
+    """No trader runs where its state directory is, or it does not answer."""
+
+    code = "no_trader"
+
+
 def call(config: AresConfig, verb: str, body: Mapping[str, str] | None, timeout_s: float) -> Answer:
     """GET a verb, or POST it with a body. Raises `UsageError` for a refusal, `OperatingError` for all else."""
     state_dir = config.environment.state_dir.resolve()
@@ -40,7 +46,7 @@ def call(config: AresConfig, verb: str, body: Mapping[str, str] | None, timeout_
         raise (UsageError(message) if error.code == REFUSED else OperatingError(message)) from None
     except (URLError, OSError, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise OperatingError(f"the trader at {address} does not answer: {reason}. See `ares status`") from None
+        raise NoTrader(f"the trader at {address} does not answer: {reason}. See `ares status`") from None
 
 
 def _message(error: HTTPError) -> str:
@@ -55,7 +61,7 @@ def _read(path: Path, config: AresConfig) -> str:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         where = f"{config.trading.control_host}:{config.trading.control_port}"
-        raise OperatingError(
+        raise NoTrader(
             f"no trader runs here (it would listen on {where}): {path} cannot be read ({error.strerror}). "
             "Start it with `ares up`, or set ARES_ENVIRONMENT__STATE_DIR to its state directory"
         ) from None

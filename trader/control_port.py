@@ -5,32 +5,29 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-import orjson
 from aiohttp import web
 
 from ares.errors import AresError, OperatingError, UsageError
 from ares.files import write_whole
 from ares.service.http import listen
-from trader.commander import Commander, Order, Outcome
+from trader.alerts import firing
+from trader.command_log import Outcome
+from trader.commander import Commander
+from trader.control_bodies import Body
 from trader.control_files import address_path, token_path
-from trader.portfolio.money import to_scale
 
-BODY_BYTES_MAX = 16_384
-WORDS = ("actor", "reason", "name", "value", "strategy", "symbol", "id")
-WORDS_MAX = 200
-CAPITAL_MAX = Decimal(10) ** 17
+BODY_BYTES_MAX = 1_048_576
+"""A notification of Alertmanager holds a whole group of alerts."""
 TOKEN_BYTES = 32
 PRIVATE_MODE = 0o600
 
+Action = Callable[[Body], Awaitable[Outcome]]
+
 
 class ControlPort:
-    """Serves `GET /status|limits` and `POST /halt|resume|flatten|capital|limit|approve` until stopped.
-
-    Each start makes a new token.
-    """
+    """Serves `GET /status|why|limits` and `POST /<command>` until stopped; a new token with each start."""
 
     def __init__(self, commander: Commander, state_dir: Path, host: str, port: int) -> None:
         self._commander = commander
@@ -45,15 +42,10 @@ class ControlPort:
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._guarded])
         app.router.add_get("/status", self._status)
         app.router.add_get("/limits", self._limits)
-        for name, action in (
-            ("halt", self._commander.halt),
-            ("resume", self._commander.resume),
-            ("flatten", self._commander.flatten),
-            ("limit", self._commander.set_limit),
-            ("approve", self._commander.approve_limit),
-        ):
+        app.router.add_get("/why", self._why)
+        for name, action in self._actions().items():
             app.router.add_post(f"/{name}", _command(action))
-        app.router.add_post("/capital", self._capital)
+        app.router.add_post("/alerts", self._alerts)
         self._runner, port = await listen(app, "trading.control_port", self._host, self._port)
         _write_private(token_path(self._state_dir), self._token)
         _write_private(address_path(self._state_dir), f"{self._host}:{port}")
@@ -80,59 +72,61 @@ class ControlPort:
         except AresError as error:
             return web.json_response({"error": error.code, "message": str(error)}, status=503)
 
+    def _actions(self) -> dict[str, Action]:
+        """What may be posted, and how its body is read."""
+        commander = self._commander
+
+        async def resume(body: Body) -> Outcome:
+            strategy = body.text("strategy")
+            if strategy:
+                return await commander.resume_strategy(body.order(), strategy)
+            return await commander.resume(body.order())
+
+        async def cancel(body: Body) -> Outcome:
+            order_id = body.text("order_id")
+            return await (commander.cancel(body.order(), order_id) if order_id else commander.cancel_all(body.order()))
+
+        return {
+            "halt": lambda body: commander.halt(body.order()),
+            "resume": resume,
+            "pause": lambda body: commander.pause(body.order(), body.text("strategy")),
+            "cancel": cancel,
+            "preview": lambda body: commander.preview(body.wish()),
+            "order": lambda body: commander.order(body.order(), body.wish()),
+            "flatten": lambda body: commander.flatten(body.order()),
+            "alive": lambda body: commander.alive(body.order()),
+            "capital": lambda body: commander.move_capital(body.order(), *body.movement()),
+            "limit": lambda body: commander.set_limit(body.order(), *body.limit()),
+            "approve": lambda body: commander.approve_limit(body.order(), body.text("id")),
+        }
+
     async def _status(self, _: web.Request) -> web.Response:
         return web.json_response(await self._commander.status())
 
-    async def _capital(self, request: web.Request) -> web.Response:
-        try:
-            body = await request.read()
-            order, (movement_id, amount) = _order(body), _movement(body)
-        except ValueError as error:
-            return web.json_response({"error": "usage", "message": str(error)}, status=400)
-        return web.json_response(await self._commander.move_capital(order, movement_id, amount))
+    async def _why(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._commander.why(request.query.get("symbol")))
 
     async def _limits(self, _: web.Request) -> web.Response:
         return web.json_response(await self._commander.limits())
 
-
-def _command(action: Callable[[Order], Awaitable[Outcome]]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
+    async def _alerts(self, request: web.Request) -> web.Response:
+        """A notification of Alertmanager."""
         try:
-            order = _order(await request.read())
+            alerts = firing(await request.read())
         except ValueError as error:
             return web.json_response({"error": "usage", "message": str(error)}, status=400)
-        return web.json_response(await action(order))
+        return web.json_response(await self._commander.alerts(alerts))
+
+
+def _command(action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            body = Body.read(await request.read())
+        except ValueError as error:
+            return web.json_response({"error": "usage", "message": str(error)}, status=400)
+        return web.json_response(await action(body))
 
     return handle
-
-
-def _order(body: bytes) -> Order:
-    """Who, why and what, from a JSON object; all optional and bounded. Raises ValueError."""
-    given = orjson.loads(body) if body else {}
-    if not isinstance(given, dict):
-        raise ValueError("body: a JSON object is expected")
-    words: dict[str, str] = {}
-    for name in WORDS:
-        value = given.get(name, "unknown" if name == "actor" else "")
-        if not isinstance(value, str) or len(value) > WORDS_MAX:
-            raise ValueError(f"{name}: text of at most {WORDS_MAX} characters is expected")
-        words[name] = value
-    return Order(words.pop("actor"), words.pop("reason"), {name: word for name, word in words.items() if word})
-
-
-def _movement(body: bytes) -> tuple[str, Decimal]:
-    """A movement's id and amount, from a JSON object. Raises ValueError."""
-    given = orjson.loads(body)
-    movement_id, text = (str(given.get(name, "")) for name in ("id", "amount"))
-    if not 0 < len(movement_id) <= WORDS_MAX:
-        raise ValueError(f"id: text of 1 to {WORDS_MAX} characters is expected, one for each movement")
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"amount = {text!r}: a decimal number is expected, in quote currency") from None
-    if not (amount.is_finite() and 0 < abs(amount) < CAPITAL_MAX and to_scale(amount) == amount):
-        raise ValueError(f"amount = {text!r}: not 0, below {CAPITAL_MAX:f}, of at most ten digits after the point")
-    return movement_id, amount
 
 
 def _write_private(path: Path, text: str) -> None:

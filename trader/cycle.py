@@ -16,12 +16,15 @@ from trader.account import Account
 from trader.decide import Inputs, Outcome, age_s, decide
 from trader.execution.ids import DecisionName, client_order_id, correlation_id, cycle_id
 from trader.execution.limits import SetLimits
+from trader.execution.pauses import StrategyPauses
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
+from trader.outage import Outage
 from trader.portfolio.orders import Intent, OrderState
 from trader.portfolio.sizing import Move, SizingPolicy
 from trader.reader import MarketReader, MarketSeen, QuoteSeen, SignalSeen
-from trader.risk import Limits, RiskState, ScalePolicy, build_rules, drawdown_share, exposure_scale
+from trader.risk import Limits, RiskState, build_rules
+from trader.risk_now import PricesSeen, risk_now, scale_now
 from trader.rows import Decision, Identity, decision_row
 
 REJECTION_PAUSE_S = 30.0
@@ -43,8 +46,11 @@ class CycleParts:
     """Those that a strategy without a list of its own trades."""
     account: Account
     states: TradingStates
+    pauses: StrategyPauses
     limits: SetLimits
     reader: MarketReader
+    storage: Outage
+    """Told whether the database answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,20 @@ class Cycle:
         self._ledger = parts.account.parts.ledger
         self._clock = parts.account.parts.clock
         self._states = parts.states
+        self._pauses = parts.pauses
+        self._storage = parts.storage
         self._reader = parts.reader
         self._who: Identity = parts.account.parts.who
         self._keys = [(s, symbol) for s in parts.config.strategies for symbol in s.symbols or tuple(parts.symbols)]
         self._limits = parts.limits
         self._rests_until_ns: dict[tuple[str, str], int] = {}
+        self.newest: list[Decision] = []
+        """What the last cycle decided."""
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every strategy and symbol that it decides for."""
+        return [(strategy.name, symbol) for strategy, symbol in self._keys]
 
     def reconfigure(self, config: TradingConfig) -> None:
         """Work by these settings from the next cycle on; one that runs keeps those it began with."""
@@ -84,8 +99,10 @@ class Cycle:
             self._config = self._next_config
         await self._states.refresh()
         await self._limits.refresh()
+        await self._pauses.refresh()
         moment = await self._look()
         decisions, order_ids = await self._decide_all(moment)
+        self.newest = decisions
         await asyncio.gather(*(self._send(order_id) for order_id in order_ids))
         await self._write_equity()
         metrics.TRADER_CYCLES.labels("ok" if moment.market is not None else "store_unavailable").inc()
@@ -115,7 +132,11 @@ class Cycle:
             async with asyncio.timeout(self._config.cycle_s):
                 market = await self._reader.read(before_ns)
         except (StoreError, TimeoutError) as error:
-            log.warning("cycle_without_data", cause=str(error) or type(error).__name__)
+            cause = str(error) or type(error).__name__
+            self._storage.away(cause)
+            log.warning("cycle_without_data", cause=cause)
+        else:
+            self._storage.well()
         if market is not None:
             for symbol, quote in market.quotes.items():
                 # One from the future would count as young for as long as that clock is ahead.
@@ -141,10 +162,7 @@ class Cycle:
         decisions: list[Decision] = []
         order_ids: list[str] = []
         rows: list[Row] = []
-        young = self._account.mark_age_s(moment.now_ns) <= self._effective().mark_age_s_max
-        await self._account.start_day(moment.now_ns, marks_are_young=young)
-        if young:
-            await self._account.note_peak(moment.now_ns)
+        await self._account.note_profit(moment.now_ns, self._effective().mark_age_s_max)
         for key in self._keys:
             outcome = self._outcome(key, moment)
             decision = self._decision(key, moment, outcome)
@@ -166,7 +184,8 @@ class Cycle:
         strategy, symbol = key
         market = moment.market or MarketSeen()
         effective = self._effective(strategy.name, symbol)
-        scale = self._scale(effective, market, symbol)
+        scale = scale_now(self._account, self._config, effective, market, symbol)
+        metrics.TRADER_LIMIT_SCALE.labels(symbol).set(float(scale))
         grid = self._account.grid(symbol)
         assert grid is not None, "reconciling learned it, and cycles start after that"
         inputs = Inputs(
@@ -194,18 +213,9 @@ class Cycle:
         """The limits of an order, or of the account."""
         return self._limits.effective(limits(self._config), strategy, symbol)
 
-    def _scale(self, effective: Limits, market: MarketSeen, symbol: str) -> Decimal:
-        """How far limits on exposure are drawn in for one symbol."""
-        scale = Decimal(1)
-        if self._config.risk.scaling:
-            seen = market.figures.activity.get(symbol)
-            policy = ScalePolicy(self._config.risk.scale_min, effective.drawdown_max)
-            drawdown = drawdown_share(self._account.equity_quote, self._account.drawdown_quote)
-            scale = exposure_scale(None if seen is None else seen.turbulence, drawdown, policy)
-        metrics.TRADER_LIMIT_SCALE.labels(symbol).set(float(scale))
-        return scale
-
     def _obstacle(self, strategy: StrategyConfig, symbol: str, moment: Moment) -> str | None:
+        if strategy.name in self._pauses.paused:
+            return "paused"
         if moment.market is None:
             return "store_unavailable"
         order = self._desk.busy(symbol, strategy.name)
@@ -218,27 +228,16 @@ class Cycle:
     def _risk_state(self, moment: Moment, symbol: str, signal: SignalSeen, quote: QuoteSeen) -> RiskState:
         market = moment.market or MarketSeen()
         activity = market.figures.activity.get(symbol)
-        positions = self._ledger.quantities()
-        costs = {s: self._ledger.portfolio.position(s, strategy).average_price for s, strategy in positions}
-        return RiskState(
-            trading_state=self._states.effective,
-            signal_age_s=age_s(moment.now_ns, signal.known_at_ns),
-            quote_age_s=age_s(moment.now_ns, quote.received_at_ns),
+        prices = PricesSeen(
             mark=quote.mark,
+            quote_age_s=age_s(moment.now_ns, quote.received_at_ns),
             reference=market.trades.get(symbol),
-            cash_free_quote=self._account.cash.free,
-            day_pnl_quote=self._account.day_pnl_quote,
-            positions=positions,
-            marks={**costs, **self._account.last_marks()},
-            mark_age_s=self._account.mark_age_s(moment.now_ns),
-            pending=self._desk.pending(),
-            equity_quote=self._account.equity_quote,
-            drawdown_quote=self._account.drawdown_quote,
+            signal_age_s=age_s(moment.now_ns, signal.known_at_ns),
             spread=quote.spread,
             volume_quote=None if activity is None else activity.volume_quote,
             loss_shares=market.figures.loss_shares,
-            sent=self._desk.sent(moment.now_ns),
         )
+        return risk_now(self._account, self._states.effective, moment.now_ns, prices)
 
     def _decision(self, key: Key, moment: Moment, outcome: Outcome) -> Decision:
         strategy, symbol = key

@@ -72,10 +72,13 @@ def decide(inputs: Inputs, rules: RiskRules, risk_state: Callable[[SignalSeen, Q
             return Outcome("hold", "below_cost_min", replace(move, side=None))
     verdict = rules.check(candidate, state)
     if isinstance(verdict, Refused):
-        return Outcome(
-            "refuse", verdict.rule if verdict.observed is not None else NO_DATA + verdict.rule, move, verdict
-        )
+        return Outcome("refuse", refusal_reason(verdict), move, verdict)
     return Outcome(candidate.side, move.reason, move, warnings=rules.warnings(candidate, state))
+
+
+def refusal_reason(refusal: Refused) -> str:
+    """The rule's name, and whether it only lacked what it looks at."""
+    return refusal.rule if refusal.observed is not None else NO_DATA + refusal.rule
 
 
 def _unready(inputs: Inputs) -> str | None:

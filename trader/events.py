@@ -1,7 +1,8 @@
 """What happens to an account, as typed events: the shapes of what the journal, the book and the states write.
 
 Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>`,
-`capital/<account>`, `peak/<account>`, `limits/<account>`, `trading_state/<account>` and `live/<account>`.
+`capital/<account>`, `peak/<account>`, `limits/<account>`, `trading_state/<account>`, `strategy_pause/<account>`,
+`trading_alert/<account>` and `live/<account>`.
 """
 
 from __future__ import annotations
@@ -188,6 +189,34 @@ class LiveSaid:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class StrategyPaused:
+    """A strategy shall rest until it is resumed: by whom and why."""
+
+    strategy: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyResumed:
+    """A strategy that rested may trade again: by whom and why."""
+
+    strategy: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTaken:
+    """A firing alert was acted upon, once: its fingerprint and the start of its firing name it."""
+
+    fingerprint: str
+    starts_at: str
+    alert: str
+    action: str
+
+
 def _intent_alone(payload: Payload) -> Payload:
     """Version 1 repeated the first step beside the intent."""
     return {"intent": payload["intent"]}
@@ -311,6 +340,11 @@ LIMIT_ASKED = EventType("limits", "asked", LimitAsked(_CHANGE))
 LIMIT_SET = EventType("limits", "set", LimitSet(_CHANGE, approved_by="grace"))
 CHANGED = EventType("trading_state", "changed", StateChanged(TradingState.HALTED, "operator", "venue maintenance"))
 LIVE = EventType("live", "said", LiveSaid("requested", "0123456789abcdef", "alice", "a month on paper went well"))
+PAUSED = EventType("strategy_pause", "paused", StrategyPaused("signal_momentum", "operator", "odd fills"))
+RESUMED = EventType("strategy_pause", "resumed", StrategyResumed("signal_momentum", "operator", "fills explained"))
+ALERTED = EventType(
+    "trading_alert", "taken", AlertTaken("1a30ba71cca2921f", "2026-11-23T20:05:03.828Z", "TradingDrawdown", "halt")
+)
 
 TYPES: tuple[KnownType, ...] = (
     INTENDED,
@@ -328,6 +362,9 @@ TYPES: tuple[KnownType, ...] = (
     LIMIT_SET,
     CHANGED,
     LIVE,
+    PAUSED,
+    RESUMED,
+    ALERTED,
 )
 REGISTRY = EventRegistry(TYPES)
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping, Sequence
 from typing import Annotated, cast
 
-import orjson
 import typer
 
 from ares.commands.output import console, print_rows
 from ares.config import load_config
-from trader.client import call
-
-ANSWER_S_MAX = 15.0
+from trader.cli import COMMAND_S_MAX, Json, Reason, command, print_json
+from trader.client import Answer, call
 
 app = typer.Typer(no_args_is_help=True, help="See and change the limits of orders.")
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Reason = Annotated[str, typer.Option(help="Why; it goes into the record.")]
 Name = Annotated[str, typer.Argument(help="A limit, as ares risk limits names it.")]
 Strategy = Annotated[str, typer.Option(help="Only for this strategy; can only tighten.")]
 Symbol = Annotated[str, typer.Option(help="Only for this symbol; can only tighten.")]
@@ -27,9 +22,9 @@ Symbol = Annotated[str, typer.Option(help="Only for this symbol; can only tighte
 @app.command()
 def limits(json: Json = False) -> None:
     """Every limit as it holds, beside its setting, and what waits for a second person. Example: ares risk limits"""
-    answer = call(load_config(), "limits", None, ANSWER_S_MAX)
+    answer = call(load_config(), "limits", None, COMMAND_S_MAX)
     if json:
-        console.print_json(orjson.dumps(answer).decode())
+        print_json(answer)
         return
     found = cast("Sequence[Mapping[str, object]]", answer["limits"])
     print_rows(found, json=False, title="Limits")
@@ -57,8 +52,7 @@ def set_limit(
     json: Json = False,
 ) -> None:
     """Set a limit from the next cycle on. Example: ares risk set position_quote_max 2000 --reason "thin books" """
-    words = {"name": name, "value": value, "reason": reason, "strategy": strategy, "symbol": symbol}
-    _command("limit", words, json=json)
+    _tell(command("limit", reason, COMMAND_S_MAX, name=name, value=value, strategy=strategy, symbol=symbol), json=json)
 
 
 @app.command()
@@ -66,7 +60,7 @@ def reset(
     name: Name, reason: Reason = "by hand", *, strategy: Strategy = "", symbol: Symbol = "", json: Json = False
 ) -> None:
     """Let a limit's setting hold again. Example: ares risk reset position_quote_max"""
-    _command("limit", {"name": name, "reason": reason, "strategy": strategy, "symbol": symbol}, json=json)
+    _tell(command("limit", reason, COMMAND_S_MAX, name=name, strategy=strategy, symbol=symbol), json=json)
 
 
 @app.command()
@@ -76,13 +70,12 @@ def approve(
     json: Json = False,
 ) -> None:
     """Agree to a raised limit that another person asked for. Example: ares risk approve limit-0123456789abcdef"""
-    _command("approve", {"id": change_id, "reason": reason}, json=json)
+    _tell(command("approve", reason, COMMAND_S_MAX, id=change_id), json=json)
 
 
-def _command(verb: str, words: Mapping[str, str], *, json: bool) -> None:
-    answer = call(load_config(), verb, {"actor": getpass.getuser(), **words}, ANSWER_S_MAX)
+def _tell(answer: Answer, *, json: bool) -> None:
     if json:
-        console.print_json(orjson.dumps(answer).decode())
+        print_json(answer)
         return
     value = answer["value"] or "as the settings say"
     if answer["holds"]:

@@ -24,23 +24,24 @@ from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
 from trader.execution.limits import SetLimits
+from trader.execution.pauses import StrategyPauses
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
 from trader.live.agreements import Agreements
 from trader.live.gate import Gate, require_harmless_key
 from trader.live.settings import Terms
+from trader.outage import Outage
 from trader.portfolio.sizing import Grid
 from trader.reader import MarketReader
 from trader.reconcile import Reconciler
 from trader.risk import TradingState
 from trader.rows import Identity
 from trader.venues.gateway import VenueGateway
+from trader.watch import Life, Watch, WatchParts
 
 ACCOUNT_S = 30.0
 """How often balances and executions are asked for when nothing happens."""
 CYCLES_MISSED_MAX = 4
-GATE = "live"
-"""The actor that reduces while what is traded was not agreed to; resuming is a person's to do."""
 GATE_POLL_S = 1.0
 NEVER_LOOKED = -1
 
@@ -116,8 +117,12 @@ class Trader:
         )
         self._symbols = tuple(dict.fromkeys(x for s in config.strategies for x in s.symbols or tuple(parts.symbols)))
         self.reconciler = Reconciler(self.account, self.states, clock, self._symbols)
-        self.cycle = Cycle(CycleParts(config, parts.symbols, self.account, self.states, self.limits, parts.reader))
+        self.pauses = StrategyPauses(control, config.account)
+        self.storage = Outage("QuestDB", clock)
+        self.cycle = self._cycle()
+        self.life = Life(clock)
         self.commander = self._commander()
+        self.watch = self._watch()
         self._due = asyncio.Event()
         self._ending = False
         self._running: asyncio.Task[None] | None = None
@@ -125,6 +130,8 @@ class Trader:
         self._reconciled = False
         self._cycled_at_s = 0.0
         self._fills_seen = NEVER_LOOKED
+        self._heeded_seq = 0
+        """Of the newest halt after which open orders were cancelled."""
 
     async def run(self) -> None:
         """Lead, reconcile, then trade until cancelled.
@@ -146,6 +153,8 @@ class Trader:
         await self.ledger.load()
         await self.desk.load()
         await self._reconcile()
+        mark_age_s_max = self.limits.effective(limits(self._config)).mark_age_s_max
+        await self.account.note_profit(self._clock.now_ns(), mark_age_s_max)
         self._reconciled = True
         self._cycled_at_s = self._clock.monotonic_s()
 
@@ -176,11 +185,11 @@ class Trader:
 
     async def follow_once(self, looked_at_s: float) -> float:
         """Look after commands of other processes, orders, and now and then the account; returns when that was."""
-        before = self.states.current
         await self._restrain()
-        after = await self.states.refresh()
-        if after.state is TradingState.HALTED and after.seq != before.seq:
-            await self.desk.cancel_open()
+        said = await self.states.refresh()
+        if said.state is TradingState.HALTED and said.seq != self._heeded_seq:
+            await self.desk.cancel_open(sparing="flatten")
+            self._heeded_seq = said.seq
         await self.desk.follow()
         now_s, fills = self._clock.monotonic_s(), self.ledger.portfolio.fills
         if fills == self._fills_seen and now_s - looked_at_s < ACCOUNT_S:
@@ -202,17 +211,21 @@ class Trader:
                 waiting = True
             await self._clock.sleep(GATE_POLL_S)
 
+    async def _obstacle(self) -> str | None:
+        return await self.gate.obstacle()
+
     async def _restrain(self) -> None:
         """Only reduce while what is traded was not agreed to."""
         obstacle = await self.gate.obstacle()
-        if obstacle is not None and (await self.states.refresh()).state is TradingState.ACTIVE:
-            await self.states.change(TradingState.REDUCING, GATE, obstacle, self._clock.now_ns())
+        if obstacle is not None:
+            await self.states.forbidden(obstacle, self._clock.now_ns())
 
     async def _trade(self) -> None:
         await self.begin()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(), name="follow")
-            tasks.create_task(self._watch(), name="watch")
+            tasks.create_task(self.watch.run(), name="watch")
+            tasks.create_task(self._signals(), name="signals")
             tasks.create_task(self._tick(), name="tick")
             tasks.create_task(self._cycles(), name="cycle")
 
@@ -236,7 +249,7 @@ class Trader:
             else:
                 return
 
-    async def _watch(self) -> None:
+    async def _signals(self) -> None:
         """Let a cycle begin as soon as a signal can be read that none has seen. Without a store the cycles say so."""
         seen_ns = 0
         while True:
@@ -309,17 +322,51 @@ class Trader:
             log.warning("instrument_not_listed", symbol=symbol)
         self.account.unlisted = unlisted
 
+    def _cycle(self) -> Cycle:
+        return Cycle(
+            CycleParts(
+                config=self._config,
+                symbols=self._parts.symbols,
+                account=self.account,
+                states=self.states,
+                pauses=self.pauses,
+                limits=self.limits,
+                reader=self._parts.reader,
+                storage=self.storage,
+            )
+        )
+
+    def _watch(self) -> Watch:
+        return Watch(
+            WatchParts(
+                states=self.states,
+                gateway=self._parts.gateway,
+                symbols=self._symbols,
+                storage=self.storage,
+                life=self.life,
+                clock=self._clock,
+                config=lambda: self._config,
+                halt=self.commander.halt,
+            )
+        )
+
     def _commander(self) -> Commander:
         return Commander(
             CommanderParts(
                 account=self.account,
                 states=self.states,
+                pauses=self.pauses,
+                limits=self.limits,
                 leadership=self.leadership,
                 clock=self._clock,
-                limits=self.limits,
-                configured=lambda: limits(self._config),
+                cycle=self.cycle,
+                reader=self._parts.reader,
+                symbols=self._symbols,
+                config=lambda: self._config,
                 settle_s_max=self._config.unknown_visibility_s + self._parts.request_s_max,
                 poll_s=self._config.unknown_poll_s,
                 is_ready=lambda: self._reconciled,
+                obstacle=self._obstacle,
+                life=self.life,
             )
         )

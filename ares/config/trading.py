@@ -106,6 +106,14 @@ class TradingConfig(Section):
     unknown_poll_s: Seconds = 0.5
     unknown_visibility_s: Seconds = Field(5.0, description="absence counts as evidence only after this long")
     sweep_s: Seconds = 2.0
+    dead_man_s: Reloadable[Annotated[float, Field(ge=0)]] = Field(
+        0.0,
+        description="without a sign of life (`ares trader alive`) within this trading is HALTED; 0: none is asked for",
+    )
+    storage_grace_s: Reloadable[Seconds] = Field(
+        60.0, description="QuestDB may be away for this long before trading is REDUCING until it is back"
+    )
+    venue_grace_s: Reloadable[Seconds] = Field(60.0, description="the same for the venue")
     control_host: str = "127.0.0.1"
     control_port: Port = 8820
 

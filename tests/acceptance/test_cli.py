@@ -38,6 +38,8 @@ def test_help_lists_the_commands_of_every_package() -> None:
         *("config show", "config validate", "config schema", "db sql", "db migrate", "db start", "db stop"),
         *("db status", "db console", "service run", "service list", "job run", "job list"),
         *("up", "status", "demo", "version", "data quality"),
+        *("trader status", "trader halt", "trader resume", "trader flatten", "trader pause", "trader cancel"),
+        *("trader preview", "trader order", "trader alive", "trader why", "trader explain"),
     ],
 )
 def test_help_of_every_command_shows_an_example(command: str) -> None:
@@ -65,6 +67,10 @@ def test_help_of_every_command_shows_an_example(command: str) -> None:
         (["trader", "live", "approve", "--reason", "x"], REAL, 2, ["trading.venue", "real venue"]),
         (["data", "quality", "--hours", "0"], {}, 2, ["hours = 0.0", "not between"]),
         (["data", "quality"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
+        (["trader", "order", "BTC/USDT", "buy", "1"], {}, 2, ["Missing option", "--reason"]),
+        (["trader", "cancel"], {}, 2, ["order_id = ''", "--all"]),
+        (["trader", "pause", "x"], {"ARES_ENVIRONMENT__STATE_DIR": "/nope"}, 1, ["no trader runs here", "ares up"]),
+        (["trader", "explain", "x"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
         (["nonsense"], {}, 2, ["No such command", "nonsense"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -131,7 +131,7 @@ async def test_a_body_that_makes_no_sense_changes_nothing(
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        (b'{"amount": "5"}', "id: text"),
+        (b'{"amount": "5"}', "id = '': a text"),
         (b'{"id": "w", "amount": "five"}', "amount = 'five'"),
         (b'{"id": "w", "amount": "NaN"}', "amount = 'NaN'"),
         (b'{"id": "w", "amount": "0"}', "not 0"),
@@ -146,7 +146,7 @@ async def test_a_movement_that_makes_no_sense_moves_no_capital(
         aiohttp.ClientSession(address, headers=bearer(tmp_path)) as http,
         http.post("/capital", data=body) as answer,
     ):
-        assert answer.status == 400
+        assert answer.status == 409
         assert complaint in (await answer.json())["message"]
     assert trader.account.parts.capital.quote == 21_000
 
@@ -247,7 +247,7 @@ async def test_a_raised_limit_waits_for_another_person_on_the_command_line(
     trader = Trader(parts_on(control, four_eyes=True))
     door = ControlPort(trader.commander, tmp_path, "127.0.0.1", 0)
     await door.start()
-    monkeypatch.setattr("trader.risk_commands.getpass.getuser", lambda: "ada")
+    monkeypatch.setattr("trader.cli.operator", lambda: "ada")
     asked = await ares_risk(tmp_path, "set", "leverage_max", "2", "--reason", "margin", "--json")
     answer = answered(asked)
     assert answer["holds"] is False
@@ -256,7 +256,7 @@ async def test_a_raised_limit_waits_for_another_person_on_the_command_line(
     waiting = await ares_risk(tmp_path, "limits", "--json")
     assert [each["asked_by"] for each in answered(waiting)["asked"]] == ["ada"]
     assert "ares risk approve ID" in (await ares_risk(tmp_path, "limits")).stdout
-    monkeypatch.setattr("trader.risk_commands.getpass.getuser", lambda: "grace")
+    monkeypatch.setattr("trader.cli.operator", lambda: "grace")
     agreed = await ares_risk(tmp_path, "approve", answer["id"])
     assert "leverage_max: 2 from the next cycle on" in agreed.stdout
     await door.stop()

@@ -21,7 +21,7 @@ from ares.control import ControlStore
 from ares.errors import OrderOutcomeUnknown, VenueRejected, VenueUnavailable
 from simulator.auth import Keys
 from simulator.exchange import Exchange, ExchangeOptions
-from trader.commander import Order
+from trader.command_log import Order
 from trader.execution.ids import DecisionName, client_order_id
 from trader.portfolio.orders import OrderState
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen

@@ -20,7 +20,7 @@ from ares.control import ControlStore
 from ares.errors import UsageError
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
-from trader.commander import Order
+from trader.command_log import Order
 from trader.commands import app
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.report import report

@@ -22,7 +22,7 @@ from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
 from trader.execution.state import TradingStates
 from trader.portfolio.money import ZERO
-from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Step, step_for
+from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Source, Step, step_for
 from trader.portfolio.positions import Execution, Fill, currencies
 from trader.risk import Pending, Sent, TradingState
 from trader.venues.gateway import OrderRequest, VenueGateway
@@ -208,20 +208,25 @@ class OrderDesk:
                     except VenueError as error:
                         log.warning("order_not_seen", order_id=tracked.order.intent.order_id, cause=str(error))
 
-    async def cancel_open(self) -> int:
-        """Ask for the end of everything that may stand at the venue; returns for how many. `follow` sees what came."""
-        asked = 0
-        for tracked in list(self._tracked.values()):
-            if tracked.unsent or tracked.order.state.final:
-                continue
-            intent = tracked.order.intent
-            asked += 1
-            try:
-                await self._gateway.cancel(intent.symbol, intent.order_id)
-            except VenueError as error:
-                # Also "no such order": a repeated DELETE says so of an order that the first one cancelled.
-                log.warning("cancel_unclear", order_id=intent.order_id, cause=str(error))
-        return asked
+    async def cancel_open(self, sparing: Source | None = None) -> int:
+        """Ask for the end of what may stand at the venue, but for orders of one source; returns for how many.
+
+        `follow` sees what came of it.
+        """
+        asked = [each.intent.order_id for each in self.orders() if each.intent.source != sparing]
+        return sum([await self.cancel(order_id) for order_id in asked])
+
+    async def cancel(self, order_id: str) -> bool:
+        """Ask for the end of one order; False if it cannot stand at the venue. `follow` sees what came of it."""
+        tracked = self._tracked.get(order_id)
+        if tracked is None or tracked.unsent or tracked.order.state.final:
+            return False
+        try:
+            await self._gateway.cancel(tracked.order.intent.symbol, order_id)
+        except VenueError as error:
+            # Also "no such order": a repeated DELETE says so of an order that the first one cancelled.
+            log.warning("cancel_unclear", order_id=order_id, cause=str(error))
+        return True
 
     async def book(self, order: Order, executions: Sequence[Execution]) -> int:
         """Book executions of an order; those booked before do not count."""
@@ -273,7 +278,7 @@ class OrderDesk:
     async def _unfit(self, intent: Intent) -> str | None:
         """Why an order must not leave now, whatever was true when it was decided."""
         state = (await self._states.refresh()).state
-        if intent.source == "signal":
+        if intent.source != "flatten":
             if state is TradingState.HALTED:
                 return "halted before it was sent"
             if state is TradingState.REDUCING and intent.side == "buy":

@@ -42,6 +42,11 @@ def client_order_id(name: DecisionName) -> str:
     return PREFIX + _digest(parts)
 
 
+def manual_order_id(account: str, key: str) -> str:
+    """The id of an order by hand: what names it is its key alone, so that asking twice is one order."""
+    return PREFIX + _digest((account, "manual", key))
+
+
 def is_ours(order_id: str) -> bool:
     """Whether an id has our form; whether it is of this account's journal only the journal says."""
     return order_id.startswith(PREFIX) and len(order_id) == len(PREFIX) + 2 * DIGEST_BYTES

@@ -6,7 +6,7 @@ import asyncio
 
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.control import ControlStore, Lease
-from ares.errors import ConfigError, LeaseLost
+from ares.errors import ConfigError, LeaseLost, UsageError
 from ares.telemetry import get_logger, metrics
 from ares.venues.ccxt_settings import RECV_WINDOW_MS
 
@@ -17,6 +17,12 @@ SEND_MARGIN_S = RECV_WINDOW_MS / 1000 + SKEW_S
 RENEWALS_PER_LEASE = 5
 
 log = get_logger(__name__)
+
+
+class NotLeading(UsageError):
+    """This process may not send orders: it waits for the lease, or has not reconciled yet."""
+
+    code = "not_leading"
 
 
 class Leadership:
@@ -74,6 +80,11 @@ class Leadership:
         if self.lease is None:
             return False
         return self._clock.now_ns() + round(SEND_MARGIN_S * NANOS_PER_SECOND) < self.lease.expires_at_ns
+
+    def require(self, command: str, *, is_ready: bool) -> None:
+        """Raises `NotLeading` unless a command that sends something can be carried out here and now."""
+        if not (is_ready and self.may_send()):
+            raise NotLeading(f"{command} = now: this trader does not lead, or has not reconciled. See its status")
 
     def drop(self) -> None:
         """Stop believing in the lease."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ares.clock import Clock
@@ -17,6 +18,12 @@ from trader.rows import state_row
 
 RECONCILE = "reconcile"
 """The actor that may only move between ACTIVE and REDUCING, and only takes back what it said itself."""
+HEALTH = "health"
+"""The same for what trading needs: the database and the venue."""
+GATE = "live"
+"""The actor that reduces while what is traded was not agreed to; resuming is a person's to do."""
+ALERT = "alert"
+DEAD_MAN = "dead_man"
 TRIES_MAX = 5
 
 log = get_logger(__name__)
@@ -46,6 +53,7 @@ class TradingStates:
         self._maintenance = Maintenance(control, clock)
         self.current = NOTHING_SAID
         self.in_maintenance = False
+        self._unwell: str | None = None
 
     @property
     def effective(self) -> TradingState:
@@ -65,48 +73,105 @@ class TradingStates:
             metrics.TRADER_STATE.labels(state.value).set(1 if state is self.effective else 0)
         return self.current
 
-    async def change(self, state: TradingState, actor: str, reason: str, now_ns: int) -> StateChange:
-        """Set the state, whatever it was; committed with its row when this returns."""
+    async def change(
+        self,
+        state: TradingState,
+        actor: str,
+        reason: str,
+        now_ns: int,
+        only_from: Callable[[StateChange], bool] = lambda _: True,
+    ) -> StateChange:
+        """Set the state, whatever it was; committed with its row when this returns.
+
+        Who acts by itself says from which states: what somebody else says meanwhile is never overwritten by it.
+        """
         for _ in range(TRIES_MAX):
             before = await self.refresh()
-            if (before.state, before.actor, before.reason) == (state, actor, reason):
+            same = (before.state, before.actor, before.reason) == (state, actor, reason)
+            if same or not only_from(before):
                 return before
-            said = StateChanged(state, actor, reason)
-            event = CHANGED.new(said, now_ns, Origin(attributes={"account": self._account, "state": state.value}))
-            row = state_row(self._account, said, now_ns, before.seq + 1)
-            entry = AuditEntry(
-                writer=f"trader/{self._account}",
-                who=actor,
-                what="trading_state",
-                ts_ns=now_ns,
-                before={"state": before.state.value, "actor": before.actor},
-                after={"state": state.value, "actor": actor},
-                why=reason,
-            )
             try:
-                await asyncio.to_thread(
-                    self._control.append,
-                    self._stream,
-                    [event],
-                    expected_seq=before.seq,
-                    mirror=[row],
-                    audit=[entry],
-                )
+                await self._append(StateChanged(state, actor, reason), before, now_ns)
             except SequenceConflict:
                 continue
             log.warning("trading_state_changed", state=state.value, actor=actor, reason=reason)
             return await self.refresh()
         raise SequenceConflict(f"stream {self._stream} moves faster than it can be written")
 
+    async def _append(self, said: StateChanged, before: StateChange, now_ns: int) -> None:
+        origin = Origin(attributes={"account": self._account, "state": said.state.value})
+        entry = AuditEntry(
+            writer=f"trader/{self._account}",
+            who=said.actor,
+            what="trading_state",
+            ts_ns=now_ns,
+            before={"state": before.state.value, "actor": before.actor},
+            after={"state": said.state.value, "actor": said.actor},
+            why=said.reason,
+        )
+        await asyncio.to_thread(
+            self._control.append,
+            self._stream,
+            [CHANGED.new(said, now_ns, origin)],
+            expected_seq=before.seq,
+            mirror=[state_row(self._account, said, now_ns, before.seq + 1)],
+            audit=[entry],
+        )
+
     async def reconciled(self, *, short: str | None, now_ns: int) -> StateChange:
         """What reconciling means: ACTIVE at the first start, REDUCING while coins are missing, never out of HALTED."""
-        before = await self.refresh()
         if short is not None:
-            if before.state is TradingState.ACTIVE or before.seq == 0:
-                return await self.change(TradingState.REDUCING, RECONCILE, short, now_ns)
-            return before
+            return await self.change(TradingState.REDUCING, RECONCILE, short, now_ns, _may_be_reduced_by_reconcile)
+        before = await self.refresh()
         if before.seq == 0:
-            return await self.change(TradingState.ACTIVE, RECONCILE, "first start", now_ns)
-        if before.state is TradingState.REDUCING and before.actor == RECONCILE:
-            return await self.change(TradingState.ACTIVE, RECONCILE, "balances and book agree again", now_ns)
-        return before
+            return await self.change(TradingState.ACTIVE, RECONCILE, "first start", now_ns, _nothing_said)
+        if self._unwell is not None:
+            return await self.change(TradingState.REDUCING, HEALTH, self._unwell, now_ns, _reduced_by(RECONCILE))
+        reason = "balances and book agree again"
+        return await self.change(TradingState.ACTIVE, RECONCILE, reason, now_ns, _reduced_by(RECONCILE))
+
+    async def examined(self, unwell: str | None, now_ns: int) -> StateChange:
+        """What the health of database and venue means: REDUCING while one is away for long, then ACTIVE again.
+
+        Only what was ACTIVE is reduced, and only what this reduced is taken back.
+        """
+        self._unwell = unwell
+        if unwell is not None:
+            return await self.change(TradingState.REDUCING, HEALTH, unwell, now_ns, _active)
+        reason = "database and venue are well again"
+        return await self.change(TradingState.ACTIVE, HEALTH, reason, now_ns, _reduced_by(HEALTH))
+
+    async def forbidden(self, obstacle: str, now_ns: int) -> StateChange:
+        """What trading with real money that was not agreed to means: what was ACTIVE only reduces."""
+        return await self.change(TradingState.REDUCING, GATE, obstacle, now_ns, _active)
+
+    async def alerted(self, state: TradingState, reason: str, now_ns: int) -> StateChange:
+        """What an alert means: HALTED, or REDUCING; it never loosens anything, and only a person takes it back."""
+        allowed = _not_halted if state is TradingState.HALTED else _active_or_reduced_by_itself
+        return await self.change(state, ALERT, reason, now_ns, allowed)
+
+
+def _nothing_said(before: StateChange) -> bool:
+    return before.seq == 0
+
+
+def _active(before: StateChange) -> bool:
+    return before.state is TradingState.ACTIVE
+
+
+def _not_halted(before: StateChange) -> bool:
+    return before.state is not TradingState.HALTED or before.seq == 0
+
+
+def _reduced_by(actor: str) -> Callable[[StateChange], bool]:
+    return lambda before: before.state is TradingState.REDUCING and before.actor == actor
+
+
+def _may_be_reduced_by_reconcile(before: StateChange) -> bool:
+    # Over what health said: when that is over, the coins are still missing.
+    return _nothing_said(before) or _active(before) or _reduced_by(HEALTH)(before)
+
+
+def _active_or_reduced_by_itself(before: StateChange) -> bool:
+    by_itself = _reduced_by(HEALTH)(before) or _reduced_by(RECONCILE)(before)
+    return _active(before) or by_itself

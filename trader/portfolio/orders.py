@@ -22,7 +22,7 @@ from trader.portfolio.money import ZERO
 from trader.portfolio.positions import Execution
 
 OrderType = Literal["limit", "market"]
-Source = Literal["signal", "flatten"]
+Source = Literal["signal", "flatten", "manual"]
 
 
 class OrderState(StrEnum):

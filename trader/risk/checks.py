@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -41,12 +42,15 @@ class RiskRules:
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
         """The first refusal, or `APPROVED`."""
+        return next((v for _, v in self._verdicts(order, state) if isinstance(v, Refused)), APPROVED)
+
+    def check_all(self, order: Candidate, state: RiskState) -> list[tuple[str, Verdict]]:
+        """What each rule says, by its name, in their order."""
+        return list(self._verdicts(order, state))
+
+    def _verdicts(self, order: Candidate, state: RiskState) -> Iterator[tuple[str, Verdict]]:
         every: tuple[Rule, ...] = (self.stale_signal, self.stale_quote, *self.rules)
-        for rule in every:
-            verdict = rule.check(order, state)
-            if isinstance(verdict, Refused):
-                return verdict
-        return APPROVED
+        return ((type(rule).__name__, rule.check(order, state)) for rule in every)
 
     def warnings(self, order: Candidate, state: RiskState) -> tuple[Warned, ...]:
         """The soft limits that an order passes: `soft_share` of those that refuse."""

@@ -12,7 +12,7 @@ from ares.control import ControlStore
 from ares.errors import ConfigError
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
 from trader.account import SHOWN_S_MAX
-from trader.commander import Order
+from trader.command_log import Order
 from trader.events import OPENED, REGISTRY, Adoption, BookOpened, CapitalCounted, CapitalMoved
 from trader.execution.capital import Capital
 from trader.execution.ledger import Ledger

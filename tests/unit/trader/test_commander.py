@@ -8,7 +8,9 @@ import pytest
 
 from ares.errors import StoreUnavailable
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
-from trader.commander import NotLeading, Order
+from trader.command_log import Order
+from trader.commander import NotLeading
+from trader.manual import Wish
 from trader.portfolio.orders import OrderState
 from trader.risk import TradingState
 from trader.venues.gateway import OrderRequest
@@ -83,6 +85,20 @@ async def test_a_halt_said_by_another_process_cancels_too(bench: Bench) -> None:
     assert outcome["cancels_asked"] == 0
     await trader.follow_once(0)
     assert bench.venue.cancels == [decision.client_order_id]
+
+
+async def test_a_halt_of_another_process_that_a_cycle_saw_first_cancels_too(bench: Bench) -> None:
+    trader = await bench.trader()
+    bench.market(target=0.0)
+    await trader.cycle.run()
+    sent = await trader.commander.order(ADA, Wish(BTC, "buy", Decimal("0.01"), Decimal(49_900), key="rests"))
+    await bench.build().states.change(TradingState.HALTED, "bob", "elsewhere", bench.clock.now_ns())
+    await trader.cycle.run()
+    assert trader.states.current.actor == "bob"
+    await trader.follow_once(bench.clock.monotonic_s())
+    assert bench.venue.cancels == [sent["order_id"]]
+    await trader.follow_once(bench.clock.monotonic_s())
+    assert bench.venue.cancels == [sent["order_id"]], "one halt is heeded once"
 
 
 async def test_flatten_sells_everything_in_legs_without_a_database_and_stays_halted(bench: Bench) -> None:
@@ -164,7 +180,7 @@ async def test_status_tells_state_lease_positions_orders_and_profit(bench: Bench
         "realised_fifo": "0",
         "funding": "0",
         "unrealised": "50.0000000000",
-        "day": "0.0000000000",
+        "day": "50.0000000000",
     }
     assert [order["state"] for order in status["orders_open"]] == ["UNKNOWN"]  # type: ignore[union-attr,call-overload,index]
     assert [p["quantity"] for p in status["positions"]] == ["0.0500000000"]  # type: ignore[union-attr,call-overload,index]

@@ -19,12 +19,14 @@ from ares.config.settings import AresConfig, EnvironmentConfig, VenueConfig
 from ares.config.trading import RiskConfig, StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.errors import ConfigError, UsageError, VenueRejected
+from trader.command_log import Order
+from trader.commander import NotAgreed
+from trader.execution.state import GATE
 from trader.live.agreements import Agreements
 from trader.live.commands import app
 from trader.live.gate import Gate, require_harmless_key
 from trader.live.settings import is_real, require_meant, terms_of
 from trader.risk import TradingState
-from trader.runtime import GATE
 from trader.testing import PaperVenue
 from trader.venues.gateway import KeyRights
 
@@ -178,6 +180,9 @@ async def test_trader_waits_for_two_people_and_reduces_once_its_terms_are_others
     await trader.follow_once(bench.clock.monotonic_s())
     now = trader.states.current
     assert (now.state, now.actor) == (TradingState.REDUCING, GATE)
+    with pytest.raises(NotAgreed, match="two people have not agreed"):
+        await trader.commander.resume(Order("ada", "it looks fine"))
+    assert trader.states.current.state is TradingState.REDUCING
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

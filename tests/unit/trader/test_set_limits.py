@@ -11,22 +11,25 @@ from ares.control import ControlStore
 from ares.errors import UsageError
 from ares.testing.clock import SteppedClock
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
-from trader.commander import Order
+from trader.command_log import Order, Outcome
 from trader.execution.limits import APPROVAL_S_MAX, Scope, SetLimits
 from trader.limits_configured import limits
+from trader.limits_shown import limit_wanted
 from trader.reader import Activity, Figures
+from trader.runtime import Trader
 
 D = Decimal
 POSITION = "position_quote_max"
 
 
-def wanted(name: str, value: str, actor: str = "ada", **scope: str) -> Order:
-    return Order(actor, "thin books", {"name": name, "value": value, **scope})
+async def set_limit(trader: Trader, name: str, value: str, actor: str = "ada", symbol: str = "") -> Outcome:
+    scope, wanted = limit_wanted({"name": name, "value": value, "symbol": symbol})
+    return await trader.commander.set_limit(Order(actor, "thin books"), scope, wanted)
 
 
 async def test_a_limit_that_is_set_holds_from_the_next_cycle_on_and_leaves_its_rows(bench: Bench) -> None:
     trader = await bench.trader()
-    answer = await trader.commander.set_limit(wanted(POSITION, "1000"))
+    answer = await set_limit(trader, POSITION, "1000")
     assert (answer["holds"], answer["value"]) == (True, "1000")
     bench.market(target=1.0)
     (decision,) = await trader.cycle.run()
@@ -43,7 +46,7 @@ async def test_a_limit_that_is_set_holds_from_the_next_cycle_on_and_leaves_its_r
 
 async def test_a_set_limit_survives_a_restart_and_a_changed_setting_does_not_override_it(bench: Bench) -> None:
     trader = await bench.trader()
-    await trader.commander.set_limit(wanted(POSITION, "1000"))
+    await set_limit(trader, POSITION, "1000")
     risk = bench.config.risk.model_copy(update={POSITION: D(9_000)})
     bench.configure(risk=risk)
     successor = await bench.trader()
@@ -54,21 +57,21 @@ async def test_a_set_limit_survives_a_restart_and_a_changed_setting_does_not_ove
 
 async def test_a_reset_lets_the_setting_hold_again(bench: Bench) -> None:
     trader = await bench.trader()
-    await trader.commander.set_limit(wanted(POSITION, "1000"))
-    await trader.commander.set_limit(Order("ada", "calm again", {"name": POSITION}))
+    await set_limit(trader, POSITION, "1000")
+    await set_limit(trader, POSITION, "")
     bench.market(target=1.0)
     (decision,) = await trader.cycle.run()
     assert decision.action == "buy"
     assert [row.symbols["status"] for row in bench.rows("limits")] == ["set", "reset"]
     with pytest.raises(UsageError, match="was not set here"):
-        await trader.commander.set_limit(Order("ada", "again", {"name": POSITION}))
+        await set_limit(trader, POSITION, "")
 
 
 async def test_flatten_gets_out_in_legs_of_the_limit_that_was_set(bench: Bench) -> None:
     bench.venue.holdings["BTC"] = D("0.5")
     bench.configure(adopt_balances_to=STRATEGY)
     trader = await bench.trader()
-    await trader.commander.set_limit(wanted("order_notional_quote_max", "2500", symbol=BTC))
+    await set_limit(trader, "order_notional_quote_max", "2500", symbol=BTC)
     outcome = await trader.commander.flatten(Order("ada", "enough"))
     assert (outcome["orders_sent"], outcome["left"]) == (10, {})
 
@@ -76,7 +79,7 @@ async def test_flatten_gets_out_in_legs_of_the_limit_that_was_set(bench: Bench) 
 async def test_a_sell_is_cut_to_the_limit_that_was_set_so_that_it_never_locks_us_in(bench: Bench) -> None:
     bench.configure(adopt_balances_to=STRATEGY)
     trader = await bench.trader()
-    await trader.commander.set_limit(wanted("order_notional_quote_max", "1000"))
+    await set_limit(trader, "order_notional_quote_max", "1000")
     bench.market(target=-1.0)
     (decision,) = await trader.cycle.run()
     assert (decision.action, decision.order_quantity) == ("sell", D("0.02"))
@@ -84,8 +87,8 @@ async def test_a_sell_is_cut_to_the_limit_that_was_set_so_that_it_never_locks_us
 
 async def test_saying_the_same_limit_twice_is_one_change(bench: Bench) -> None:
     trader = await bench.trader()
-    first = await trader.commander.set_limit(wanted(POSITION, "1000"))
-    again = await trader.commander.set_limit(wanted(POSITION, "1000.0", actor="grace"))
+    first = await set_limit(trader, POSITION, "1000")
+    again = await set_limit(trader, POSITION, "1000.0", actor="grace")
     assert again["id"] == first["id"]
     assert len(bench.rows("limits")) == 1
 
@@ -104,7 +107,7 @@ async def test_saying_the_same_limit_twice_is_one_change(bench: Bench) -> None:
 async def test_what_makes_no_limit_is_said_and_changes_nothing(bench: Bench, name: str, value: str, said: str) -> None:
     trader = await bench.trader()
     with pytest.raises(UsageError, match=said):
-        await trader.commander.set_limit(wanted(name, value))
+        await set_limit(trader, name, value)
     assert bench.rows("limits") == []
 
 

@@ -1,0 +1,106 @@
+"""Alerts that stop trading: what Alertmanager's webhook tells, and which of it was acted upon already.
+
+The payload is version 4 of Alertmanager's webhook:
+https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from ares.control import ControlStore
+from ares.errors import SequenceConflict
+from ares.events.types import Origin
+from trader.events import ALERTED, REGISTRY, AlertTaken
+from trader.risk import TradingState
+
+ACTIONS = {"halt": TradingState.HALTED, "reduce": TradingState.REDUCING}
+"""What the label `action` of an alert may ask for; alerts without it are for people alone."""
+TRIES_MAX = 5
+WORDS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A firing alert that asks for something. `fingerprint` names its labels, `starts_at` this firing of it."""
+
+    fingerprint: str
+    starts_at: str
+    name: str
+    action: str
+    summary: str
+
+    @property
+    def reason(self) -> str:
+        """The alert's name and what it says."""
+        return f"{self.name}: {self.summary}"[:WORDS_MAX] if self.summary else self.name
+
+
+def firing(body: bytes) -> list[Alert]:
+    """The alerts of a notification that fire and ask for something. Raises ValueError naming what is wrong."""
+    given = orjson.loads(body)
+    alerts = given.get("alerts") if isinstance(given, dict) else None
+    if not isinstance(alerts, list):
+        raise ValueError("alerts: a list is expected, as Alertmanager's webhook sends it")
+    found = [_alert(each, f"alerts[{number}]") for number, each in enumerate(alerts)]
+    return [alert for alert in found if alert is not None]
+
+
+def _alert(given: object, where: str) -> Alert | None:
+    if not isinstance(given, dict):
+        raise ValueError(f"{where}: an object is expected")
+    labels, notes = _words(given, "labels", where), _words(given, "annotations", where)
+    if given.get("status") != "firing" or "action" not in labels:
+        return None
+    action = labels["action"]
+    if action not in ACTIONS:
+        raise ValueError(f"{where}.labels.action = {action!r}: not one of {', '.join(ACTIONS)}")
+    fingerprint, starts_at = given.get("fingerprint"), given.get("startsAt")
+    if not isinstance(fingerprint, str) or not isinstance(starts_at, str) or not fingerprint or not starts_at:
+        raise ValueError(f"{where}: fingerprint and startsAt are expected")
+    return Alert(fingerprint, starts_at, labels.get("alertname", "alert"), action, notes.get("summary", ""))
+
+
+def _words(given: Mapping[str, object], name: str, where: str) -> dict[str, str]:
+    found = given.get(name, {})
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(f"{where}.{name}: an object of texts is expected")
+    return {str(key): str(value) for key, value in found.items()}
+
+
+class AlertsTaken:
+    """Stream `trading_alert/<account>`: which firings were acted upon, so that a repeated notification is none."""
+
+    def __init__(self, control: ControlStore, account: str) -> None:
+        self._control = control
+        self._account = account
+        self._stream = f"trading_alert/{account}"
+        self._seq = 0
+        self._taken: set[tuple[str, str]] = set()
+
+    async def holds(self, alert: Alert) -> bool:
+        """Whether this firing was acted upon."""
+        for stored in await asyncio.to_thread(self._control.read, self._stream, self._seq):
+            said = REGISTRY.read(stored).body
+            assert isinstance(said, AlertTaken), "nothing else is in this stream"
+            self._taken.add((said.fingerprint, said.starts_at))
+            self._seq = stored.seq
+        return (alert.fingerprint, alert.starts_at) in self._taken
+
+    async def add(self, alert: Alert, now_ns: int) -> None:
+        """Note that a firing was acted upon; committed when this returns."""
+        said = AlertTaken(alert.fingerprint, alert.starts_at, alert.name, alert.action)
+        event = ALERTED.new(said, now_ns, Origin(attributes={"account": self._account, "action": alert.action}))
+        for _ in range(TRIES_MAX):
+            if await self.holds(alert):
+                return
+            try:
+                await asyncio.to_thread(self._control.append, self._stream, [event], expected_seq=self._seq)
+            except SequenceConflict:
+                continue
+            return
+        raise SequenceConflict(f"stream {self._stream} moves faster than it can be written")

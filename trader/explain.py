@@ -1,0 +1,175 @@
+"""From a tick to the fills of an order: every leg of the way with its time and its delay, from rows alone.
+
+Times of ticks and fills are the venue's clock, all others ours: a delay between the two holds the clocks' difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from ares.clock import MINUTE_NS, SystemClock, to_datetime
+from ares.errors import UnknownName
+from ares.store import Database, Param, Record, load_queries
+from ares.store.pool import as_int, as_str
+
+QUERIES = load_queries("trader", "queries/explain.sql")
+LOOK_BACK_DAYS = (1, 30, 9_000)
+"""An id tells no time: first what is young is looked through, which is what people ask for."""
+MICROSECOND = timedelta(microseconds=1)
+"""Parameters are exact to this; rows to a nanosecond."""
+NO_SIGNAL = "none: an order by hand or of a flatten rests on no signal"
+AT_VENUE = frozenset({"ACCEPTED", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "REJECTED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One leg of the way. `at_ns` None: it is not there, and `detail` says why; `delay_ns` since the leg before."""
+
+    name: str
+    at_ns: int | None
+    detail: str
+    delay_ns: int | None = None
+
+
+async def explain(database: Database, order_id: str) -> list[Leg]:
+    """The way of an order. Raises `UnknownName` if no row tells of it, `StoreError`."""
+    steps: Sequence[Record] = ()
+    about: dict[str, Param] = {}
+    now = to_datetime(SystemClock().now_ns())
+    for days in LOOK_BACK_DAYS:
+        about = {"order_id": order_id, "since": now - timedelta(days=days)}
+        steps = await database.fetch(QUERIES["steps"], about)
+        if steps:
+            break
+    if not steps:
+        newest = await database.fetch(QUERIES["newest_orders"])
+        raise UnknownName("order", order_id, [as_str(row["order_id"]) for row in newest])
+    decision = await database.fetch_one(QUERIES["decision"], about)
+    legs = await _before(database, steps[0], decision)
+    legs += [_decision(decision), *_steps(steps), *_fills(await database.fetch(QUERIES["fills"], about))]
+    return list(_delayed(legs))
+
+
+async def _before(database: Database, first: Record, decision: Record | None) -> list[Leg]:
+    """What the decision rests on: tick, bar, features, prediction, signal."""
+    names = ("tick", "bar", "features", "prediction", "signal")
+    if decision is None:
+        return [Leg(name, None, "missing: no decision leads to it") for name in names]
+    if decision["signal_ts_ns"] is None:
+        return [Leg(name, None, NO_SIGNAL) for name in names]
+    ts_ns = as_int(decision["signal_ts_ns"])
+    scope: dict[str, Param] = {
+        "venue": as_str(first["venue"]),
+        "symbol": as_str(first["symbol"]),
+        "strategy": as_str(first["strategy"]),
+        "version": as_int(decision["version"]),
+        "ts_ns": ts_ns,
+        "lo": to_datetime(ts_ns),
+        "hi": to_datetime(ts_ns) + MICROSECOND,
+        "bar_end": to_datetime(ts_ns + MINUTE_NS),
+        "known_at_ns": as_int(decision["signal_known_at_ns"]),
+    }
+    signal = await database.fetch_one(QUERIES["signal"], scope)
+    model = None if signal is None else signal["model_version"]
+    prediction: Leg
+    if not model:
+        missing = "missing: the signal is" if signal is None else "none: the strategy uses no model"
+        prediction = Leg("prediction", None, missing)
+    else:
+        scored = await database.fetch_one(QUERIES["prediction"], {**scope, "model_version": as_str(model)})
+        prediction = _known("prediction", scored, "{model} {model_version}: score {score}")
+    tick = await database.fetch_one(QUERIES["tick"], scope)
+    return [
+        _tick(tick),
+        _known("bar", await database.fetch_one(QUERIES["bar"], scope), "{status}, close {close}, {trades} trades"),
+        _features(await database.fetch(QUERIES["features"], scope)),
+        prediction,
+        _known("signal", signal, _signal_words(model)),
+    ]
+
+
+def _signal_words(model: object) -> str:
+    by = " by model version {model_version}" if model else ""
+    return "target {target}, confidence {confidence}" + by + ", revision {revision} ({known_at_kind})"
+
+
+def _tick(row: Record | None) -> Leg:
+    if row is None:
+        return Leg("tick", None, "missing: no trade of that minute is stored (a quiet minute, or dropped by retention)")
+    detail = "{side} {amount} at {price}, trade {trade_id}".format_map(row)
+    return Leg("tick", as_int(row["ts_ns"]), detail)
+
+
+def _known(name: str, row: Record | None, words: str) -> Leg:
+    """A frozen fact: it counts from when it was known."""
+    if row is None:
+        return Leg(name, None, "missing: no row that was known then")
+    return Leg(name, as_int(row["known_at_ns"]), words.format_map(row))
+
+
+def _features(rows: Sequence[Record]) -> Leg:
+    if not rows:
+        return Leg("features", None, "missing: no row that was known then")
+    words = ", ".join(f"{row['name']} {_number(row['value'])}" for row in rows)
+    return Leg("features", max(as_int(row["known_at_ns"]) for row in rows), words)
+
+
+def _decision(row: Record | None) -> Leg:
+    if row is None:
+        return Leg("decision", None, "missing: no decision names this order (not mirrored yet, or dropped)")
+    words = "{action} {order_quantity} at mark {mark}: {reason}, state {state}"
+    return Leg("decision", as_int(row["ts_ns"]), words.format_map(row))
+
+
+def _steps(steps: Sequence[Record]) -> Iterator[Leg]:
+    """Intent, submission, the first answer, and how it ended."""
+    first = steps[0]
+    price = "at market" if first["price"] is None else f"at {first['price']}"
+    wish = f"{first['side']} {first['quantity']} {first['symbol']} {price}, {first['type']} {first['time_in_force']}"
+    yield Leg("intent", as_int(first["ts_ns"]), f"{wish}, for {first['strategy']}")
+    for name, found in (
+        ("submitted", [step for step in steps if step["state"] == "SUBMITTED"]),
+        ("ack", [step for step in steps[1:] if step["state"] in AT_VENUE]),
+    ):
+        if found:
+            step = found[0]
+            reason = f": {step['reason']}" if step["reason"] else ""
+            place = f", at the venue {step['venue_order_id']}" if step["venue_order_id"] else ""
+            yield Leg(name, as_int(step["ts_ns"]), f"{step['state']}{place}{reason}")
+        else:
+            yield Leg(name, None, f"missing: the order is {steps[-1]['state']}")
+
+
+def _fills(rows: Sequence[Record]) -> Iterator[Leg]:
+    if not rows:
+        yield Leg("fill", None, "none: nothing was executed")
+    for row in rows:
+        words = "{quantity} at {price}, fee {fee} {fee_currency}, {liquidity}, id {fill_id}"
+        yield Leg("fill", as_int(row["ts_ns"]), words.format_map(row))
+
+
+def _delayed(legs: Sequence[Leg]) -> Iterator[Leg]:
+    """Each leg with its delay since the last one that is there."""
+    before_ns: int | None = None
+    for leg in legs:
+        if leg.at_ns is None:
+            yield leg
+            continue
+        yield leg if before_ns is None else replace(leg, delay_ns=leg.at_ns - before_ns)
+        before_ns = leg.at_ns
+
+
+def _number(value: object) -> str:
+    return "NULL" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def told(leg: Leg) -> Mapping[str, object]:
+    """A leg as a row for people and programs: time in UTC, delay in ms."""
+    return {
+        "leg": leg.name,
+        "at": None if leg.at_ns is None else to_datetime(leg.at_ns),
+        "delay_ms": None if leg.delay_ns is None else round(leg.delay_ns / 1e6, 3),
+        "detail": leg.detail,
+    }

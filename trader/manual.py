@@ -1,0 +1,370 @@
+"""Orders by hand: the same grid, rules, journal and sender as a strategy's; only the wish is a person's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from ares.config.trading import TradingConfig
+from ares.control import Json
+from ares.errors import StoreError, UnknownName, UsageError, VenueError, VenueUnavailable
+from ares.model.market import Side
+from ares.telemetry import get_logger, observability
+from trader.account import Account
+from trader.command_log import Outcome
+from trader.decide import age_s, refusal_reason
+from trader.execution.ids import correlation_id, manual_order_id
+from trader.execution.lease import Leadership
+from trader.execution.limits import SetLimits
+from trader.execution.state import TradingStates
+from trader.limits_configured import limits
+from trader.portfolio.money import ZERO
+from trader.portfolio.orders import Intent, Order, OrderState
+from trader.portfolio.sizing import Grid, limit_price
+from trader.reader import MarketReader, MarketSeen
+from trader.risk import Candidate, Refused, RiskRules, Warned, build_rules
+from trader.risk.rules.buying_power import FEE_SHARE
+from trader.risk_now import PricesSeen, risk_now, scale_now
+from trader.rows import Decision, decision_row
+
+MANUAL = "manual"
+"""The strategy of orders that are nobody else's."""
+MARK_AGE_S = 1.0
+"""Where no row tells a young price, the venue's is asked for unless it was within this."""
+READ_S_MAX = 2.0
+"""How long QuestDB is waited for before the venue is asked for a price."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for: `quantity` in base; `price` in quote, None for "as the strategies do"."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal | None = None
+    strategy: str = MANUAL
+    key: str = ""
+    """Names the order: the same key is the same order, however often it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManualParts:
+    """What orders by hand are judged and sent with. `symbols`: what the account trades."""
+
+    account: Account
+    states: TradingStates
+    limits: SetLimits
+    leadership: Leadership
+    reader: MarketReader
+    config: Callable[[], TradingConfig]
+    symbols: Sequence[str]
+    is_ready: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A wish with everything that is needed to check and send it."""
+
+    wish: Wish
+    candidate: Candidate
+    prices: PricesSeen
+    now_ns: int
+    rules: RiskRules
+    scale: Decimal
+    market_order: bool
+
+
+class ManualOrders:
+    """Previews and sends orders that a person asks for."""
+
+    def __init__(self, parts: ManualParts) -> None:
+        self._parts = parts
+        self._account = parts.account
+        self._desk = parts.account.parts.desk
+        self._clock = parts.account.parts.clock
+        self._one_at_a_time = asyncio.Lock()
+
+    async def preview(self, wish: Wish) -> Outcome:
+        """What would be sent and what every rule says to it. Raises `UsageError` for what no rule needs to see."""
+        judged = await self._judged(wish)
+        candidate, prices = judged.candidate, judged.prices
+        state = risk_now(self._account, self._parts.states.effective, judged.now_ns, prices)
+        verdicts = judged.rules.check_all(candidate, state)
+        busy = self._desk.busy(wish.symbol, wish.strategy)
+        expected = wish.price if wish.price is not None else prices.mark
+        refused = [name for name, verdict in verdicts if isinstance(verdict, Refused)]
+        return {
+            **_order_words(judged),
+            "mark": f"{prices.mark:f}",
+            "quote_age_s": f"{prices.quote_age_s:.3f}",
+            "cost_quote": f"{wish.quantity * expected:f}",
+            "cost_quote_worst": f"{wish.quantity * candidate.price:f}",
+            "fee_quote": f"{wish.quantity * expected * FEE_SHARE:f}",
+            "state": self._parts.states.effective.value,
+            "order_under_way": None if busy is None else busy.intent.order_id,
+            "would_send": not refused and busy is None,
+            "rules": [_verdict_words(name, verdict) for name, verdict in verdicts],
+            "warnings": _warned_words(judged.rules.warnings(candidate, state)),
+            "limit_scale": f"{judged.scale:f}",
+        }
+
+    async def send(self, wish: Wish) -> Outcome:
+        """Check, commit and send it; a refusal is a row and an outcome. Raises `NotLeading`, `UsageError`."""
+        order_id = manual_order_id(self._account.parts.who.account, wish.key)
+        async with self._one_at_a_time:  # who asks for the same id meanwhile finds the order
+            told, leaves = await self._commit(wish, order_id)
+        return {**told, **_told(await self._desk.send(order_id), repeated=False)} if leaves else told
+
+    async def _commit(self, wish: Wish, order_id: str) -> tuple[Outcome, bool]:
+        """What to tell, and whether an order was committed that now leaves."""
+        standing = await self._account.parts.journal.find(order_id)
+        if standing is not None:
+            return _repeated(standing, wish), False
+        self._parts.leadership.require("order", is_ready=self._parts.is_ready())
+        judged = await self._judged(wish)
+        # Nothing is waited for between the check and `intend`, which reserves before it waits itself.
+        state = risk_now(self._account, self._parts.states.effective, judged.now_ns, judged.prices)
+        verdict = judged.rules.check(judged.candidate, state)
+        if isinstance(verdict, Refused):
+            reason = refusal_reason(verdict)
+            await self._tell(judged, "refuse", reason, verdict)
+            told = {**_order_words(judged), **_verdict_words(verdict.rule, verdict), **_ended("refuse", reason)}
+            return told, False
+        warned = judged.rules.warnings(judged.candidate, state)
+        decision = replace(self._decision(judged, wish.side, MANUAL, order_id), warnings=warned)
+        intent = self._intent(judged, order_id)
+        if await self._desk.intend(intent, [decision_row(self._account.parts.who, decision)]):
+            return {"warnings": _warned_words(warned)}, True
+        await self._tell(judged, "skip", "order_open")
+        return {**_order_words(judged), **_ended("skip", "order_open")}, False
+
+    async def _judged(self, wish: Wish) -> Judged:
+        config = self._parts.config()
+        self._check_names(wish, config)
+        grid = await self._grid(wish.symbol, config)
+        await self._parts.states.refresh()
+        await self._parts.limits.refresh()
+        market = await self._market()
+        prices = await self._prices(wish.symbol, market, config)
+        await self._refresh_marks(config.risk.mark_age_s_max / 2)
+        _check_form(wish, grid, prices.mark)
+        worst = wish.price
+        if worst is None:
+            worst = limit_price(wish.side, prices.mark, config.slippage_max, grid.price_tick)
+        effective = self._parts.limits.effective(limits(config), wish.strategy, wish.symbol)
+        scale = scale_now(self._account, config, effective, market, wish.symbol)
+        return Judged(
+            wish=wish,
+            candidate=Candidate(wish.strategy, wish.symbol, wish.side, wish.quantity, worst),
+            prices=prices,
+            now_ns=self._clock.now_ns(),
+            rules=build_rules(effective.scaled(scale)),
+            scale=scale,
+            market_order=wish.price is None and config.order_type == "market",
+        )
+
+    def _check_names(self, wish: Wish, config: TradingConfig) -> None:
+        strategies = [MANUAL, *(strategy.name for strategy in config.strategies)]
+        if wish.strategy not in strategies:
+            raise UnknownName("strategy", wish.strategy, strategies)
+        if wish.symbol not in self._parts.symbols:
+            raise UnknownName("symbol", wish.symbol, list(self._parts.symbols))
+
+    async def _grid(self, symbol: str, config: TradingConfig) -> Grid:
+        grids = await self._account.parts.instruments.get([symbol], config.instrument_age_s_max)
+        if symbol not in grids:
+            raise VenueUnavailable(f"{symbol} is not listed at {self._account.parts.who.venue} now")
+        return grids[symbol]
+
+    async def _market(self) -> MarketSeen:
+        """What rows tell; nothing where the database is away."""
+        try:
+            async with asyncio.timeout(READ_S_MAX):
+                return await self._parts.reader.read(self._clock.now_ns())
+        except (StoreError, TimeoutError) as error:
+            log.warning("order_without_rows", cause=str(error) or type(error).__name__)
+            return MarketSeen()
+
+    async def _prices(self, symbol: str, market: MarketSeen, config: TradingConfig) -> PricesSeen:
+        """By rows as a cycle sees them; where they tell nothing young, by the venue's own answer."""
+        activity = market.figures.activity.get(symbol)
+        seen = PricesSeen(
+            mark=ZERO,
+            quote_age_s=ZERO,
+            reference=market.trades.get(symbol),
+            signal_age_s=ZERO,
+            spread=None,
+            volume_quote=None if activity is None else activity.volume_quote,
+            loss_shares=market.figures.loss_shares,
+        )
+        quote = market.quotes.get(symbol)
+        if quote is not None and quote.sane:
+            age = age_s(self._clock.now_ns(), quote.received_at_ns)
+            if age <= Decimal(str(config.risk.quote_age_s_max)):
+                return replace(seen, mark=quote.mark, quote_age_s=age, spread=quote.spread)
+        marks = self._account.parts.marks
+        await marks.get([symbol], MARK_AGE_S)
+        mark = marks.last(symbol)
+        if mark is None:
+            raise VenueUnavailable(f"{symbol} has no market now, so the order cannot be judged")
+        return replace(seen, mark=mark.value, quote_age_s=age_s(self._clock.now_ns(), mark.at_ns))
+
+    async def _refresh_marks(self, age_s_max: float) -> None:
+        """Limits on shares of the account want a price of all that is held; without one they refuse to buy."""
+        try:
+            await self._account.refresh_marks(age_s_max)
+        except VenueError as error:
+            log.warning("order_without_marks", cause=str(error))
+
+    def _intent(self, judged: Judged, order_id: str) -> Intent:
+        wish, who = judged.wish, self._account.parts.who
+        return Intent(
+            order_id=order_id,
+            account=who.account,
+            venue=who.venue,
+            symbol=wish.symbol,
+            strategy=wish.strategy,
+            version=self._version(wish.strategy),
+            side=wish.side,
+            type="market" if judged.market_order else "limit",
+            time_in_force=_time_in_force(wish),
+            quantity=wish.quantity,
+            price=None if judged.market_order else judged.candidate.price,
+            mark=judged.prices.mark,
+            source="manual",
+            cycle_id=f"manual-{wish.key}",
+            correlation_id=correlation_id(f"manual-{wish.key}", wish.strategy, wish.symbol),
+            decided_at_ns=judged.now_ns,
+            trace_id=observability.current_trace_id(),
+        )
+
+    def _version(self, strategy: str) -> int:
+        return next((each.version for each in self._parts.config().strategies if each.name == strategy), 0)
+
+    def _decision(
+        self, judged: Judged, action: str, reason: str, order_id: str | None, refusal: Refused | None = None
+    ) -> Decision:
+        wish, portfolio = judged.wish, self._account.parts.ledger.portfolio
+        return Decision(
+            ts_ns=judged.now_ns,
+            cycle_id=f"manual-{wish.key}",
+            correlation_id=correlation_id(f"manual-{wish.key}", wish.strategy, wish.symbol),
+            strategy=wish.strategy,
+            version=self._version(wish.strategy),
+            symbol=wish.symbol,
+            action=action,
+            reason=reason,
+            state=self._parts.states.effective.value,
+            refusal=refusal,
+            scale=judged.scale,
+            mark=judged.prices.mark,
+            quantity=portfolio.position(wish.symbol, wish.strategy).quantity,
+            order_quantity=wish.quantity,
+            client_order_id=order_id,
+        )
+
+    async def _tell(self, judged: Judged, action: str, reason: str, refusal: Refused | None = None) -> None:
+        row = decision_row(self._account.parts.who, self._decision(judged, action, reason, None, refusal))
+        await asyncio.to_thread(self._account.parts.control.mirror, [row])
+
+
+def _check_form(wish: Wish, grid: Grid, mark: Decimal) -> None:
+    """What the venue would not even look at. Raises `UsageError`."""
+    for name, value, step, what in (
+        ("quantity", wish.quantity, grid.amount_step, "amount step"),
+        ("price", wish.price, grid.price_tick, "price tick"),
+    ):
+        if value is None:
+            continue
+        if value <= 0 or value % step:
+            near = max(step, value // step * step)
+            raise UsageError(f"{name} = {value:f}: not a multiple of {wish.symbol}'s {what} {step:f}. Try {near:f}")
+    cost = wish.quantity * (mark if wish.price is None else wish.price)
+    if cost < grid.cost_min:
+        raise UsageError(
+            f"quantity = {wish.quantity:f}: worth {cost:f} in quote, less than the venue's least order of "
+            f"{grid.cost_min:f}. Ask for more"
+        )
+
+
+def _time_in_force(wish: Wish) -> str:
+    """A price that a person names is waited for; without one the order takes what is there."""
+    return "IOC" if wish.price is None else "GTC"
+
+
+def _order_words(judged: Judged) -> dict[str, Json]:
+    wish = judged.wish
+    return {
+        "symbol": wish.symbol,
+        "strategy": wish.strategy,
+        "side": wish.side,
+        "quantity": f"{wish.quantity:f}",
+        "type": "market" if judged.market_order else "limit",
+        "time_in_force": _time_in_force(wish),
+        "price": None if judged.market_order else f"{judged.candidate.price:f}",
+    }
+
+
+def _verdict_words(name: str, verdict: object) -> dict[str, Json]:
+    if isinstance(verdict, Refused):
+        return {
+            "rule": name,
+            "verdict": "refused",
+            "observed": None if verdict.observed is None else f"{verdict.observed:f}",
+            "limit": f"{verdict.limit:f}",
+            "unit": verdict.unit,
+        }
+    return {"rule": name, "verdict": "approved", "observed": None, "limit": None, "unit": None}
+
+
+def _warned_words(warned: Sequence[Warned]) -> list[Json]:
+    return [
+        {"rule": each.rule, "observed": f"{each.observed:f}", "soft": f"{each.soft:f}", "unit": each.unit}
+        for each in warned
+    ]
+
+
+def _ended(action: str, reason: str) -> dict[str, Json]:
+    return {"sent": False, "repeated": False, "action": action, "reason": reason}
+
+
+def _told(order: Order, *, repeated: bool) -> Outcome:
+    intent = order.intent
+    stays_home = order.state is OrderState.REJECTED or (order.state.final and order.venue_order_id is None)
+    return {
+        "order_id": intent.order_id,
+        "symbol": intent.symbol,
+        "strategy": intent.strategy,
+        "side": intent.side,
+        "quantity": f"{intent.quantity:f}",
+        "price": None if intent.price is None else f"{intent.price:f}",
+        "state": order.state.value,
+        "filled": f"{order.filled_quantity:f}",
+        "filled_cost": f"{order.filled_cost:f}",
+        "sent": not stays_home,
+        "repeated": repeated,
+        "action": intent.side,
+        "reason": order.reason,
+    }
+
+
+def _repeated(order: Order, wish: Wish) -> Outcome:
+    """The order that the key names already. Raises `UsageError` if it is another one than is asked for now."""
+    intent = order.intent
+    same = (intent.symbol, intent.side, intent.quantity, intent.strategy) == (
+        wish.symbol,
+        wish.side,
+        wish.quantity,
+        wish.strategy,
+    )
+    if not same or (wish.price is not None and intent.price != wish.price):
+        raise UsageError(
+            f"id = {wish.key!r}: names another order already ({intent.side} {intent.quantity:f} {intent.symbol} "
+            f"for {intent.strategy}). Take another id"
+        )
+    return _told(order, repeated=True)
