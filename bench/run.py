@@ -22,6 +22,7 @@ import decode
 import imports
 import line
 import socket_to_row
+import tick_to_order
 import traces
 import write
 from contest import Bench, in_turns, ratio
@@ -37,7 +38,10 @@ BENCHES: dict[str, Callable[[], Bench]] = {
     "write": write.bench,
 }
 
-SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {"ingest": socket_to_row.results}
+SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {
+    "ingest": socket_to_row.results,
+    "tick_to_order": tick_to_order.results,
+}
 """Benches whose contestants are processes, and which report several figures of the same runs."""
 
 

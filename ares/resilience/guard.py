@@ -6,11 +6,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from ares.clock import Clock
 from ares.errors import AresError, VenueUnavailable
 from ares.resilience.backoff import Backoff
+from ares.resilience.breaker import Breaker, BreakerState
 from ares.telemetry import get_logger, metrics, observability
 
 T = TypeVar("T")
@@ -33,34 +35,6 @@ class GuardPolicy:
     open_s: float = 10.0
 
 
-class Breaker:
-    """Opens after `failures_to_open` failures in a row, lets one call try again after `open_s`.
-
-    States and names follow Nygard, "Release It!": closed, open, half-open.
-    """
-
-    def __init__(self, clock: Clock, failures_to_open: int, open_s: float) -> None:
-        self._clock = clock
-        self._failures_to_open = failures_to_open
-        self._open_s = open_s
-        self._failures = 0
-        self._opened_at_s: float | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether calls are refused now; becomes False by itself when the time for a trial has come."""
-        return self._opened_at_s is not None and self._clock.monotonic_s() - self._opened_at_s < self._open_s
-
-    def succeeded(self) -> None:
-        self._failures = 0
-        self._opened_at_s = None
-
-    def failed(self) -> None:
-        self._failures += 1
-        if self._failures >= self._failures_to_open:
-            self._opened_at_s = self._clock.monotonic_s()
-
-
 class Guard:
     """One guard per remote party; all calls to it go through `call`."""
 
@@ -69,13 +43,17 @@ class Guard:
         self._clock = clock
         self._policy = policy
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._breaker = Breaker(clock, policy.failures_to_open, policy.open_s)
+        self._breaker = breaker = Breaker(clock, policy.failures_to_open, policy.open_s)
+        for state in BreakerState:
+            metrics.BREAKER_STATE.labels(name, state.value).set_function(partial(_holds, breaker, state))
+        metrics.BREAKER_PROBE_SECONDS.labels(name).set_function(lambda: breaker.probe_in_s)
 
     async def call(self, operation: str, action: Callable[[], Awaitable[T]], *, idempotent: bool) -> T:
         """Run `action` within the deadline; repeat it only if it is idempotent and failed with `VenueUnavailable`.
 
-        Raises `VenueUnavailable` when the breaker is open, the deadline passed or all attempts failed; every other
-        error of `action` comes through unchanged. A deadline that cuts a call off says nothing about its effect.
+        Raises `VenueUnavailable` when the breaker is open or another call probes, the deadline passed or all attempts
+        failed; every other error of `action` comes through unchanged. A deadline that cuts a call off says nothing
+        about its effect.
         """
         attempts = self._policy.attempts_max if idempotent else 1
         backoff = Backoff(self._policy.backoff_s_min, self._policy.backoff_s_max, self._rng)
@@ -91,34 +69,50 @@ class Guard:
         raise AssertionError("the last attempt returns or raises")
 
     async def _once(self, operation: str, action: Callable[[], Awaitable[T]]) -> T:
-        if self._breaker.is_open:
+        place = self._breaker.enter()
+        if place is None:
             self._count(operation, "refused")
-            raise VenueUnavailable(f"{self.name}: not called, it failed {self._policy.failures_to_open} times in a row")
+            raise VenueUnavailable(self._why_refused())
+        try:
+            return await self._tried(operation, action, place)
+        finally:
+            self._breaker.leave(place)
+
+    async def _tried(self, operation: str, action: Callable[[], Awaitable[T]], place: int) -> T:
         started_s = self._clock.monotonic_s()
         try:
             with observability.track("external.call", guard=self.name, operation=operation):
                 async with asyncio.timeout(self._policy.deadline_s):
                     result = await action()
         except TimeoutError:
-            self._failed(operation, "timeout")
+            self._failed(operation, "timeout", place)
             raise VenueUnavailable(f"{self.name}: no answer to {operation} in {self._policy.deadline_s} s") from None
         except VenueUnavailable as error:
-            self._failed(operation, error.code)
+            self._failed(operation, error.code, place)
             raise
         except AresError as error:
-            self._breaker.succeeded()
+            self._breaker.succeeded(place)
             self._count(operation, error.code)
             raise
-        self._breaker.succeeded()
+        self._breaker.succeeded(place)
         self._count(operation, "ok")
         elapsed_s = self._clock.monotonic_s() - started_s
         metrics.EXTERNAL_CALL_SECONDS.labels(self.name, operation).observe(elapsed_s)
         return result
 
-    def _failed(self, operation: str, outcome: str) -> None:
-        self._breaker.failed()
+    def _why_refused(self) -> str:
+        if self._breaker.state is BreakerState.HALF_OPEN:
+            return f"{self.name}: not called, it failed and another call probes it now"
+        failures, wait_s = self._policy.failures_to_open, self._breaker.probe_in_s
+        return f"{self.name}: not called, it failed {failures} times in a row; probed again in {wait_s:.1f} s"
+
+    def _failed(self, operation: str, outcome: str, place: int) -> None:
+        self._breaker.failed(place)
         self._count(operation, outcome)
 
     def _count(self, operation: str, outcome: str) -> None:
         metrics.EXTERNAL_CALLS.labels(self.name, operation, outcome).inc()
-        metrics.BREAKER_OPEN.labels(self.name).set(1 if self._breaker.is_open else 0)
+
+
+def _holds(breaker: Breaker, state: BreakerState) -> float:
+    return float(breaker.state is state)

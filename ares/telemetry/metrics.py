@@ -20,7 +20,8 @@ EXTERNAL_CALL_SECONDS = Histogram(
     "ares_external_call_seconds", "Duration of calls that left the process", ["guard", "operation"],
     buckets=LATENCY_BUCKETS_S,
 )  # fmt: skip
-BREAKER_OPEN = Gauge("ares_breaker_open", "1 while a circuit breaker refuses calls", ["guard"])
+BREAKER_STATE = Gauge("ares_breaker_state", "1 for the state of a circuit breaker that holds", ["guard", "state"])
+BREAKER_PROBE_SECONDS = Gauge("ares_breaker_probe_seconds", "Until a call may probe a party that failed", ["guard"])
 CACHE_REQUESTS = Counter("ares_cache_requests_total", "Values that were asked of a cache", ["cache", "outcome"])
 CACHE_AGE_SECONDS = Histogram(
     "ares_cache_age_seconds", "Age of the values that a cache gave", ["cache"], buckets=LATENCY_BUCKETS_S
