@@ -14,11 +14,11 @@ from typing import Literal, TypeGuard
 from ares.errors import ConfigError
 
 FrameKind = Literal["disconnect", "duplicate", "reorder", "gap", "delay"]
-RequestKind = Literal["429", "418", "5xx"]
+RequestKind = Literal["429", "418", "5xx", "maintenance", "key_may_withdraw"]
 OrderKind = Literal["accept_timeout", "ack_late", "late_fill", "report_twice", "report_swapped"]
 Kind = FrameKind | RequestKind | OrderKind
 FRAME_KINDS: tuple[Kind, ...] = ("disconnect", "gap", "duplicate", "reorder", "delay")
-REQUEST_KINDS: tuple[Kind, ...] = ("429", "418", "5xx")
+REQUEST_KINDS: tuple[Kind, ...] = ("429", "418", "5xx", "maintenance", "key_may_withdraw")
 ORDER_KINDS: tuple[Kind, ...] = ("accept_timeout", "ack_late", "late_fill", "report_twice", "report_swapped")
 KINDS: tuple[Kind, ...] = (*FRAME_KINDS, *REQUEST_KINDS, *ORDER_KINDS)
 

@@ -18,6 +18,12 @@ ROWS = 500
 ROWS_MAX = 1_000
 DEPTH_LEVELS = 100
 DEPTH_LEVELS_MAX = 5_000
+RATE_LIMITS = [
+    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6_000},
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
+    {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200_000},
+]
+"""The venue's own; what is used of them is told in headers, and not enforced."""
 LONG_SPAN_MS = 3 * DAY_MS
 """Klines over a longer span are computed beside the event loop, so that streams go on meanwhile."""
 
@@ -41,7 +47,7 @@ class PublicApi:
         return {
             "timezone": "UTC",
             "serverTime": self._market.clock.now_ms(),
-            "rateLimits": [_rate_limit("REQUEST_WEIGHT", "MINUTE", 6_000), _rate_limit("ORDERS", "SECOND", 100)],
+            "rateLimits": RATE_LIMITS,
             "exchangeFilters": [],
             "symbols": [_symbol_info(self._market.rules[symbol]) for symbol in self._chosen(params)],
         }
@@ -163,10 +169,6 @@ def _best(replay: Replay) -> dict[str, object]:
         "askPrice": to_text(top.ask, decimals),
         "askQty": top.ask_amount,
     }
-
-
-def _rate_limit(kind: str, interval: str, limit: int) -> dict[str, object]:
-    return {"rateLimitType": kind, "interval": interval, "intervalNum": 1, "limit": limit}
 
 
 def _symbol_info(rules: Rules) -> dict[str, object]:

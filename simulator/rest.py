@@ -12,7 +12,7 @@ from aiohttp import web
 from ares.clock import Clock
 from simulator.account_api import AccountApi
 from simulator.auth import Keys, signed_text, verify
-from simulator.bars import MINUTE_MS
+from simulator.bars import DAY_MS, MINUTE_MS
 from simulator.change_api import ChangeApi
 from simulator.market import Market
 from simulator.matching.types import Refusal
@@ -27,6 +27,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 UNANSWERED_S = 60.0
 """How long an order that "times out" leaves its client waiting before the line drops."""
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
+
+STATUS_PATH = "/sapi/v1/system/status"
+RIGHTS_PATH = "/sapi/v1/account/apiRestrictions"
 
 TOO_MANY: tuple[tuple[Kind, int, str], ...] = (
     ("429", 429, "Too many requests; please use the websocket for live updates to avoid polling the API."),
@@ -43,6 +46,23 @@ class Endpoint:
     method: Method
     weight: int = 1
     signed: bool = False
+    orders: int = 0
+    """New orders of one request."""
+
+
+@dataclass(slots=True)
+class Count:
+    """How many there were since the last whole interval."""
+
+    interval_ms: int
+    interval: int = -1
+    number: int = 0
+
+    def add(self, more: int, now_ms: int) -> None:
+        interval = now_ms // self.interval_ms
+        if interval != self.interval:
+            self.interval, self.number = interval, 0
+        self.number += more
 
 
 def public_endpoints(api: PublicApi) -> list[Endpoint]:
@@ -61,7 +81,7 @@ def public_endpoints(api: PublicApi) -> list[Endpoint]:
         Endpoint("GET", f"{v3}/ticker/price", api.ticker_price, 2),
         Endpoint("GET", f"{v3}/ticker/bookTicker", api.ticker_book, 2),
         Endpoint("GET", f"{v3}/ticker/24hr", api.ticker_day, 2),
-        Endpoint("GET", "/sapi/v1/system/status", api.system_status),
+        Endpoint("GET", STATUS_PATH, api.system_status),
     ]
 
 
@@ -69,7 +89,7 @@ def account_endpoints(api: AccountApi) -> list[Endpoint]:
     """Everything signed."""
     v3, sapi = "/api/v3", "/sapi/v1"
     return [
-        Endpoint("POST", f"{v3}/order", api.place, 1, signed=True),
+        Endpoint("POST", f"{v3}/order", api.place, 1, signed=True, orders=1),
         Endpoint("POST", f"{v3}/order/test", api.test, 1, signed=True),
         Endpoint("GET", f"{v3}/order", api.order, 4, signed=True),
         Endpoint("DELETE", f"{v3}/order", api.cancel, 1, signed=True),
@@ -79,7 +99,7 @@ def account_endpoints(api: AccountApi) -> list[Endpoint]:
         Endpoint("GET", f"{v3}/myTrades", api.my_trades, 20, signed=True),
         Endpoint("GET", f"{v3}/account", api.account, 20, signed=True),
         Endpoint("GET", f"{sapi}/asset/tradeFee", api.trade_fee, 1, signed=True),
-        Endpoint("GET", f"{sapi}/account/apiRestrictions", api.restrictions, 1, signed=True),
+        Endpoint("GET", RIGHTS_PATH, api.restrictions, 1, signed=True),
     ]
 
 
@@ -87,10 +107,10 @@ def change_endpoints(api: ChangeApi) -> list[Endpoint]:
     """Order lists and changes of orders; signed."""
     v3 = "/api/v3"
     return [
-        Endpoint("POST", f"{v3}/order/cancelReplace", api.cancel_replace, 1, signed=True),
+        Endpoint("POST", f"{v3}/order/cancelReplace", api.cancel_replace, 1, signed=True, orders=1),
         Endpoint("PUT", f"{v3}/order/amend/keepPriority", api.amend, 4, signed=True),
         Endpoint("GET", f"{v3}/order/amendments", api.amendments, 4, signed=True),
-        Endpoint("POST", f"{v3}/orderList/oco", api.place_oco, 1, signed=True),
+        Endpoint("POST", f"{v3}/orderList/oco", api.place_oco, 1, signed=True, orders=2),
         Endpoint("DELETE", f"{v3}/orderList", api.cancel_list, 1, signed=True),
         Endpoint("GET", f"{v3}/orderList", api.order_list, 4, signed=True),
         Endpoint("GET", f"{v3}/allOrderList", api.all_lists, 20, signed=True),
@@ -109,6 +129,7 @@ class Rest:
         self._requests = 0
         self._minute = 0
         self._used_weight = 0
+        self._order_counts = {"10S": Count(10_000), "1D": Count(DAY_MS)}
 
     def routes(self, endpoints: list[Endpoint]) -> list[web.RouteDef]:
         return [web.route(endpoint.verb, endpoint.path, self._handler(endpoint)) for endpoint in endpoints]
@@ -122,6 +143,8 @@ class Rest:
             response = self._fault(endpoint, params) or await self._answer(endpoint, request, query + body, params)
             if endpoint.verb in ("POST", "PUT") and response.status == 200:
                 await self._hold_back(endpoint, request, params)
+            if endpoint.orders:
+                self._tell_orders(endpoint.orders, response)
             response.headers["X-MBX-USED-WEIGHT"] = response.headers["X-MBX-USED-WEIGHT-1M"] = str(self._used_weight)
             return response
 
@@ -157,17 +180,37 @@ class Rest:
         self._used_weight += weight
         self._requests += 1
 
+    def _tell_orders(self, orders: int, response: web.StreamResponse) -> None:
+        """How many orders were taken; told with orders alone, as the venue does."""
+        now_ms = self._market.clock.now_ms()
+        for name, count in self._order_counts.items():
+            count.add(orders if response.status == 200 else 0, now_ms)
+            response.headers[f"X-MBX-ORDER-COUNT-{name}"] = str(count.number)
+
     def _fault(self, endpoint: Endpoint, params: Params) -> web.Response | None:
         """The refusal that stands for a misbehaving venue; nothing was done then."""
         if self._misbehaviour.quiet:
             return None
         if self._hit("5xx", endpoint, params):
             return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
+        told = self._of_itself(endpoint, params)
+        if told is not None:
+            return told
         for kind, status, message in TOO_MANY:
             fault = self._hit(kind, endpoint, params)
             if fault is not None:
                 wait_s = max(1, fault.wait_ms // 1_000)
                 return _json({"code": -1003, "msg": message}, status, {"Retry-After": str(wait_s)})
+        return None
+
+    def _of_itself(self, endpoint: Endpoint, params: Params) -> web.Response | None:
+        """What a venue under maintenance says, and one that lets our key withdraw."""
+        if self._hit("maintenance", endpoint, params):
+            if endpoint.path == STATUS_PATH:
+                return _json({"status": 1, "msg": "system_maintenance"}, 200)
+            return _json({"code": -1016, "msg": "This service is no longer available."}, 503)
+        if endpoint.path == RIGHTS_PATH and self._hit("key_may_withdraw", endpoint, params):
+            return _json({"enableReading": True, "enableSpotAndMarginTrading": True, "enableWithdrawals": True}, 200)
         return None
 
     def _hit(self, kind: Kind, endpoint: Endpoint, params: Params) -> Armed | None:

@@ -106,5 +106,8 @@ def _print_status(answer: Answer) -> None:
         console.print(f"{strategy} rests since {rest['since']} by {rest['actor']}: {rest['reason']}")
     profits = ", ".join(f"{kind} {value}" for kind, value in pnl.items())
     console.print(f"profit in quote: {profits}; cash {answer['cash']}, capital {answer['capital']}")
+    rates = cast("Sequence[Mapping[str, object]]", answer["venue_rates"])
+    used = ", ".join(f"{r['used']} of {r['limit']} {r['kind']} in {r['interval_s']} s" for r in rates)
+    console.print(f"used of what the venue allows: {used or 'nothing is counted'}")
     for name, title in (("positions", "Positions"), ("orders_open", "Open orders")):
         print_rows(cast("Sequence[Mapping[str, object]]", answer[name]), json=False, title=title)

@@ -223,7 +223,7 @@ class Cycle:
             return "order_unknown" if order.state is OrderState.UNKNOWN else "order_open"
         if self._rests_until_ns.get((symbol, strategy.name), 0) > moment.now_ns:
             return "resting_after_rejection"
-        return None
+        return self._account.parts.gateway.obstacle(symbol)
 
     def _risk_state(self, moment: Moment, symbol: str, signal: SignalSeen, quote: QuoteSeen) -> RiskState:
         market = moment.market or MarketSeen()

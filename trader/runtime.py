@@ -41,6 +41,8 @@ from trader.watch import Life, Watch, WatchParts
 
 ACCOUNT_S = 30.0
 """How often balances and executions are asked for when nothing happens."""
+VENUE_S = 10.0
+"""How often the venue is asked whether it works, and which symbols trade."""
 CYCLES_MISSED_MAX = 4
 GATE_POLL_S = 1.0
 NEVER_LOOKED = -1
@@ -226,6 +228,7 @@ class Trader:
             tasks.create_task(self._follow(), name="follow")
             tasks.create_task(self.watch.run(), name="watch")
             tasks.create_task(self._signals(), name="signals")
+            tasks.create_task(self._look_around(), name="venue")
             tasks.create_task(self._tick(), name="tick")
             tasks.create_task(self._cycles(), name="cycle")
 
@@ -237,7 +240,7 @@ class Trader:
         while True:
             self._doing = "reconciling with the venue"
             try:
-                await require_harmless_key(self._parts.gateway, config.venue, real=self.gate.terms is not None)
+                await require_harmless_key(self._parts.gateway.rights(), config.venue, real=self.gate.terms is not None)
                 await self.reconciler.run(
                     config.adopt_balances_to, doubt_s_max=doubt_s_max, poll_s=config.unknown_poll_s
                 )
@@ -262,6 +265,15 @@ class Trader:
                 seen_ns = newest_ns
                 self._due.set()
             await self._clock.sleep(self._config.signal_poll_s)
+
+    async def _look_around(self) -> None:
+        """How the venue is; what could not be learned is as it was."""
+        while True:
+            try:
+                await self._parts.gateway.look_around(self._symbols)
+            except VenueError as error:
+                log.warning("venue_condition_not_seen", cause=str(error))
+            await self._clock.sleep(VENUE_S)
 
     async def _tick(self) -> None:
         """Let a cycle begin every `cycle_s`, whatever there is to see: what does not change is looked at too."""

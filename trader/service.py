@@ -9,6 +9,7 @@ from ares.control import ControlStore
 from ares.errors import ConfigError
 from ares.service.types import Health, ServiceContext
 from trader.control_port import ControlPort
+from trader.live.rekey import KeyChange
 from trader.live.settings import require_meant, terms_of
 from trader.reader import DatabaseReader
 from trader.runtime import Trader, TraderParts
@@ -27,6 +28,7 @@ class TraderService:
         self._venue = venue_config(config)
         require_meant(config)
         self._gateway = CcxtGateway(trading.venue, self._venue, context.clock)
+        self._keys = KeyChange(self._gateway, trading.venue, context.clock)
         self._reader = DatabaseReader(config.database, trading.venue)
         self._control: ControlStore | None = None
         self._trader: Trader | None = None
@@ -57,8 +59,8 @@ class TraderService:
         await self._trader.run()
 
     def reconfigure(self, config: AresConfig) -> None:
-        """Limits, slippage and pace hold from the next cycle on, the venue's keys from the next request on."""
-        self._gateway.rekey(venue_config(config))
+        """Limits, slippage and pace hold from the next cycle on, the venue's keys once it says they are harmless."""
+        self._keys.wish(venue_config(config), real=terms_of(config) is not None)
         if self._trader is not None:
             self._trader.reconfigure(config.trading, terms_of(config))
 
@@ -67,6 +69,7 @@ class TraderService:
             await self._port.stop()
         if self._trader is not None:
             await self._trader.stop()
+        await self._keys.close()
         await self._gateway.close()
         await self._reader.close()
         if self._control is not None:

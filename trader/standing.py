@@ -46,6 +46,10 @@ class Standing:
             },
             "cash": f"{self._account.cash.total:f}",
             "capital": f"{self._account.parts.capital.quote:f}",
+            "venue_rates": [
+                {"kind": rate.kind, "interval_s": rate.interval_s, "used": used, "limit": limit}
+                for rate, used, limit in self._account.parts.gateway.rates()
+            ],
         }
 
     async def head(self) -> Outcome:

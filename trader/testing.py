@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from ares.clock import Clock
 from ares.errors import OrderOutcomeUnknown, StoreError, UnknownSymbol, VenueRejected, VenueUnavailable
 from ares.model.market import Side
+from ares.resilience import Rate
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import OrderReport, OrderState
 from trader.portfolio.positions import Execution
@@ -43,6 +44,8 @@ class PaperVenue:
     faults: deque[Fault] = field(default_factory=deque)
     late_looks: int = 1
     key: KeyRights = HARMLESS
+    closed: dict[str, str] = field(default_factory=dict)
+    """Why symbols are not traded; told to who looks around."""
     away: bool = False
     """While True, every look fails as if the network were down."""
     submissions: Counter[str] = field(default_factory=Counter)
@@ -50,6 +53,7 @@ class PaperVenue:
     orders: dict[str, OrderReport] = field(default_factory=dict)
     fills: list[Execution] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
+    _obstacles: dict[str, str] = field(default_factory=dict)
     _hidden: dict[str, int] = field(default_factory=dict)
     _waiting: dict[str, OrderRequest] = field(default_factory=dict)
 
@@ -63,6 +67,16 @@ class PaperVenue:
     async def grids(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
         self._look()
         return {symbol: self.steps.get(symbol, GRID) for symbol in symbols if symbol in self.prices}
+
+    def obstacle(self, symbol: str) -> str | None:
+        return self._obstacles.get(symbol)
+
+    async def look_around(self, symbols: Sequence[str]) -> None:
+        self._look()
+        self._obstacles = {symbol: why for symbol, why in self.closed.items() if symbol in symbols}
+
+    def rates(self) -> Sequence[tuple[Rate, int, int]]:
+        return ()
 
     async def rights(self) -> KeyRights:
         self._look()

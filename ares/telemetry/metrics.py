@@ -22,6 +22,11 @@ EXTERNAL_CALL_SECONDS = Histogram(
 )  # fmt: skip
 BREAKER_STATE = Gauge("ares_breaker_state", "1 for the state of a circuit breaker that holds", ["guard", "state"])
 BREAKER_PROBE_SECONDS = Gauge("ares_breaker_probe_seconds", "Until a call may probe a party that failed", ["guard"])
+VENUE_RATE_USED = Gauge("ares_venue_rate_used", "Used of what a venue allows", ["venue", "kind", "interval_s"])
+VENUE_RATE_LIMIT = Gauge("ares_venue_rate_limit", "What a venue allows", ["venue", "kind", "interval_s"])
+VENUE_RATE_WAITS = Counter("ares_venue_rate_waits_total", "Looks that waited for what a venue allows", ["venue"])
+VENUE_HELD_SECONDS = Gauge("ares_venue_held_seconds", "For how long a venue wants no call", ["venue"])
+VENUE_MAINTENANCE = Gauge("ares_venue_maintenance", "1 while a venue says that it is being worked on", ["venue"])
 CACHE_REQUESTS = Counter("ares_cache_requests_total", "Values that were asked of a cache", ["cache", "outcome"])
 CACHE_AGE_SECONDS = Histogram(
     "ares_cache_age_seconds", "Age of the values that a cache gave", ["cache"], buckets=LATENCY_BUCKETS_S
@@ -113,6 +118,7 @@ TRADER_PNL = Gauge("ares_trader_pnl_quote", "Profit in quote currency", ["kind"]
 TRADER_STATE = Gauge("ares_trader_state", "1 for the trading state that holds", ["state"])
 TRADER_LEADER = Gauge("ares_trader_leader", "1 while this process holds the lease of its account")
 TRADER_BALANCE_SHORT = Gauge("ares_trader_balance_short", "Coins the book has and the venue has not", ["currency"])
+KEY_REFUSED = Gauge("ares_trader_key_refused", "1 while new keys were refused, so that old ones are used", ["venue"])
 SIGNAL_TO_ORDER_SECONDS = Histogram(
     "ares_signal_to_order_seconds", "From a signal's knowledge time to its order's way out", buckets=LATENCY_BUCKETS_S
 )

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from ares.errors import ConfigError, VenueRejected
 from trader.live.agreements import Agreements
 from trader.live.settings import Terms
-from trader.venues.gateway import VenueGateway
+from trader.venues.gateway import KeyRights
 
 
-async def require_harmless_key(venue: VenueGateway, name: str, *, real: bool) -> None:
+async def require_harmless_key(asked: Awaitable[KeyRights], name: str, *, real: bool) -> None:
     """A stolen key that may withdraw is stolen money. Raises `ConfigError` for one, and `VenueUnavailable`.
+
+    `asked` is the venue's answer to what the key may do.
 
     A test venue may leave open what a key can do; one where money moves may not.
     """
     field = f"venues.{name}.api_key"
     try:
-        rights = await venue.rights()
+        rights = await asked
     except VenueRejected as error:
         if not real:
             return

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from ares.clock import NANOS_PER_MILLI
 from ares.model.market import Side
+from ares.resilience import Rate
+from ares.resilience.rate import Kind
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import OrderReport, OrderState
 from trader.portfolio.positions import Execution
@@ -26,6 +29,16 @@ STATES = {
     "EXPIRED": OrderState.EXPIRED,
     "EXPIRED_IN_MATCH": OrderState.EXPIRED,
 }
+
+
+KINDS: Mapping[str, Kind] = {
+    "REQUEST_WEIGHT": "weight",
+    "ORDERS": "orders",
+    "used-weight": "weight",
+    "order-count": "orders",
+}
+INTERVALS_S = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+TOLD = re.compile(r"x-mbx-(used-weight|order-count)-([0-9]{1,5})([smhd])")
 
 
 def info(answer: Raw) -> Raw:
@@ -166,3 +179,45 @@ def middle(raw: Raw) -> Decimal:
     """The middle of best bid and ask; 0 when a side is empty."""
     bid, ask = number(raw, "bidPrice"), number(raw, "askPrice")
     return (bid + ask) / 2 if bid > 0 and ask > 0 else ZERO
+
+
+def rate_limits(raw: Raw) -> dict[Rate, int]:
+    """What exchangeInfo allows of what is counted here. Raises KeyError or ValueError."""
+    rows = raw["rateLimits"]
+    if not isinstance(rows, list):
+        raise ValueError("rateLimits holds no list")
+    found: dict[Rate, int] = {}
+    for row in rows:
+        kind = KINDS.get(text(row, "rateLimitType"))
+        if kind is not None:
+            interval_s = INTERVALS_S[text(row, "interval")] * int(text(row, "intervalNum"))
+            found[Rate(kind, interval_s)] = int(text(row, "limit"))
+    if not all(rate.interval_s > 0 and limit > 0 for rate, limit in found.items()):
+        raise ValueError(f"rateLimits = {rows!r}")
+    return found
+
+
+def rates_told(headers: Mapping[str, str]) -> dict[Rate, int]:
+    """What an answer's headers say is used, by everybody behind our address or of our account."""
+    found: dict[Rate, int] = {}
+    for name, value in headers.items():
+        match = TOLD.fullmatch(name.lower())
+        if match is not None and value.isascii() and value.isdigit() and len(value) <= 9 and int(match[2]):
+            found[Rate(KINDS[match[1]], int(match[2]) * INTERVALS_S[match[3]])] = int(value)
+    return found
+
+
+def under_maintenance(raw: Raw) -> bool:
+    """What `system/status` says. Raises KeyError or ValueError for neither 0 (normal) nor 1 (maintenance)."""
+    status = text(raw, "status")
+    if status not in ("0", "1"):
+        raise ValueError(f"status = {status!r}")
+    return status == "1"
+
+
+def statuses(raw: Raw) -> dict[str, str]:
+    """Each symbol's status in exchangeInfo, by the venue's name of it. Raises KeyError or ValueError."""
+    rows = raw["symbols"]
+    if not isinstance(rows, list):
+        raise ValueError("symbols holds no list")
+    return {text(row, "symbol"): text(row, "status") for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
@@ -11,8 +12,9 @@ import ccxt
 
 from ares.clock import Clock
 from ares.config.settings import VenueConfig
-from ares.errors import OrderOutcomeUnknown, UnknownSymbol, VenueRejected, VenueUnavailable
-from ares.resilience import Guard, GuardPolicy, to_the_end
+from ares.errors import OrderOutcomeUnknown, UnknownSymbol, VenueError, VenueRejected, VenueUnavailable
+from ares.resilience import Guard, GuardPolicy, Rate, RateBudget, Use, to_the_end
+from ares.resilience.rate import Kind
 from ares.telemetry import get_logger
 from ares.venues import keys
 from trader.portfolio.money import ZERO
@@ -21,7 +23,8 @@ from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
 from trader.venues import binance_words as words
 from trader.venues.ccxt_client import CcxtClient, create_client
-from trader.venues.errors import FOREIGN, describe, for_read, for_write
+from trader.venues.condition import VenueCondition
+from trader.venues.errors import FOREIGN, describe, for_read, for_write, hold_s
 from trader.venues.gateway import Balance, KeyRights, OrderRequest
 
 PAGE_ROWS = 1_000
@@ -30,11 +33,33 @@ ANEW = True
 """To load_markets: ask the venue, whatever was asked before."""
 T = TypeVar("T")
 
+WEIGHTS = {
+    "load_markets": 20,
+    "venue_status": 0,
+    "exchange_info": 20,
+    "key_rights": 0,
+    "create_order": 1,
+    "cancel_order": 1,
+    "fetch_order": 4,
+    "fetch_open_orders": 80,
+    "fetch_my_trades": 20,
+    "fetch_balance": 20,
+    "fetch_bids_asks": 4,
+}
+"""What each call weighs at Binance spot; /sapi has counts of its own."""
+LIMITS = {Rate("weight", 60): 6_000, Rate("orders", 10): 100, Rate("orders", 86_400): 200_000}
+"""Binance spot's, until the venue has told its own."""
+LOOK_WAITS_S_MAX = 61.0
+"""A look waits for the next minute's weight, and no longer."""
+
 log = get_logger(__name__)
 
 
 class CcxtGateway:
     """`VenueGateway` over ccxt. Looks are retried within bounds; a submit or cancel leaves this process once.
+
+    All calls share what the venue allows (`RateBudget`): looks wait for room, an order without room is refused here,
+    and does not exist. A sell counts as the way out: on spot it is.
 
     No circuit breaker guards orders: an open one would refuse without having sent, and the caller could not tell that
     from a deadline, after which the order may stand. `client` and `rng` (of the waits between looks) are ccxt's and
@@ -54,14 +79,30 @@ class CcxtGateway:
         self._client: CcxtClient = client or create_client(name, config)
         deadline_s = config.request_timeout_s + 1
         self._reads = Guard(f"{name}_account", clock, GuardPolicy(deadline_s=deadline_s, attempts_max=2), rng)
+        self._looks = Guard(f"{name}_condition", clock, GuardPolicy(deadline_s=deadline_s, attempts_max=1), rng)
         policy = GuardPolicy(deadline_s=deadline_s, attempts_max=1, failures_to_open=NEVER)
         self._orders = Guard(f"{name}_orders", clock, policy, rng)
+        self._budget = RateBudget(name, clock, LIMITS)
+        self._condition = VenueCondition(name)
         self._symbols: dict[str, str] = {}
         self._clock_is_off = False
 
     def rekey(self, config: VenueConfig) -> None:
         """Sign with these keys from the next request on; what is under way was signed already. Raises `ConfigError`."""
         self._client.apiKey, self._client.secret = keys(self.name, config)
+
+    def signs_with(self, config: VenueConfig) -> bool:
+        """Whether these are the keys in use. Raises `ConfigError`."""
+        return keys(self.name, config) == (self._client.apiKey, self._client.secret)
+
+    async def rights_with(self, config: VenueConfig) -> KeyRights:
+        """What other keys may do; they sign this question alone. Raises `ConfigError`."""
+        client = create_client(self.name, config)
+        try:
+            answer = await self._read("key_rights", client.sapi_get_account_apirestrictions)
+        finally:
+            await to_the_end(client.close())
+        return self._understood("key_rights", lambda: words.key_rights(answer))
 
     async def connect(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
         found = await self.grids(symbols)
@@ -76,6 +117,25 @@ class CcxtGateway:
         listed = [symbol for symbol in symbols if symbol in markets]
         return self._understood("load_markets", lambda: {symbol: words.grid(markets[symbol]) for symbol in listed})
 
+    def obstacle(self, symbol: str) -> str | None:
+        return "venue_asks_to_wait" if self._budget.held_s else self._condition.obstacle(symbol)
+
+    async def look_around(self, symbols: Sequence[str]) -> None:
+        maintenance = await self._maintenance()
+        if maintenance:
+            self._condition.learn(maintenance=True)
+        ids = {venue: symbol for venue, symbol in self._symbols.items() if symbol in symbols}
+        if ids:
+            asked = {"symbols": json.dumps(sorted(ids), separators=(",", ":"))}
+            info = await self._look("exchange_info", lambda: self._client.public_get_exchangeinfo(asked))
+            statuses = self._understood("exchange_info", lambda: words.statuses(info))
+            self._budget.learn(self._understood("exchange_info", lambda: words.rate_limits(info)))
+            self._condition.learn_symbols({ids[venue]: status for venue, status in statuses.items() if venue in ids})
+        self._condition.learn(maintenance=maintenance)
+
+    def rates(self) -> Sequence[tuple[Rate, int, int]]:
+        return self._budget.used()
+
     async def rights(self) -> KeyRights:
         answer = await self._read("key_rights", self._client.sapi_get_account_apirestrictions)
         return self._understood("key_rights", lambda: words.key_rights(answer))
@@ -87,6 +147,7 @@ class CcxtGateway:
             params["timeInForce"] = request.time_in_force
         answer = await self._write(
             "create_order",
+            Use.CLOSE if request.side == "sell" else Use.OPEN,
             lambda: self._client.create_order(
                 request.symbol, request.type, request.side, f"{request.quantity:f}", price, params
             ),
@@ -98,7 +159,7 @@ class CcxtGateway:
 
     async def cancel(self, symbol: str, client_order_id: str) -> None:
         params = {"origClientOrderId": client_order_id}
-        await self._write("cancel_order", lambda: self._client.cancel_order(None, symbol, params))
+        await self._write("cancel_order", Use.CLOSE, lambda: self._client.cancel_order(None, symbol, params))
 
     async def find_order(
         self, symbol: str, *, client_order_id: str | None = None, venue_order_id: str | None = None
@@ -159,23 +220,49 @@ class CcxtGateway:
     def _symbol(self, venue_symbol: str) -> str:
         return self._symbols.get(venue_symbol, venue_symbol)
 
+    async def _maintenance(self) -> bool:
+        """The venue's word; where it has none to say (a test venue), that it answers other questions will do."""
+        try:
+            status = await self._look("venue_status", self._client.sapi_get_system_status)
+            return self._understood("venue_status", lambda: words.under_maintenance(status))
+        except VenueError as error:
+            log.info("venue_status_not_told", venue=self.name, cause=str(error))
+            return False
+
     async def _read(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._asked(self._reads, operation, call)
+
+    async def _look(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        """A question of no account: that it fails again and again must not keep those from being asked."""
+        return await self._asked(self._looks, operation, call)
+
+    async def _asked(self, guard: Guard, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        cost: dict[Kind, int] = {"weight": WEIGHTS[operation]}
+
         async def once() -> T:
+            if self._budget.held_s:  # since the attempt before
+                raise VenueUnavailable(f"{self.name} asks for no calls", self._budget.held_s)
             try:
                 if self._clock_is_off:
                     await self._client.load_time_difference()
                     self._clock_is_off = False
-                return await call()
+                return await self._counted(cost, call)
             except FOREIGN as error:
                 self._note_clock(error)
                 raise for_read(error, self._client.last_response_headers) from None
 
-        return await self._reads.call(operation, once, idempotent=True)
+        await self._budget.turn(cost, LOOK_WAITS_S_MAX)
+        return await guard.call(operation, once, idempotent=True)
 
-    async def _write(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def _write(self, operation: str, use: Use, call: Callable[[], Awaitable[T]]) -> T:
+        cost: dict[Kind, int] = {"weight": WEIGHTS[operation], "orders": int(operation == "create_order")}
+        refusal = self._budget.refusal(use, cost)
+        if refusal is not None:
+            raise VenueRejected(RateBudget.__name__, f"not sent: {refusal}")
+
         async def once() -> T:
             try:
-                return await call()
+                return await self._counted(cost, call)
             except FOREIGN as error:
                 self._note_clock(error)
                 raise for_write(error) from None
@@ -184,6 +271,23 @@ class CcxtGateway:
             return await self._orders.call(operation, once, idempotent=False)
         except VenueUnavailable as error:
             raise OrderOutcomeUnknown(str(error)) from None
+
+    async def _counted(self, cost: Mapping[Kind, int], call: Callable[[], Awaitable[T]]) -> T:
+        """A call of ccxt, and what its answer says of the venue's limits."""
+        before = self._client.last_response_headers
+        with self._budget.spending(cost) as spent:
+            try:
+                return await call()
+            except FOREIGN as error:
+                wait_s = hold_s(error, self._client.last_response_headers)
+                if wait_s is not None:
+                    self._budget.hold(wait_s)
+                self._condition.heed(error)
+                raise
+            finally:
+                headers = self._client.last_response_headers
+                if headers is not None and headers is not before:  # else nothing was answered since we asked
+                    spent.told = words.rates_told(headers)
 
     def _note_clock(self, error: Exception) -> None:
         """A refused timestamp: our offset to the venue's clock is measured anew before the next look."""

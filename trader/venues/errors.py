@@ -23,26 +23,49 @@ CONSIDERED_NO = (
 """Answers of a venue that understood the request and did not do it. A bare ExchangeError is not among them: it is
 what ccxt makes of codes it does not know, and such an answer proves nothing about an order."""
 
+SHUTTING_DOWN = '"code":-1016'
+"""Binance's SERVICE_SHUTTING_DOWN. ccxt takes it for a bad request; it comes with a 503, which proves nothing."""
+
+WRONG_KEY = ccxt.AuthenticationError.__name__
+"""The reason of a refusal that is about the key or its signature."""
+
 ALREADY_THERE = "Duplicate order sent"
 """The venue's refusal of a client id that an open order has: then our order does exist."""
 
 RETRY_AFTER_S_MAX = 3_600.0
+TOO_MUCH = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
+"""429, 418, and the codes that say the same."""
+HOLD_S = 10.0
+"""How long we ask nothing where the venue does not say until when."""
 
 
 def for_read(error: Exception, headers: Mapping[str, str] | None) -> AresError:
     """Our error for a failed look: it may pass, or it was refused for good."""
     if isinstance(error, AresError):
         return error
-    if isinstance(error, CONSIDERED_NO):
+    if isinstance(error, CONSIDERED_NO) and not is_maintenance(error):
         return VenueRejected(type(error).__name__, describe(error))
     return VenueUnavailable(describe(error), retry_after_s(headers or {}))
 
 
 def for_write(error: Exception) -> AresError:
     """Our error for a failed submit or cancel: refused, or of unknown outcome. Every doubt is unknown."""
-    if isinstance(error, CONSIDERED_NO) and ALREADY_THERE not in str(error):
+    proves_nothing = ALREADY_THERE in str(error) or is_maintenance(error)
+    if isinstance(error, CONSIDERED_NO) and not proves_nothing:
         return VenueRejected(type(error).__name__, describe(error))
     return OrderOutcomeUnknown(describe(error))
+
+
+def is_maintenance(error: Exception) -> bool:
+    """Whether the venue says that it is being worked on."""
+    return isinstance(error, ccxt.OnMaintenance) or SHUTTING_DOWN in str(error).replace(" ", "")
+
+
+def hold_s(error: Exception, headers: Mapping[str, str] | None) -> float | None:
+    """For how long the venue wants no more calls; None if this error says nothing of it."""
+    if not isinstance(error, TOO_MUCH):
+        return None
+    return retry_after_s(headers or {}) or HOLD_S
 
 
 def describe(error: Exception) -> str:

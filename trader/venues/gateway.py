@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from ares.model.market import Side
+from ares.resilience import Rate
 from trader.portfolio.orders import OrderReport, OrderType
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
@@ -55,6 +56,18 @@ class VenueGateway(Protocol):
 
     async def grids(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
         """The same as the venue says it now; symbols that it does not list any more are missing."""
+        ...
+
+    def obstacle(self, symbol: str) -> str | None:
+        """Why no order of this symbol can be sent now, in a decision's words; None if one can, as far as is known."""
+        ...
+
+    async def look_around(self, symbols: Sequence[str]) -> None:
+        """Learn whether the venue works, which of `symbols` it lets trade, and how often it lets itself be asked."""
+        ...
+
+    def rates(self) -> Sequence[tuple[Rate, int, int]]:
+        """What the venue counts, how much of it is used, and its limit."""
         ...
 
     async def rights(self) -> KeyRights:

@@ -139,7 +139,7 @@ async def test_key_that_may_withdraw_or_not_trade_is_refused(bench: Bench) -> No
     ):
         bench.venue.key = rights
         with pytest.raises(ConfigError, match=f"venues.sim.api_key.*{problem}"):
-            await require_harmless_key(bench.venue, "sim", real=False)
+            await require_harmless_key(bench.venue.rights(), "sim", real=False)
 
 
 class Silent(PaperVenue):
@@ -151,9 +151,9 @@ class Silent(PaperVenue):
 
 async def test_venue_that_does_not_tell_is_good_enough_for_play_money_alone(bench: Bench) -> None:
     silent = Silent(bench.clock, prices={}, holdings={})
-    await require_harmless_key(silent, "test", real=False)
+    await require_harmless_key(silent.rights(), "test", real=False)
     with pytest.raises(ConfigError, match="does not say"):
-        await require_harmless_key(silent, "test", real=True)
+        await require_harmless_key(silent.rights(), "test", real=True)
 
 
 async def test_trader_waits_for_two_people_and_reduces_once_its_terms_are_others(bench: Bench) -> None:
