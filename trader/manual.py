@@ -127,6 +127,10 @@ class ManualOrders:
             return _repeated(standing, wish), False
         self._parts.leadership.require("order", is_ready=self._parts.is_ready())
         judged = await self._judged(wish)
+        obstacle = self._account.parts.gateway.obstacle(wish.symbol)
+        if obstacle is not None:
+            await self._tell(judged, "skip", obstacle)
+            return {**_order_words(judged), **_ended("skip", obstacle)}, False
         # Nothing is waited for between the check and `intend`, which reserves before it waits itself.
         state = risk_now(self._account, self._parts.states.effective, judged.now_ns, judged.prices)
         verdict = judged.rules.check(judged.candidate, state)

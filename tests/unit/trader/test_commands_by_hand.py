@@ -364,3 +364,12 @@ async def test_orders_by_hand_and_of_a_cycle_that_come_together_share_one_room(b
     )
     held = sum(trader.ledger.quantities().values(), D(0))
     assert 0 < held * 50_000 <= 6_000
+
+
+async def test_while_the_venue_is_worked_on_an_order_by_hand_stays_at_home_and_says_why(bench: Bench) -> None:
+    trader = await bench.trader()
+    bench.venue.closed[BTC] = "venue_maintenance"
+    await bench.venue.look_around([BTC])
+    outcome = await trader.commander.order(ADA, wish())
+    assert (outcome["sent"], outcome["reason"]) == (False, "venue_maintenance")
+    assert not bench.venue.submissions
