@@ -37,8 +37,11 @@ class Orders(Protocol):
 class AccountApi:
     """Everything signed. Methods take parameters that were already authenticated, and return JSON."""
 
-    def __init__(self, desk: Orders, now_ms: Callable[[], int], late: LateFills | None = None) -> None:
+    def __init__(
+        self, desk: Orders, now_ms: Callable[[], int], late: LateFills | None = None, *, futures: bool = False
+    ) -> None:
         self._desk = desk
+        self._futures = futures
         self._ledger = desk.ledger
         self._now_ms = now_ms
         self._late = late
@@ -123,11 +126,12 @@ class AccountApi:
         ]
 
     def restrictions(self, _params: Params) -> object:
-        """What the key may do: read and trade on spot, never withdraw."""
+        """What the key may do: read and trade, never withdraw."""
         return {
             "ipRestrict": True,
             "enableReading": True,
             "enableSpotAndMarginTrading": True,
+            "enableFutures": self._futures,
             "enableWithdrawals": False,
         }
 

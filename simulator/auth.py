@@ -28,12 +28,18 @@ def signed_text(raw: str) -> str:
     return raw.rpartition(SIGNATURE)[0] if SIGNATURE in raw else raw
 
 
-def verify(keys: Keys | None, api_key: str | None, text: str, params: Params, now_ms: int) -> None:
-    """Raises `Refusal` unless `text` was signed by our secret and its timestamp is fresh at `now_ms`."""
+def check_key(keys: Keys | None, api_key: str | None) -> Keys:
+    """Raises `Refusal` unless this is our key."""
     if not api_key:
         raise Refusal(-2014, "API-key format invalid.", 401)
     if keys is None or not hmac.compare_digest(api_key.encode(), keys.api_key.encode()):
         raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+    return keys
+
+
+def verify(keys: Keys | None, api_key: str | None, text: str, params: Params, now_ms: int) -> None:
+    """Raises `Refusal` unless `text` was signed by our secret and its timestamp is fresh at `now_ms`."""
+    keys = check_key(keys, api_key)
     expected = hmac.new(keys.api_secret.encode(), text.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(params.text("signature").encode(), expected.encode()):
         raise Refusal(-1022, "Signature for this request is not valid.")

@@ -14,12 +14,15 @@ import orjson
 from ares.errors import ConfigError
 
 FIELD = "simulator.recordings"
-WAY_OUT = "Name a Binance spot capture with trade, bookTicker and depth@100ms frames and one REST depth snapshot"
+WAY_OUT = "Name a Binance capture with trade, bookTicker and depth frames of one market and one REST depth snapshot"
 GZIP_MAGIC = b"\x1f\x8b"
 NANOS_FROM = 10**17
 """Capture times at or above this are nanoseconds, below it microseconds: both layouts exist."""
 
 Level = tuple[str, str]
+DEPTH_KINDS = frozenset({"depth@100ms", "depth@0ms"})
+MARKET_TRADE = "MARKET"
+"""What a perpetual's trade frame says (`X`) of a trade of the book; others are of the insurance fund or no trades."""
 
 
 class TradeFrame(TypedDict):
@@ -74,6 +77,8 @@ class Capture:
     depth: list[DepthFrame] = field(default_factory=list)
     quotes: list[tuple[float, QuoteFrame]] = field(default_factory=list)
     snapshot: SnapshotFrame | None = None
+    perpetual: bool = False
+    """Whether it is of USD-M futures, whose depth updates name the one before."""
     delays_ms: list[float] = field(default_factory=list)
     """Event time minus capture time of every frame that has an event time."""
 
@@ -97,7 +102,7 @@ def read_capture(path: Path) -> Capture:
     except (gzip.BadGzipFile, EOFError, zlib.error, OSError) as error:
         raise unusable(path, f"cannot be read after line {number} ({error})") from None
     except (ValueError, KeyError, TypeError, UnicodeDecodeError):
-        raise unusable(path, f"line {number} is not a recorded Binance spot frame") from None
+        raise unusable(path, f"line {number} is not a recorded Binance frame") from None
     if not capture.trades or len(capture.depth) < 2 or not capture.quotes:
         raise unusable(path, "has no trades, no depth updates or no book tickers")
     return capture
@@ -120,22 +125,40 @@ def _add(capture: Capture, captured: int, message: object) -> None:
     kind = str(message["stream"]).partition("@")[2]
     data = cast("dict[str, object]", message["data"])
     _same_symbol(capture, str(data["s"]))
-    if kind == "bookTicker" and "e" not in data:
+    if kind == "bookTicker":
         _check(data, ("u",), ("b", "B", "a", "A"))
         capture.quotes.append((captured_ms, cast("QuoteFrame", data)))
         return
     if kind == "trade":
         _check(data, ("E", "T", "t"), ("p", "q"))
+        if data.get("X", MARKET_TRADE) != MARKET_TRADE:
+            return
         trade = cast("TradeFrame", data)
         capture.trades.append(trade)
         capture.delays_ms.append(trade["E"] - captured_ms)
-    elif kind == "depth@100ms" and "pu" not in data:
+    elif kind in DEPTH_KINDS:
         _check(data, ("E", "U", "u"), ())
-        depth = cast("DepthFrame", data)
+        depth = _depth(capture, data)
         capture.depth.append(depth)
         capture.delays_ms.append(depth["E"] - captured_ms)
     else:
         raise ValueError
+
+
+def _depth(capture: Capture, data: dict[str, object]) -> DepthFrame:
+    """A depth update with ids that run on. A perpetual's are shared by all symbols: it names the one before (`pu`)."""
+    depth = cast("DepthFrame", data)
+    if "pu" in data:
+        capture.perpetual = True
+        _check(data, ("pu",), ())
+        depth["U"] = int(str(data["pu"])) + 1
+        depth["b"], depth["a"] = _eight(depth["b"]), _eight(depth["a"])
+    return depth
+
+
+def _eight(levels: list[Level]) -> list[Level]:
+    """Levels that are gone, written as on spot."""
+    return [(price, amount if amount.strip("0.") else "0.00000000") for price, amount in levels]
 
 
 def _check(data: dict[str, object], whole: tuple[str, ...], decimal: tuple[str, ...]) -> None:

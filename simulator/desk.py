@@ -13,7 +13,7 @@ from simulator.book import DepthEvent, Replay, TradeEvent
 from simulator.journal import Journal
 from simulator.market import Market, opening_assets
 from simulator.matching import DisplayedBook, Engine, Event, Ledger, NewOrder, NewPair, Order, OrderList
-from simulator.matching.engine import PublicTrade
+from simulator.matching.queue import PublicTrade
 from simulator.matching.types import NEVER_MS, ZERO, Accepted, Amended
 from simulator.recording import to_text
 

@@ -25,6 +25,7 @@ from simulator.journal import Journal
 from simulator.late_fills import LateFills
 from simulator.market import Fees, Source, load_market
 from simulator.misbehaviour import Kind, Misbehaviour
+from simulator.perpetual.venue import PerpetualOptions, PerpetualVenue, Surroundings
 from simulator.public_api import PublicApi
 from simulator.pump import Pump
 from simulator.rest import Rest, account_endpoints, change_endpoints, public_endpoints
@@ -58,6 +59,8 @@ class ExchangeOptions:
     speed: float = 1.0
     start_ns: int | None = None
     rates: Mapping[Kind, float] = field(default_factory=dict)
+    perpetuals: PerpetualOptions | None = None
+    """With them it is the class `binanceusdm` too, under /fapi."""
 
 
 class Exchange:
@@ -71,6 +74,7 @@ class Exchange:
         self._pump: Pump | None = None
         self._markets: MarketStreams | None = None
         self._users: UserStreams | None = None
+        self._perpetuals: PerpetualVenue | None = None
         self.address = ""
 
     async def start(self) -> None:
@@ -83,7 +87,7 @@ class Exchange:
         late = LateFills(misbehaviour, self._now_ms)
         desk.listen(late.on_event)
         hub = Hub(misbehaviour)
-        account = AccountApi(desk, market_clock.now_ms, late)
+        account = AccountApi(desk, market_clock.now_ms, late, futures=options.perpetuals is not None)
         change = ChangeApi(desk, market_clock.now_ms)
         rest = Rest(market, options.keys, misbehaviour, self._clock)
         self._markets = MarketStreams(hub, self._clock)
@@ -96,18 +100,27 @@ class Exchange:
         app.add_routes(rest.routes(endpoints))
         app.add_routes(Control(market, desk, misbehaviour).routes())
         app.add_routes(stream_routes(self._markets, self._users))
+        if options.perpetuals is not None:
+            around = Surroundings(options.state_dir, options.seed, market_clock, self._clock, misbehaviour, late)
+            self._perpetuals = await asyncio.to_thread(PerpetualVenue, options.perpetuals, around)
+            self._perpetuals.pump.start()
+            app.add_routes(rest.routes(self._perpetuals.endpoints()))
+            app.add_routes(self._perpetuals.routes())
         await self._listen(app)
         log.info("exchange_listening", address=self.address, symbols=market.symbols)
 
     async def run(self) -> None:
         """Play the market until cancelled; returns only when a replay of the past has reached the present."""
         assert self._pump is not None, "start() comes first"
-        await self._pump.run()
+        pumps = [self._pump] if self._perpetuals is None else [self._pump, self._perpetuals.pump]
+        async with asyncio.TaskGroup() as playing:
+            for pump in pumps:
+                playing.create_task(pump.run())
         log.info("replay_reached_present", start_ns=self._options.start_ns)
 
     async def stop(self) -> None:
         """Say goodbye to the clients and let go of port and journal; harmless twice."""
-        for streams in (self._markets, self._users):
+        for streams in (self._markets, self._users, self._perpetuals):
             if streams is not None:
                 await streams.close()
         if self._runner is not None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from io import FileIO
 from pathlib import Path
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import orjson
 from pydantic import TypeAdapter
@@ -26,26 +26,26 @@ KINDS: dict[str, type[Event]] = {
     "filled": Filled,
     "closed": Closed,
 }
-NAMES = {kind: name for name, kind in KINDS.items()}
-WRITER: TypeAdapter[Event] = TypeAdapter(Event)
-READERS: dict[str, TypeAdapter[Event]] = {name: TypeAdapter(kind) for name, kind in KINDS.items()}
 OPENING = "opening"
+E = TypeVar("E")
 
 log = get_logger(__name__)
 
 
-class Journal:
+class EventJournal(Generic[E]):
     """JSON lines, one per decision, fsynced. The first line holds the opening balances.
 
     A last line that was cut off by a crash was never answered to anybody and is removed; anything else that cannot be
     read raises `StateDirUnusable`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kinds: Mapping[str, type[E]]) -> None:
         self._path = path
         self._file: FileIO | None = None
+        self._names = {kind: name for name, kind in kinds.items()}
+        self._kinds: dict[str, TypeAdapter[E]] = {name: TypeAdapter(kind) for name, kind in kinds.items()}
 
-    def open(self, opening: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], list[Event]]:
+    def open(self, opening: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], list[E]]:
         """Read what happened, or begin with `opening`. Returns the opening balances that count, and all events."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,10 +58,10 @@ class Journal:
             self.close()
             raise StateDirUnusable(str(self._path), "is not an exchange journal") from None
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[E]) -> None:
         """One decision; returns when it is on disk. Raises `StateDirUnusable`."""
         try:
-            self._write({"events": [_to_json(event) for event in events]})
+            self._write({"events": [self._to_json(event) for event in events]})
         except OSError as error:
             raise StateDirUnusable(str(self._path), error.strerror or str(error)) from None
 
@@ -70,7 +70,7 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _recover(self, opening: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], list[Event]]:
+    def _recover(self, opening: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], list[E]]:
         assert self._file is not None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,7 +78,7 @@ class Journal:
             raise OSError(errno.EWOULDBLOCK, "another exchange writes to it") from None
         kept = self._read()
         if kept:
-            return _opening(kept[0]), [event for line in kept[1:] for event in _events(line)]
+            return _opening(kept[0]), [event for line in kept[1:] for event in self._events(line)]
         self._write({OPENING: {asset: str(amount) for asset, amount in opening.items()}})
         return opening, []
 
@@ -102,19 +102,22 @@ class Journal:
             os.truncate(self._path, whole)
         return content[:whole].splitlines()
 
+    def _to_json(self, event: E) -> dict[str, object]:
+        name = self._names[type(event)]
+        return {"event": name, **cast("dict[str, object]", self._kinds[name].dump_python(event, mode="json"))}
 
-def _to_json(event: Event) -> dict[str, object]:
-    return {"event": NAMES[type(event)], **cast("dict[str, object]", WRITER.dump_python(event, mode="json"))}
+    def _events(self, line: bytes) -> list[E]:
+        rows = cast("dict[str, list[dict[str, object]]]", orjson.loads(line))["events"]
+        return [self._kinds[str(fields.pop("event"))].validate_python(fields) for fields in rows]
+
+
+class Journal(EventJournal[Event]):
+    """The spot account's."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, KINDS)
 
 
 def _opening(line: bytes) -> dict[str, Decimal]:
     balances = cast("dict[str, dict[str, str]]", orjson.loads(line))[OPENING]
     return {asset: Decimal(amount) for asset, amount in balances.items()}
-
-
-def _events(line: bytes) -> list[Event]:
-    return [_from_json(event) for event in cast("dict[str, list[dict[str, object]]]", orjson.loads(line))["events"]]
-
-
-def _from_json(fields: dict[str, object]) -> Event:
-    return READERS[str(fields.pop("event"))].validate_python(fields)

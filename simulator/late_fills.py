@@ -18,12 +18,16 @@ class LateFills:
         self._until_ms: dict[int, int] = {}
 
     def on_event(self, event: Event, order: Order) -> None:
-        if not isinstance(event, Filled) or self._misbehaviour.quiet:
+        if isinstance(event, Filled):
+            self.on_fill(order.accepted.symbol, order.accepted.client_id, event)
+
+    def on_fill(self, symbol: str, client_id: str, fill: Filled) -> None:
+        """An order of this client id was executed."""
+        if self._misbehaviour.quiet:
             return
-        a = order.accepted
-        fault = self._misbehaviour.hit("late_fill", a.symbol, f"fill {a.client_id}", event.trade_id)
+        fault = self._misbehaviour.hit("late_fill", symbol, f"fill {client_id}", fill.trade_id)
         if fault is not None:
-            self._until_ms[event.trade_id] = self._now_ms() + fault.wait_ms
+            self._until_ms[fill.trade_id] = self._now_ms() + fault.wait_ms
 
     def told(self, fill: Filled) -> bool:
         """Whether the database has it by now."""

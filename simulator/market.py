@@ -16,6 +16,7 @@ from simulator.recording import Recording, load_recording
 from simulator.series import Series
 
 BUNDLED = ("spot_btcusdt_20240808.gz", "spot_ethusdt_20240808.gz")
+BUNDLED_PERPETUALS = ("usdm_btcusdt_20240718.gz", "usdm_ethusdt_20240718.gz")
 PACKAGE = Path(__file__).resolve().parent
 Source = Path | Recording
 QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL")
@@ -72,14 +73,22 @@ class Market:
         return found[0] if found else None
 
 
-def load_market(sources: Sequence[Source], seed: int, clock: MarketClock, fees: Fees) -> Market:
+def load_market(
+    sources: Sequence[Source], seed: int, clock: MarketClock, fees: Fees, *, perpetual: bool = False
+) -> Market:
     """Read the recordings (the bundled ones if none are named). Raises `ConfigError` for one that cannot be used."""
     series: dict[str, Series] = {}
-    for source in sources or [PACKAGE / "recordings" / name for name in BUNDLED]:
+    field = "simulator.perpetuals.recordings" if perpetual else "simulator.recordings"
+    bundled = BUNDLED_PERPETUALS if perpetual else BUNDLED
+    for source in sources or [PACKAGE / "recordings" / name for name in bundled]:
         recording = source if isinstance(source, Recording) else _read(source)
+        if recording.perpetual != perpetual:
+            problem = "is of perpetuals" if recording.perpetual else "is of spot"
+            way_out = "simulator.recordings takes spot, simulator.perpetuals.recordings USD-M futures"
+            raise ConfigError(field, str(source), problem, way_out)
         if recording.symbol in series:
             problem = f"a second recording of {recording.symbol}"
-            raise ConfigError("simulator.recordings", str(source), problem, "Rename it: file.gz#OTHERUSDT")
+            raise ConfigError(field, str(source), problem, "Rename it: file.gz#OTHERUSDT")
         series[recording.symbol] = Series(recording, seed)
     return Market(series.values(), clock, fees)
 

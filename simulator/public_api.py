@@ -110,8 +110,7 @@ class PublicApi:
         return self._one_or_all(params, [self._price(symbol, now_ms) for symbol in self._chosen(params)])
 
     def ticker_book(self, params: Params) -> object:
-        rows = [_best(self._market.replay(symbol)) for symbol in self._chosen(params)]
-        return self._one_or_all(params, rows)
+        return self._one_or_all(params, self._best_rows(params))
 
     def ticker_day(self, params: Params) -> object:
         now_ms = self._market.clock.now_ms()
@@ -122,6 +121,9 @@ class PublicApi:
             for symbol in self._chosen(params)
         ]
         return self._one_or_all(params, rows)
+
+    def _best_rows(self, params: Params) -> list[dict[str, object]]:
+        return [_best(self._market.replay(symbol)) for symbol in self._chosen(params)]
 
     def _price(self, symbol: str, now_ms: int) -> dict[str, object]:
         series = self._market.series(symbol)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -29,14 +31,28 @@ class Fills(Protocol):
     def on_depth(self, replay: Replay, event: DepthEvent) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """How a market words what it streams."""
+
+    trade: Callable[[Series, TradeEvent], bytes] = render.trade_frame
+    agg: Callable[[Series, AggEvent], bytes] = render.agg_frame
+    quote: Callable[[Series, QuoteEvent], bytes] = render.quote_frame
+    depth: Callable[[Series, DepthEvent], bytes] = render.depth_frame
+
+
+SPOT = Frames()
+
+
 class Pump:
     """Owns the replays while it runs."""
 
-    def __init__(self, market: Market, hub: Hub, fills: Fills) -> None:
+    def __init__(self, market: Market, hub: Hub, fills: Fills, frames: Frames = SPOT) -> None:
         self._market = market
         self._clock: MarketClock = market.clock
         self._hub = hub
         self._fills = fills
+        self._frames = frames
         self._next_second_ms = 0
         self._slow: dict[str, SlowDepth] = {symbol: SlowDepth() for symbol in market.symbols}
         self._sent_bars: dict[str, Candle] = {}
@@ -69,19 +85,19 @@ class Pump:
             self._next_second_ms += SECOND_MS
 
     def _publish(self, replay: Replay, event: Event) -> None:
-        series, hub = replay.series, self._hub
+        series, hub, frames = replay.series, self._hub, self._frames
         symbol, name = series.symbol, series.symbol.lower()
         if isinstance(event, QuoteEvent):
-            hub.publish(symbol, f"{name}@bookTicker", event.update_id, lambda: render.quote_frame(series, event))
+            hub.publish(symbol, f"{name}@bookTicker", event.update_id, lambda: frames.quote(series, event))
         elif isinstance(event, DepthEvent):
             self._fills.on_depth(replay, event)
             self._slow[symbol].add(event)
-            hub.publish(symbol, f"{name}@depth@100ms", event.last_id, lambda: render.depth_frame(series, event))
+            hub.publish(symbol, f"{name}@depth@100ms", event.last_id, lambda: frames.depth(series, event))
         elif isinstance(event, TradeEvent):
             self._fills.on_trade(replay, event)
-            hub.publish(symbol, f"{name}@trade", event.key, lambda: render.trade_frame(series, event))
+            hub.publish(symbol, f"{name}@trade", event.key, lambda: frames.trade(series, event))
         elif isinstance(event, AggEvent):
-            hub.publish(symbol, f"{name}@aggTrade", event.key, lambda: render.agg_frame(series, event))
+            hub.publish(symbol, f"{name}@aggTrade", event.key, lambda: frames.agg(series, event))
 
     def _on_second(self, second_ms: int, now_ms: int) -> None:
         """Streams that come once a second: what they say about the second that ended at `second_ms`."""
@@ -90,14 +106,18 @@ class Pump:
             symbol = name.upper()
             if symbol not in self._market.replays:
                 continue
-            if kind.startswith("kline_"):
-                self._kline(stream, kind.removeprefix("kline_"), second_ms, now_ms)
-            elif kind == "miniTicker":
-                self._mini_ticker(stream, now_ms)
-            elif kind == "depth":
-                self._depth(symbol, now_ms)
+            self._say(stream, kind, second_ms, now_ms)
         for slow in self._slow.values():
             slow.clear()
+
+    def _say(self, stream: str, kind: str, second_ms: int, now_ms: int) -> None:
+        """One such stream."""
+        if kind.startswith("kline_"):
+            self._kline(stream, kind.removeprefix("kline_"), second_ms, now_ms)
+        elif kind == "miniTicker":
+            self._mini_ticker(stream, now_ms)
+        elif kind == "depth":
+            self._depth(stream.partition("@")[0].upper(), now_ms)
 
     def _kline(self, stream: str, interval: str, second_ms: int, now_ms: int) -> None:
         if interval not in INTERVALS_MS:
@@ -124,7 +144,7 @@ class Pump:
         if event is not None:
             series = self._market.series(symbol)
             stream = f"{symbol.lower()}@depth"
-            self._hub.publish(symbol, stream, event.last_id, lambda: render.depth_frame(series, event))
+            self._hub.publish(symbol, stream, event.last_id, lambda: self._frames.depth(series, event))
 
 
 class SlowDepth:

@@ -112,6 +112,7 @@ class Recording:
     """Mirrored prices are this minus the price: best bid plus best ask of the starting book."""
     move: int
     """Ticks from the first best bid to the last."""
+    perpetual: bool = False
 
 
 def load_recording(path: Path, symbol: str | None = None) -> Recording:
@@ -204,6 +205,7 @@ class _Cutter:
             update_ids=depth[-1].last_id + 1,
             mirror=start_bid + start_ask,
             move=max(end_bids) - start_bid,
+            perpetual=self._capture.perpetual,
         )
 
     def _ticks(self, price: str) -> int:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ares.clock import Clock
 from simulator.account_api import AccountApi
-from simulator.auth import Keys, signed_text, verify
+from simulator.auth import Keys, check_key, signed_text, verify
 from simulator.bars import DAY_MS, MINUTE_MS
 from simulator.change_api import ChangeApi
 from simulator.market import Market
@@ -46,6 +46,8 @@ class Endpoint:
     method: Method
     weight: int = 1
     signed: bool = False
+    keyed: bool = False
+    """The key is enough, nothing is signed."""
     orders: int = 0
     """New orders of one request."""
 
@@ -155,6 +157,8 @@ class Rest:
             if endpoint.signed:
                 now_ms = self._market.clock.now_ms()
                 verify(self._keys, request.headers.get("X-MBX-APIKEY"), signed_text(raw), params, now_ms)
+            if endpoint.keyed:
+                check_key(self._keys, request.headers.get("X-MBX-APIKEY"))
             result = endpoint.method(params)
             if isinstance(result, Awaitable):
                 result = await result

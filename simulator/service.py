@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ares.config.settings import SimulatorConfig
+from ares.config.settings import PerpetualsConfig, SimulatorConfig
 from ares.service import Service, ServiceContext
 from simulator.auth import Keys
 from simulator.exchange import Exchange, ExchangeOptions
 from simulator.market import Fees
+from simulator.perpetual.market import Funding
+from simulator.perpetual.venue import PerpetualOptions
 
 
 def create_exchange(context: ServiceContext) -> Service:
@@ -27,6 +29,17 @@ def options_of(config: SimulatorConfig, state_dir: Path) -> ExchangeOptions:
         fees=Fees(config.maker_fee, config.taker_fee),
         balances=config.balances,
         keys=keys_of(config),
+        perpetuals=perpetuals_of(config.perpetuals) if config.perpetuals.enabled else None,
+    )
+
+
+def perpetuals_of(config: PerpetualsConfig) -> PerpetualOptions:
+    """The settings of `simulator.perpetuals` in the exchange's own words."""
+    return PerpetualOptions(
+        wallet=config.wallet,
+        recordings=config.recordings,
+        fees=Fees(config.maker_fee, config.taker_fee),
+        funding=Funding(config.funding_rate, round(config.funding_s * 1_000)),
     )
 
 

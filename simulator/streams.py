@@ -110,7 +110,7 @@ def _checked(names: list[str]) -> list[str]:
 
 def wanted(path: str, query: str) -> tuple[list[str], bool]:
     """Streams named in the address, and whether events come wrapped in {"stream","data"}."""
-    if path == "/stream":
+    if path.endswith("/stream"):
         return [name for name in query.split("/") if "@" in name], True
     return [name for name in path.split("/") if "@" in name], False
 

@@ -247,6 +247,18 @@ class TrainingConfig(Section):
     seed: Reloadable[int] = 7
 
 
+class PerpetualsConfig(Section):
+    """The exchange's perpetuals: class `binanceusdm`, under /fapi on the same port."""
+
+    enabled: bool = False
+    recordings: tuple[Path, ...] = ()
+    wallet: Decimal = Field(default=Decimal("20000"), ge=0)
+    maker_fee: Decimal = Decimal("0.0002")
+    taker_fee: Decimal = Decimal("0.0005")
+    funding_rate: Decimal = Field(default=Decimal("0.0001"), ge=-1, le=1)
+    funding_s: float = Field(default=28_800.0, ge=1)
+
+
 class SimulatorConfig(Section):
     """The exchange that replays recordings."""
 
@@ -261,6 +273,7 @@ class SimulatorConfig(Section):
     )
     api_key: SecretStr | None = None
     api_secret: SecretStr | None = None
+    perpetuals: PerpetualsConfig = PerpetualsConfig()
 
 
 class MonitoringConfig(Section):

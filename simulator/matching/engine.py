@@ -9,12 +9,13 @@ nor take from the replayed book.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 
 from simulator.matching.filters import check, check_smaller, failed
 from simulator.matching.ledger import Ledger
 from simulator.matching.prices import NewPair, check_not_met, check_pair
+from simulator.matching.queue import PublicTrade, Queue, by_priority
 from simulator.matching.types import (
     AT_MARKET,
     CONTINGENT,
@@ -52,24 +53,12 @@ Take = tuple[Decimal, Decimal]
 """Price and amount of one level taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class PublicTrade:
-    """A trade of the replayed market."""
-
-    symbol: str
-    price: Decimal
-    amount: Decimal
-    buyer_is_maker: bool
-    ts_ms: int
-
-
 class Engine:
     """Pure decisions over a ledger: each method returns the events that must happen, and the caller applies them."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._ahead: dict[int, Decimal] = {}
-        """Displayed amount that an open order still waits behind; unknown after a restart until the book is seen."""
+        self._queue = Queue()
 
     def place(self, new: NewOrder, book: DisplayedBook, now_ms: int) -> list[Event]:
         """Accept an order and everything that follows at once. Raises `Refusal`."""
@@ -147,8 +136,8 @@ class Engine:
         left = trade.amount
         rules = self._rules(trade.symbol)
         fill_id = self._ledger.next_fill_id
-        for order in self._by_priority(trade.symbol):
-            part = self._reached(order, trade, left)
+        for order in by_priority(self._ledger.resting(trade.symbol)):
+            part = self._queue.reached(order, trade, left)
             if part > 0:
                 events += self._end_siblings(order, trade.ts_ms)
                 events.append(
@@ -172,13 +161,11 @@ class Engine:
 
     def on_book(self, symbol: str, displayed: Callable[[Side, Decimal], Decimal]) -> None:
         """The displayed book changed: nobody waits behind more than is displayed at the price."""
-        for order in self._ledger.resting(symbol):
-            shown = displayed(order.accepted.side, order.accepted.price)
-            self._ahead[order.order_id] = min(shown, self._ahead.get(order.order_id, shown))
+        self._queue.see(self._ledger.resting(symbol), displayed)
 
     def forget_closed(self) -> None:
         """Drop what is remembered about orders that are no longer open."""
-        self._ahead = {i: ahead for i, ahead in self._ahead.items() if self._ledger.orders[i].open}
+        self._queue.keep(lambda order_id: self._ledger.orders[order_id].open)
 
     def _rules(self, symbol: str) -> Rules:
         rules = self._ledger.rules.get(symbol)
@@ -243,7 +230,7 @@ class Engine:
             list_client_id=its_list[1],
         )
         if not accepted.contingent:
-            self._ahead[accepted.order_id] = _displayed(accepted, book)
+            self._queue.join(accepted.order_id, _displayed(accepted, book))
         elif accepted.trailing_delta and not accepted.stop_price and book.last:
             return [accepted, Tracked(accepted.order_id, now_ms, book.last)]
         return [accepted]
@@ -275,37 +262,12 @@ class Engine:
             elif order.time_in_force != "GTC":
                 events.append(Closed(order.order_id, now_ms, "EXPIRED", reason=UNFILLED[order.time_in_force]))
             else:
-                self._ahead[order.order_id] = _displayed(order, book)
+                self._queue.join(order.order_id, _displayed(order, book))
         return events
 
     def _end_siblings(self, order: Order, now_ms: int) -> list[Event]:
         others = self._ledger.siblings(order)
         return [Closed(other.order_id, now_ms, "EXPIRED", reason="OCO_TRIGGER") for other in others]
-
-    def _by_priority(self, symbol: str) -> list[Order]:
-        """Best price first, the older first; buyers and sellers never compete for one trade."""
-
-        def rank(order: Order) -> tuple[Decimal, int]:
-            price = order.accepted.price
-            return (-price if order.accepted.side == "BUY" else price), order.order_id
-
-        return sorted(self._ledger.resting(symbol), key=rank)
-
-    def _reached(self, order: Order, trade: PublicTrade, left: Decimal) -> Decimal:
-        """How much of the order this trade executes; takes from the queue ahead of it on the way."""
-        buying, price = order.accepted.side == "BUY", order.accepted.price
-        if trade.price > price if buying else trade.price < price:
-            return ZERO
-        # At our price by the other side's maker means that the other side came to us: nobody is ahead any more.
-        if trade.price != price or trade.buyer_is_maker != buying:
-            self._ahead[order.order_id] = ZERO
-            return min(order.remaining, left)
-        ahead = self._ahead.get(order.order_id)
-        if ahead is None:
-            return ZERO
-        waited = min(ahead, trade.amount)
-        self._ahead[order.order_id] = ahead - waited
-        return max(ZERO, min(order.remaining, left - waited))
 
 
 def _order_id(order: Order) -> int:

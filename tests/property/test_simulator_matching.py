@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.matching import DisplayedBook, Engine, Event, Ledger, NewOrder, NewPair, Order, Refusal, Rules
-from simulator.matching.engine import PublicTrade
+from simulator.matching.queue import PublicTrade
 from simulator.matching.stops import Stops
 from simulator.matching.types import (
     AT_MARKET,

@@ -11,7 +11,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.matching.engine import PublicTrade
+from simulator.matching.queue import PublicTrade
 from simulator.params import Params
 from tests.simulation.loop import MachineClock, run
 from tests.simulation.machine import ACCOUNT, VENUE, Place, build, config_of

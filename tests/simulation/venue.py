@@ -16,7 +16,7 @@ import ccxt
 from simulator.account_api import AccountApi
 from simulator.auth import check_time
 from simulator.matching import Engine, Ledger, NewOrder, Order
-from simulator.matching.engine import PublicTrade
+from simulator.matching.queue import PublicTrade
 from simulator.matching.types import DisplayedBook, Event, Levels, Refusal, Rules
 from simulator.params import Params
 from tests.simulation.loop import MachineClock, outside

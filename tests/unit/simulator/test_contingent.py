@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from simulator.matching import DisplayedBook, Engine, Event, Ledger, NewOrder, NewPair, Order, Refusal, Rules
-from simulator.matching.engine import PublicTrade
+from simulator.matching.queue import PublicTrade
 from simulator.matching.types import Filled, OrderType, Side
 
 D = Decimal

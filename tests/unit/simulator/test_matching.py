@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from simulator.matching import DisplayedBook, Engine, Event, Ledger, NewOrder, Order, Refusal, Rules
-from simulator.matching.engine import PublicTrade
 from simulator.matching.ledger import require_order
+from simulator.matching.queue import PublicTrade
 from simulator.matching.types import Filled, Side, is_time_in_force
 
 D = Decimal

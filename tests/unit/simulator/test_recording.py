@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from ares.clock import NANOS_PER_MILLI
 from ares.errors import ConfigError
+from ares.testing.clock import SteppedClock
+from simulator.clock import MarketClock
+from simulator.market import BUNDLED_PERPETUALS, PACKAGE, load_market
+from simulator.perpetual.market import FEES
 from simulator.recording import AGG, DEPTH, QUOTE, TRADE, Recording, load_recording, to_text, to_units
+from simulator.series import EPOCH_MS
 
 Line = dict[str, object]
 SaveLines = Callable[[list[Line]], Path]
@@ -123,12 +130,27 @@ def test_all_trades_outside_the_book_are_refused(tiny_lines: list[Line], save_li
         load_recording(save_lines(tiny_lines))
 
 
-def test_futures_recording_is_refused(tiny_lines: list[Line], save_lines: SaveLines) -> None:
-    data = tiny_lines[1]["data"]
-    assert isinstance(data, dict)
-    data["pu"] = 8
-    with pytest.raises(ConfigError, match="line 2 is not a recorded Binance spot frame"):
-        load_recording(save_lines(tiny_lines))
+def test_recording_of_perpetuals_is_refused_as_spot_and_one_of_spot_as_perpetuals(btc: Recording) -> None:
+    clock = MarketClock(SteppedClock(EPOCH_MS * NANOS_PER_MILLI))
+    perpetual = load_recording(PACKAGE / "recordings" / BUNDLED_PERPETUALS[0])
+    for recording, wanted, problem in ((perpetual, False, "is of perpetuals"), (btc, True, "is of spot")):
+        with pytest.raises(ConfigError, match=problem):
+            load_market([recording], 1, clock, FEES, perpetual=wanted)
+
+
+def test_recording_of_perpetuals_has_update_ids_without_a_hole_though_the_venue_shares_them_among_symbols() -> None:
+    recording = load_recording(PACKAGE / "recordings" / BUNDLED_PERPETUALS[0])
+    assert recording.perpetual
+    assert all(after.first_id == before.last_id + 1 for before, after in pairwise(recording.depth))
+    assert (recording.price_decimals, recording.amount_decimals, len(recording.trades)) == (1, 3, 974)
+
+
+def test_trades_of_the_insurance_fund_are_not_of_the_book(tiny_lines: list[Line], save_lines: SaveLines) -> None:
+    trades = [line["data"] for line in tiny_lines if str(line.get("stream")).endswith("@trade")]
+    for data, kind in zip(trades, ("MARKET", "MARKET", "INSURANCE_FUND"), strict=True):
+        assert isinstance(data, dict)
+        data["X"] = kind
+    assert len(load_recording(save_lines(tiny_lines)).trades) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage\n", b"1 []\n", b"1 {}\n", b"\xff\xfe\n", b"1 {\n"])

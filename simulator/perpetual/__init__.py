@@ -1,0 +1,1 @@
+"""The class `binanceusdm`: perpetuals under /fapi, their streams, and an account of positions and margin."""

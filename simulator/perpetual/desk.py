@@ -1,0 +1,156 @@
+"""The futures account's desk: takes orders, lets the market fill them, pays funding and liquidates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from simulator.book import DepthEvent, Replay, TradeEvent
+from simulator.journal import EventJournal
+from simulator.matching import DisplayedBook
+from simulator.matching.contracts import (
+    Cleared,
+    ContractOrder,
+    Entered,
+    Funded,
+    Levered,
+    MarginEvent,
+    NewContractOrder,
+)
+from simulator.matching.margin import Standing, standing
+from simulator.matching.margin_engine import MarginEngine
+from simulator.matching.margin_ledger import MarginLedger
+from simulator.matching.queue import PublicTrade
+from simulator.matching.types import Closed, Filled
+from simulator.perpetual.market import Perpetuals
+from simulator.recording import to_text
+
+KINDS: dict[str, type[MarginEvent]] = {
+    "entered": Entered,
+    "filled": Filled,
+    "closed": Closed,
+    "funded": Funded,
+    "levered": Levered,
+    "cleared": Cleared,
+}
+Listener = Callable[[MarginEvent, ContractOrder | None], None]
+DecisionListener = Callable[[Sequence[MarginEvent]], None]
+"""Is told everything that one decision led to, when all of it is done."""
+
+
+class MarginDesk:
+    """One account of perpetuals. Events are durable before they are applied, and applied before they are told.
+
+    Whatever happens, what was due before is paid first, so that funding of a moment is of the positions of that moment
+    even when the exchange was down then.
+    """
+
+    def __init__(self, perpetuals: Perpetuals, journal: EventJournal[MarginEvent], wallet: Decimal) -> None:
+        contracts = perpetuals.contracts
+        asset = next(iter(contracts.values())).quote
+        opening, past = journal.open({asset: wallet})
+        self.ledger = MarginLedger(contracts.values(), opening[asset])
+        for event in past:
+            self.ledger.apply(event)
+        self.submissions: Counter[str] = Counter()
+        """How often each client id was sent to us since the start, refusals included."""
+        self._engine = MarginEngine(self.ledger)
+        self._perpetuals = perpetuals
+        self._journal = journal
+        self._listeners: list[Listener] = []
+        self._decision_listeners: list[DecisionListener] = []
+        self._paid_ms = self.ledger.last_ms
+        self.settle()
+
+    def listen(self, listener: Listener) -> None:
+        """Be told every event, with the order as it is after it."""
+        self._listeners.append(listener)
+
+    def listen_to_decisions(self, listener: DecisionListener) -> None:
+        """Be told of each decision, after its events."""
+        self._decision_listeners.append(listener)
+
+    def now_ms(self) -> int:
+        """Market time."""
+        return self._perpetuals.now_ms()
+
+    def standing(self) -> Standing:
+        """The account at the mark prices of now."""
+        return standing(self.ledger, self._perpetuals.marks(self.now_ms()))
+
+    def check(self, new: NewContractOrder) -> None:
+        """Only form and filters. Raises `Refusal`."""
+        self._engine.contract(new.symbol)
+        self._engine.check(new, self._perpetuals.marks(self.now_ms()))
+
+    def place(self, new: NewContractOrder) -> ContractOrder:
+        """Take an order. Raises `Refusal`."""
+        self.submissions[new.client_id] += 1
+        self._engine.contract(new.symbol)
+        now_ms = self.settle()
+        order_id = self.ledger.next_order_id
+        self._commit(self._engine.place(new, self._book(new.symbol), self._perpetuals.marks(now_ms), now_ms))
+        return self.ledger.orders[order_id]
+
+    def cancel(self, order: ContractOrder, cancel_id: str = "") -> ContractOrder:
+        """End an open order. Raises `Refusal`."""
+        self._commit(self._engine.cancel(order, cancel_id, self.settle()))
+        return order
+
+    def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Raises `Refusal`."""
+        now_ms = self.settle()
+        self._engine.contract(symbol)
+        self._commit(self._engine.set_leverage(symbol, leverage, self._perpetuals.marks(now_ms), now_ms))
+
+    def on_trade(self, replay: Replay, event: TradeEvent) -> None:
+        """The market traded: resting orders may be filled, and the account may be lost."""
+        series = replay.series
+        if not self.ledger.open_orders(series.symbol) and not self.ledger.positions[series.symbol].amount:
+            return
+        self.settle()
+        tape, i = series.recording.trades, event.index
+        price = to_text(event.segment.price(int(tape.price[i])), series.recording.price_decimals)
+        maker = bool(tape.buyer_is_maker[i]) != event.segment.mirrored
+        trade = PublicTrade(series.symbol, Decimal(price), Decimal(tape.amount_text[i]), maker, event.sent_ms)
+        self._commit(self._engine.on_trade(trade))
+        self._liquidate()
+
+    def on_depth(self, replay: Replay, _event: DepthEvent) -> None:
+        """The book changed: what resting orders wait behind may have shrunk."""
+        self._engine.on_book(replay.series.symbol, replay.displayed_amount)
+
+    def settle(self) -> int:
+        """Pay the funding that is due by now, and see whether the account is lost. Returns market time."""
+        now_ms = self.now_ms()
+        funding = self._perpetuals.funding
+        if funding.next_ms(self._paid_ms) <= now_ms:
+            for at_ms in funding.times(self._paid_ms + 1, now_ms):
+                if not any(position.amount for position in self.ledger.positions.values()):
+                    break
+                self._commit(self._engine.fund(funding.rate, self._perpetuals.marks(at_ms), at_ms))
+            self._paid_ms = now_ms
+            self._liquidate()
+        return now_ms
+
+    def _liquidate(self) -> None:
+        if any(position.amount for position in self.ledger.positions.values()):
+            now_ms = self.now_ms()
+            self._commit(self._engine.liquidate(self._perpetuals.marks(now_ms), now_ms))
+
+    def _book(self, symbol: str) -> DisplayedBook:
+        return self._perpetuals.market.replay(symbol).displayed()
+
+    def _commit(self, events: Sequence[MarginEvent]) -> None:
+        if not events:
+            return
+        # The write blocks the loop for the fsync, which keeps decisions in the order of the journal.
+        self._journal.append(events)
+        for event in events:
+            order = self.ledger.apply(event)
+            for listener in self._listeners:
+                listener(event, order)
+        self._engine.forget_closed()
+        for decision_listener in self._decision_listeners:
+            decision_listener(events)
