@@ -19,13 +19,14 @@ from trader.execution.desk import OrderDesk
 from trader.execution.ids import is_ours
 from trader.execution.journal import OrderJournal
 from trader.execution.ledger import Ledger
-from trader.portfolio.money import ZERO
+from trader.portfolio.forced import bearer, is_forced
+from trader.portfolio.money import ZERO, to_scale
 from trader.portfolio.orders import OrderReport
 from trader.portfolio.portfolio import Worth
-from trader.portfolio.positions import Execution
+from trader.portfolio.positions import Execution, is_linear
 from trader.portfolio.sizing import Grid
 from trader.rows import Equity, Identity, balance_rows, equity_row
-from trader.venues.gateway import Balance, VenueGateway
+from trader.venues.gateway import Balance, VenueGateway, VenuePosition
 
 PAGES_MAX = 20
 """Pages of executions read in one sweep; the rest follows in the next."""
@@ -44,6 +45,8 @@ class AccountParts:
 
     who: Identity
     quote_currency: str
+    leverage: Decimal
+    """Notional of contracts over their initial margin."""
     control: ControlStore
     gateway: VenueGateway
     journal: OrderJournal
@@ -73,6 +76,8 @@ class Account:
 
     parts: AccountParts
     balances: Mapping[str, Balance] = field(default_factory=dict)
+    contracts: Mapping[str, VenuePosition] = field(default_factory=dict)
+    """What the venue says is held of contracts, whoever ordered it."""
     unlisted: frozenset[str] = frozenset()
     """Symbols of ours that the venue, when it was asked last, did not list."""
     _fills_at_balances: int = -1
@@ -91,16 +96,19 @@ class Account:
     async def refresh_balances(self) -> None:
         """Ask the venue what is there, and write it down."""
         fills = self.parts.ledger.portfolio.fills
+        self.contracts = await self.parts.gateway.positions()
         self.balances = await self.parts.gateway.balances()
         self._fills_at_balances = fills
         rows = balance_rows(self.parts.who, self.balances, self.parts.clock.now_ns())
         await asyncio.to_thread(self.parts.control.mirror, rows)
 
     def shortfalls(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """Currencies of which the venue has less than the book, as (book, venue); a lot's worth is not counted."""
+        """Coins of which the venue has less than the book, as (book, venue); a lot's worth is not counted."""
         book: dict[str, Decimal] = {}
         tolerance: dict[str, Decimal] = {}
         for position in self.parts.ledger.portfolio.positions():
+            if is_linear(position.symbol):
+                continue
             base = position.symbol.partition("/")[0]
             book[base] = book.get(base, ZERO) + position.quantity
             grid = self.grid(position.symbol)
@@ -113,6 +121,14 @@ class Account:
             if missing > tolerance[base]:
                 short[base] = (quantity, there)
         return short
+
+    def liquidation_shares(self) -> dict[str, Decimal]:
+        """How far the liquidation price of contracts lies from the mark, a share of that; where the venue names one."""
+        return {
+            symbol: to_scale(abs(held.liquidation_price - mark) / mark)
+            for symbol, held in self.contracts.items()
+            if held.liquidation_price is not None and (mark := self.mark(symbol))
+        }
 
     async def sweep_executions(self, symbols: Iterable[str]) -> int:
         """Book what was executed for us and not noticed yet; returns how many fills that were."""
@@ -355,13 +371,12 @@ class Account:
             order = await self.parts.journal.find(report.client_order_id)
         if order is not None:
             return await self.parts.desk.book(order, [execution])
-        log.warning(
-            "foreign_execution",
-            fill_id=execution.fill_id,
-            symbol=execution.symbol,
-            strategy=self.parts.foreign_strategy,
-        )
-        return await self.parts.desk.book_foreign(execution, self.parts.foreign_strategy)
+        strategy = self.parts.foreign_strategy
+        if report is not None and is_forced(report.client_order_id):
+            strategy = bearer(execution, self.parts.ledger.portfolio.held(execution.symbol)) or strategy
+            log.error("closed_by_force", symbol=execution.symbol, side=execution.side, strategy=strategy)
+        log.warning("foreign_execution", fill_id=execution.fill_id, symbol=execution.symbol, strategy=strategy)
+        return await self.parts.desk.book_foreign(execution, strategy)
 
 
 def _may_be_ours(report: OrderReport) -> bool:

@@ -187,7 +187,7 @@ class Commander:
         return await self._record.recorded(Command("order", order, arguments, audited=True), work)
 
     async def flatten(self, order: Order) -> Outcome:
-        """HALTED, then every position is sold at market; it stays HALTED. Raises `NotLeading`."""
+        """HALTED, then every position is closed at market; it stays HALTED. Raises `NotLeading`."""
 
         async def work(command_id: str) -> Outcome:
             self._require_lead("flatten")

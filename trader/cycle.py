@@ -20,6 +20,7 @@ from trader.execution.pauses import StrategyPauses
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
 from trader.outage import Outage
+from trader.portfolio.legs import only_closes
 from trader.portfolio.orders import Intent, OrderState
 from trader.portfolio.sizing import Move, SizingPolicy
 from trader.reader import MarketReader, MarketSeen, QuoteSeen, SignalSeen
@@ -205,7 +206,7 @@ class Cycle:
 
         outcome = replace(decide(inputs, build_rules(effective.scaled(scale)), risk_state), scale=scale)
         known = self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max)
-        if outcome.action == "buy" and known is None:
+        if known is None and _opens(symbol, inputs.held, outcome):
             return Outcome("skip", "instrument_stale", outcome.move, scale=scale)  # the way out stays open
         return outcome
 
@@ -333,6 +334,13 @@ class Cycle:
                 reason=decision.reason,
                 order_id=decision.client_order_id,
             )
+
+
+def _opens(symbol: str, held: Decimal, outcome: Outcome) -> bool:
+    """Whether something is to be sent that does more than close what is held."""
+    if outcome.action not in ("buy", "sell") or outcome.move is None:
+        return False
+    return not only_closes(symbol, held, outcome.action, outcome.move.quantity)
 
 
 def sizing(config: TradingConfig, strategy: StrategyConfig, effective: Limits) -> SizingPolicy:

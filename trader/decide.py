@@ -9,6 +9,7 @@ from typing import Literal
 
 from ares.clock import NANOS_PER_SECOND
 from trader.portfolio.money import floor_to, from_market
+from trader.portfolio.positions import is_linear
 from trader.portfolio.sizing import Grid, Move, SizingPolicy, size
 from trader.reader import QuoteSeen, SignalSeen
 from trader.risk import Candidate, Refused, RiskRules, RiskState, Warned
@@ -59,7 +60,7 @@ def decide(inputs: Inputs, rules: RiskRules, risk_state: Callable[[SignalSeen, Q
     if stale is not None:
         return stale
     target = from_market(signal.target)
-    move = size(target, inputs.held, quote.mark, inputs.grid, inputs.sizing)
+    move = size(target, inputs.held, quote.mark, inputs.grid, inputs.sizing, shorts=is_linear(inputs.symbol))
     if move.side is None:
         return Outcome("hold", move.reason, move)
     state = risk_state(signal, quote)

@@ -1,4 +1,4 @@
-"""Out of everything: every position is sold at market, in orders that the notional limit allows."""
+"""Out of everything: every position is closed at market, in orders that the notional limit allows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ares.telemetry import get_logger, observability
 from trader.account import Account
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
 from trader.execution.state import TradingStates
-from trader.portfolio.money import ZERO, floor_to
+from trader.portfolio.legs import next_leg
+from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Intent
 from trader.portfolio.positions import Position
 from trader.risk import Limits
@@ -29,7 +30,7 @@ log = get_logger(__name__)
 
 
 class Flattening:
-    """Sells all positions.
+    """Closes all positions.
 
     `limits_of`: those of a strategy and symbol; `settle_s_max`: how long orders that are under way are waited for;
     `poll_s`: how often.
@@ -53,12 +54,12 @@ class Flattening:
         self._poll_s = poll_s
 
     async def run(self, command_id: str) -> dict[str, Json]:
-        """Cancel, wait, sell, and again what was not filled; returns how many orders left and what is still held."""
+        """Cancel, wait, close, and again what was not filled; returns how many orders left and what is still held."""
         await self._desk.cancel_open()
         await self._settled()
         sent = 0
         for attempt in range(ATTEMPTS_MAX):
-            orders = await self._sell_all(command_id, attempt)
+            orders = await self._close_all(command_id, attempt)
             sent += orders
             await self._settled()
             if orders == 0:
@@ -77,7 +78,7 @@ class Flattening:
             if self._desk.orders():
                 await self._clock.sleep(self._poll_s)
 
-    async def _sell_all(self, command_id: str, attempt: int) -> int:
+    async def _close_all(self, command_id: str, attempt: int) -> int:
         """One attempt at every position; returns how many orders left."""
         now_ns, sent = self._clock.now_ns(), 0
         try:
@@ -86,7 +87,7 @@ class Flattening:
             log.warning("flatten_without_fresh_marks", cause=str(error))
         for position in self._account.parts.ledger.portfolio.positions():
             if position.strategy == FOREIGN:
-                continue  # what nobody here ordered, nobody here sells
+                continue  # what nobody here ordered, nobody here closes
             for leg in range(LEGS_MAX):
                 who = self._account.parts.who.account
                 name = DecisionName(who, position.strategy, 0, position.symbol, now_ns, "flatten", leg, attempt)
@@ -100,16 +101,15 @@ class Flattening:
         return sent
 
     def _leg(self, position: Position, command_id: str, name: DecisionName) -> Intent | None:
-        """The next sell of a position, cut to the notional limit; None when what is left cannot be sold."""
+        """The next order out of a position, cut to the notional limit; None when what is left cannot be ordered."""
         grid = self._account.grid(position.symbol)
         held = self._account.parts.ledger.portfolio.position(position.symbol, position.strategy).quantity
         mark = self._account.mark(position.symbol) or position.average_price
         if grid is None or mark <= 0:
             return None
         limits = self._limits_of(position.strategy, position.symbol)
-        largest = floor_to(limits.order_notional_quote_max / mark, grid.amount_step)
-        quantity = min(floor_to(held, grid.amount_step), max(largest, grid.amount_step))
-        if quantity == 0 or quantity * mark < grid.cost_min:
+        out = next_leg(held, mark, grid, limits.order_notional_quote_max)
+        if out is None:
             return None
         who = self._account.parts.who
         leg = f"{position.symbol}/{name.leg}/{name.attempt}"
@@ -120,10 +120,10 @@ class Flattening:
             symbol=position.symbol,
             strategy=position.strategy,
             version=0,
-            side="sell",
+            side=out.side,
             type="market",
             time_in_force="IOC",
-            quantity=quantity,
+            quantity=out.quantity,
             price=None,
             mark=mark,
             source="flatten",
@@ -144,7 +144,7 @@ class Flattening:
                 strategy=intent.strategy,
                 version=intent.version,
                 symbol=intent.symbol,
-                action="sell",
+                action=intent.side,
                 reason="flatten",
                 state=self._states.current.state.value,
                 mark=intent.mark,

@@ -30,5 +30,6 @@ def limits(config: TradingConfig) -> Limits:
         spread_max=risk.spread_max,
         orders_per_minute_max=None if risk.orders_per_minute_max is None else Decimal(risk.orders_per_minute_max),
         duplicate_s=None if risk.duplicate_s is None else Decimal(str(risk.duplicate_s)),
+        liquidation_share_min=risk.liquidation_share_min,
         soft_share=risk.soft_share,
     )

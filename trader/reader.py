@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -13,6 +13,7 @@ from ares.config.settings import DatabaseConfig
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_float, as_int, as_str
 from trader.portfolio.money import from_market
+from trader.portfolio.positions import is_linear
 
 QUERIES = load_queries("trader", "queries/market.sql")
 SIGNALS_S = 3_600
@@ -74,7 +75,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What bars say of each symbol. `loss_shares`: the loss in an hour, a share, that one of twenty hours exceeds."""
+    """What bars say of each symbol. `loss_shares`: the loss in an hour, a share, that one of twenty hours exceeds.
+
+    Of what can be short it is the larger of the losses of both sides.
+    """
 
     read_at_ns: int = 0
     activity: Mapping[str, Activity] = field(default_factory=dict)
@@ -148,11 +152,13 @@ class DatabaseReader:
             activity = await database.fetch(
                 QUERIES["activity_now"], {**self._scope(now_ns, DAY_S), **enough, "hour": hour_ago}
             )
-            losses = await database.fetch(QUERIES["losses_now"], {**self._scope(now_ns, HISTORY_S), **enough})
+            history = {**self._scope(now_ns, HISTORY_S), **enough}
+            losses = _shares(await database.fetch(QUERIES["losses_now"], history))
+            rises = _shares(await database.fetch(QUERIES["rises_now"], history))
             self._figures = Figures(
                 now_ns,
                 {as_str(row["symbol"]): _activity(row) for row in activity},
-                {as_str(row["symbol"]): from_market(as_float(row["loss"])) for row in losses},
+                {s: max(loss, rises[s]) if is_linear(s) and s in rises else loss for s, loss in losses.items()},
             )
         return self._figures
 
@@ -200,6 +206,10 @@ def _signal(row: Record) -> SignalSeen:
 def _quote(row: Record) -> QuoteSeen:
     bid, ask = (from_market(as_float(row[name] or 0.0)) for name in ("bid", "ask"))
     return QuoteSeen(bid, ask, as_int(row["received_at_ns"]))
+
+
+def _shares(rows: Sequence[Record]) -> dict[str, Decimal]:
+    return {as_str(row["symbol"]): from_market(as_float(row["loss"])) for row in rows}
 
 
 def _activity(row: Record) -> Activity:

@@ -6,17 +6,20 @@ the one event that opens the book.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from ares.clock import Clock
 from ares.errors import VenueUnavailable
 from ares.telemetry import get_logger
 from trader.account import Account
+from trader.contracts import differences, sweep_funding
 from trader.events import Adoption
 from trader.execution.desk import OrderDesk
 from trader.execution.ledger import Ledger
 from trader.execution.state import StateChange, TradingStates
 from trader.portfolio.money import ZERO
+from trader.portfolio.positions import is_linear
 
 MARK_AGE_S = 5.0
 """Coins that are adopted are valued by no older mark than this."""
@@ -55,6 +58,7 @@ class Reconciler:
         await account.check_open_orders()
         if self._ledger.is_open:
             await account.sweep_executions(self._symbols)
+            await sweep_funding(account)
         else:
             await account.begin_sweeps(self._symbols)
         await account.refresh_balances()
@@ -67,15 +71,21 @@ class Reconciler:
         return change
 
     async def compare(self) -> StateChange:
-        """REDUCING while the venue has less than the book; nothing is concluded while orders are under way."""
+        """REDUCING while the venue has fewer coins than the book, or another position of a contract.
+
+        Nothing is concluded while orders are under way.
+        """
         if self._desk.orders():
             return await self._states.refresh()
         short = self._account.shortfalls()
         for currency, (book, venue) in short.items():
             log.error("balance_short", currency=currency, book=str(book), venue=str(venue))
-        text = "; ".join(f"{c}: book {book:f}, venue {venue:f}" for c, (book, venue) in sorted(short.items()))
-        reason = f"the venue holds less than the book: {text}" if short else None
-        return await self._states.reconciled(short=reason, now_ns=self._clock.now_ns())
+        apart = differences(self._ledger.portfolio, self._account.contracts)
+        for symbol, (book, venue) in apart.items():
+            log.error("position_differs", symbol=symbol, book=str(book), venue=str(venue))
+        reasons = [f"the venue holds less than the book: {_listed(short)}"] if short else []
+        reasons += [f"the venue's positions are not the book's: {_listed(apart)}"] if apart else []
+        return await self._states.reconciled(short="; ".join(reasons) or None, now_ns=self._clock.now_ns())
 
     async def _resolve(self, doubt_s_max: float, poll_s: float) -> None:
         deadline_s = self._clock.monotonic_s() + doubt_s_max
@@ -85,12 +95,21 @@ class Reconciler:
             await self._desk.follow()
 
     def _adoptions(self, strategy: str | None) -> list[Adoption]:
-        """Coins that are there before the first trade, one adoption per symbol of the account's currency pairs."""
+        """What is there before the first trade, one adoption per coin of the account's currency pairs and per contract.
+
+        Coins are adopted at mark. Contracts at the price that the venue says they were entered at, so that unrealised
+        profit is the venue's own.
+        """
         if strategy is None:
             return []
         adoptions: list[Adoption] = []
         adopted: set[str] = set()
         for symbol in self._symbols:
+            contract = self._account.contracts.get(symbol)
+            if contract is not None:
+                adoptions.append(Adoption(symbol, strategy, contract.quantity, contract.entry_price))
+            if is_linear(symbol):
+                continue
             base = symbol.partition("/")[0]
             quantity = self._account.balances[base].total if base in self._account.balances else ZERO
             mark = self._account.mark(symbol)
@@ -101,3 +120,7 @@ class Reconciler:
             adopted.add(base)
             adoptions.append(Adoption(symbol, strategy, quantity, mark))
         return adoptions
+
+
+def _listed(differing: Mapping[str, tuple[Decimal, Decimal]]) -> str:
+    return "; ".join(f"{name}: book {book:f}, venue {venue:f}" for name, (book, venue) in sorted(differing.items()))

@@ -51,6 +51,8 @@ def risk_now(account: Account, trading_state: TradingState, now_ns: int, prices:
         volume_quote=prices.volume_quote,
         loss_shares=prices.loss_shares,
         sent=desk.sent(now_ns),
+        leverage=account.parts.leverage,
+        liquidation_shares=account.liquidation_shares(),
     )
 
 

@@ -17,6 +17,7 @@ from ares.service.types import Health
 from ares.telemetry import get_logger
 from trader.account import Account, AccountParts
 from trader.commander import Commander, CommanderParts
+from trader.contracts import sweep_funding
 from trader.cycle import Cycle, CycleParts
 from trader.execution.capital import Capital
 from trader.execution.desk import DeskParts, OrderDesk
@@ -105,6 +106,7 @@ class Trader:
             AccountParts(
                 who=who,
                 quote_currency=config.quote_currency,
+                leverage=Decimal(config.leverage),
                 control=control,
                 gateway=parts.gateway,
                 journal=journal,
@@ -315,6 +317,7 @@ class Trader:
     async def _look_at_account(self, fills: int) -> None:
         await self.account.check_open_orders()
         await self.account.sweep_executions(self._symbols)
+        await sweep_funding(self.account)
         await self.account.refresh_balances()
         self._fills_seen = self.ledger.portfolio.fills
         if self._fills_seen == fills:

@@ -13,7 +13,7 @@ from trader.live.rekey import KeyChange
 from trader.live.settings import require_meant, terms_of
 from trader.reader import DatabaseReader
 from trader.runtime import Trader, TraderParts
-from trader.venues.ccxt_gateway import CcxtGateway
+from trader.venues.create import create_gateway
 
 REQUEST_SLACK_S = 2.0
 """How much longer than its time-out a request to the venue may keep us."""
@@ -27,7 +27,7 @@ class TraderService:
         config, trading = context.config, context.config.trading
         self._venue = venue_config(config)
         require_meant(config)
-        self._gateway = CcxtGateway(trading.venue, self._venue, context.clock)
+        self._gateway = create_gateway(trading.venue, self._venue, context.clock, trading.leverage)
         self._keys = KeyChange(self._gateway, trading.venue, context.clock)
         self._reader = DatabaseReader(config.database, trading.venue)
         self._control: ControlStore | None = None

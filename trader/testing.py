@@ -15,10 +15,11 @@ from ares.model.market import Side
 from ares.resilience import Rate
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import OrderReport, OrderState
+from trader.portfolio.portfolio import Funding
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
 from trader.reader import MarketSeen
-from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenueGateway
+from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenueGateway, VenuePosition
 
 Fault = Literal["accept_timeout", "hang", "lost", "reject", "late"]
 """What befalls the next submit: executed but unanswered, or unanswered for ever; never arrived; refused; arrives after
@@ -139,6 +140,15 @@ class PaperVenue:
         self._look()
         return {currency: Balance(amount, ZERO) for currency, amount in self.holdings.items() if amount}
 
+    async def positions(self) -> Mapping[str, VenuePosition]:
+        self._look()
+        return {}
+
+    async def funding_after(self, ts_ns: int) -> list[Funding]:
+        assert ts_ns >= 0, "moments are since 1970"
+        self._look()
+        return []
+
     async def marks(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         self._look()
         return {symbol: self.prices[symbol] for symbol in symbols if symbol in self.prices}
@@ -167,15 +177,12 @@ class PaperVenue:
         if standing is not None and not standing.state.final:
             raise OrderOutcomeUnknown("Duplicate order sent.")
         price = self.prices[request.symbol]
-        base, quote = request.symbol.split("/")
         grid = self.steps.get(request.symbol, GRID)
         if request.quantity % grid.amount_step or (request.price or ZERO) % grid.price_tick:
             raise VenueRejected("InvalidOrder", "off the grid")
-        gives, least = (quote, request.quantity * price) if request.side == "buy" else (base, request.quantity)
-        if self.holdings.get(gives, ZERO) < least:
-            raise VenueRejected("InsufficientFunds", "Account has insufficient balance for requested action.")
+        self._check_funds(request, price)
         marketable = request.price is None or _crosses(request.side, request.price, price)
-        quantity = min(request.quantity, self.depth) if marketable else ZERO
+        quantity = self._reach(request) if marketable else ZERO
         executions = (self._execute(request, quantity, price),) if quantity else ()
         state = OrderState.FILLED if quantity == request.quantity else OrderState.EXPIRED
         if quantity < request.quantity and request.time_in_force != "IOC":
@@ -183,6 +190,16 @@ class PaperVenue:
         report = self._report(request, state, quantity, quantity * price, executions)
         self.orders[request.client_order_id] = report
         return report
+
+    def _check_funds(self, request: OrderRequest, price: Decimal) -> None:
+        base, quote = request.symbol.split("/")
+        gives, least = (quote, request.quantity * price) if request.side == "buy" else (base, request.quantity)
+        if self.holdings.get(gives, ZERO) < least:
+            raise VenueRejected("InsufficientFunds", "Account has insufficient balance for requested action.")
+
+    def _reach(self, request: OrderRequest) -> Decimal:
+        """How much of an order is executed at once, in base."""
+        return min(request.quantity, self.depth)
 
     def _execute(self, request: OrderRequest, quantity: Decimal, price: Decimal) -> Execution:
         base, quote = request.symbol.split("/")
@@ -193,6 +210,9 @@ class PaperVenue:
         self.holdings[base] = self.holdings.get(base, ZERO) + sign * quantity
         self.holdings[quote] = self.holdings.get(quote, ZERO) - sign * cost
         self.holdings[fee_currency] -= fee
+        return self._filled(request, quantity, price, (fee, fee_currency))
+
+    def _filled(self, request: OrderRequest, quantity: Decimal, price: Decimal, fee: tuple[Decimal, str]) -> Execution:
         execution = Execution(
             fill_id=str(len(self.fills) + 1),
             symbol=request.symbol,
@@ -200,9 +220,9 @@ class PaperVenue:
             venue_order_id=str(len(self.orders) + 1),
             quantity=quantity,
             price=price,
-            cost=cost,
-            fee=fee,
-            fee_currency=fee_currency,
+            cost=quantity * price,
+            fee=fee[0],
+            fee_currency=fee[1],
             maker=False,
             ts_ns=self.clock.now_ns(),
         )
@@ -272,12 +292,11 @@ class ContractBench:
 
 
 async def market_order_fills_with_its_executions(bench: ContractBench) -> None:
-    """What the answer to a submit tells agrees with every later look."""
+    """What the answer to a submit tells agrees with every later look; whether it tells executions is the venue's."""
     request = OrderRequest(bench.name(), bench.symbol, "buy", "market", "IOC", bench.quantity, None)
     report = await bench.gateway.submit(request)
     assert report.state is OrderState.FILLED
     assert report.filled_quantity == bench.quantity
-    assert sum(e.quantity for e in report.executions) == bench.quantity
     found = await bench.gateway.find_order(bench.symbol, client_order_id=request.client_order_id)
     assert found is not None
     assert (found.state, found.filled_quantity, found.filled_cost) == (
@@ -286,9 +305,9 @@ async def market_order_fills_with_its_executions(bench: ContractBench) -> None:
         report.filled_cost,
     )
     executions = await bench.gateway.executions_of(bench.symbol, report.venue_order_id)
-    assert [(e.fill_id, e.quantity, e.price, e.fee, e.fee_currency) for e in executions] == [
-        (e.fill_id, e.quantity, e.price, e.fee, e.fee_currency) for e in report.executions
-    ]
+    assert sum(e.quantity for e in executions) == bench.quantity
+    told = [(e.fill_id, e.quantity, e.price, e.fee, e.fee_currency) for e in report.executions]
+    assert told in ([], [(e.fill_id, e.quantity, e.price, e.fee, e.fee_currency) for e in executions])
     last = max(int(e.fill_id) for e in executions)
     assert await bench.gateway.last_fill_id(bench.symbol) == last
     assert [e.fill_id for e in await bench.gateway.executions_after(bench.symbol, last - 1)] == [str(last)]

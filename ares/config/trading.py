@@ -66,6 +66,9 @@ class RiskConfig(Section):
     duplicate_s: Reloadable[Seconds | None] = Field(
         3.0, description="the same buy does not come again within this time; keep it below trading.cycle_s"
     )
+    liquidation_share_min: Reloadable[ShareAbove0 | None] = Field(
+        Decimal("0.1"), description="of contracts: how far from the mark the venue's liquidation price must lie to open"
+    )
     soft_share: Reloadable[ShareAbove0] = Field(
         Decimal("0.8"), description="from this share of a limit on, an order that is sent warns"
     )
@@ -85,6 +88,9 @@ class TradingConfig(Section):
         default=False, description="orders may move real money; that also needs profile prod and two people"
     )
     quote_currency: str = "USDT"
+    leverage: Annotated[int, Field(ge=1, le=125)] = Field(
+        1, description="of perpetuals: set at the venue before anything is traded; margin is notional over it"
+    )
     cycle_s: Reloadable[Seconds] = Field(5.0, description="a cycle at least this often, beside those at a new signal")
     signal_poll_s: Reloadable[Seconds] = Field(0.02, description="new signals are looked for this often")
     instrument_age_s_max: Reloadable[Seconds] = Field(

@@ -27,7 +27,7 @@ def ccxt_settings(name: str, venue: VenueConfig, *, private: bool) -> dict[str, 
     Raises `ConfigError` for a venue of another protocol, and when `private` is asked for one without keys.
     """
     if venue.protocol != "binance":
-        way_out = "Trade on a venue that speaks binance's; this one can be collected"
+        way_out = "Trade on a venue that speaks binance or binanceusdm; this one can be collected"
         raise ConfigError(f"venues.{name}.protocol", venue.protocol, "cannot be traded on yet", way_out)
     settings: dict[str, object] = {
         "timeout": round(venue.request_timeout_s * 1000),

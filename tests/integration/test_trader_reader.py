@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -177,6 +178,24 @@ async def test_value_at_risk_rests_on_the_loss_that_one_hour_of_twenty_exceeds(
     figures = await seen_figures(questdb_config, database, venue, hour_ns, "bars_1h")
     loss = figures.loss_shares[BTC]
     assert abs(loss - Decimal("0.02")) < Decimal("1e-9"), "50 hours: two are worse than the third"
+
+
+async def test_a_contract_may_be_short_so_the_rises_of_one_hour_of_twenty_count_too(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str
+) -> None:
+    hour_ns = SystemClock().now_ns() // HOUR_NS * HOUR_NS
+    rises = {5: 0.10, 17: 0.04, 29: 0.03, 41: 0.01}
+    price, prices = 1000.0, []
+    for number in range(50):
+        price *= 1 + rises[number] if number in rises else 0.999
+        prices.append((hour_ns - (51 - number) * HOUR_NS, price))
+    prices.extend(closed(hour_ns - HOUR_NS, price))
+    coins = priced(venue, prices)
+    contract = "BTC/USDT:USDT"
+    await writer.write([*coins, *(replace(row, symbols={**row.symbols, "symbol": contract}) for row in coins)])
+    figures = await seen_figures(questdb_config, database, venue, hour_ns, "bars_1h")
+    assert abs(figures.loss_shares[contract] - Decimal("0.03")) < Decimal("1e-9"), "two rises are worse for a short"
+    assert abs(figures.loss_shares[BTC] - Decimal("0.001")) < Decimal("1e-9"), "coins lose by falls alone"
 
 
 async def test_a_short_history_or_one_with_holes_says_nothing_of_losses(

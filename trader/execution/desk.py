@@ -24,6 +24,7 @@ from trader.execution.state import TradingStates
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Source, Step, step_for
 from trader.portfolio.positions import Execution, Fill, currencies
+from trader.portfolio.ways_out import closes_own, only_reduces
 from trader.risk import Pending, Sent, TradingState
 from trader.venues.gateway import OrderRequest, VenueGateway
 
@@ -281,7 +282,7 @@ class OrderDesk:
         if intent.source != "flatten":
             if state is TradingState.HALTED:
                 return "halted before it was sent"
-            if state is TradingState.REDUCING and intent.side == "buy":
+            if state is TradingState.REDUCING and not closes_own(intent, self._ledger.portfolio):
                 return "reducing before it was sent"
         if not self._leadership.may_send():
             return "the lease would end before the order's recvWindow"
@@ -303,6 +304,7 @@ class OrderDesk:
             time_in_force=intent.time_in_force,
             quantity=intent.quantity,
             price=intent.price,
+            reduce_only=only_reduces(intent, self._ledger.portfolio, self.orders()),
         )
         about = {"symbol": intent.symbol, "strategy": intent.strategy, "order_id": intent.order_id}
         try:

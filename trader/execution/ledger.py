@@ -29,7 +29,7 @@ from trader.events import (
     FundingBooked,
 )
 from trader.portfolio.money import ZERO
-from trader.portfolio.portfolio import ADOPTED, FUNDING, Funding, Portfolio, split_funding
+from trader.portfolio.portfolio import ADOPTED, FUNDING, Funding, FundingShare, Portfolio, split_funding
 from trader.portfolio.positions import Fill, Position
 from trader.rows import Identity, fill_row, position_row
 
@@ -46,6 +46,9 @@ class Ledger:
         self._seq = 0
         self._writing = asyncio.Lock()
         self.portfolio = Portfolio()
+        self.opened_at_ns = 0
+        self.funded_to_ns = 0
+        """When the newest payment of funding that is in the book fell due; 0 before the first."""
         self.excess = ZERO
         """Base sold beyond the book since the start, all symbols: not 0 means that the book was wrong."""
 
@@ -65,6 +68,7 @@ class Ledger:
         rows = [position_row(self._who, position, ADOPTED, ADOPTED) for position in positions]
         event = OPENED.new(BookOpened(self._who.venue, tuple(adoptions)), now_ns, Origin(attributes=self._about()))
         self._seq = await asyncio.to_thread(self._control.append, self._stream, [event], expected_seq=0, mirror=rows)
+        self.opened_at_ns = now_ns
 
     async def book(self, fills: Sequence[Fill]) -> int:
         """Commit fills that are new; returns how many were."""
@@ -80,11 +84,11 @@ class Ledger:
             return await self._book(fill, foreign=True)
 
     async def book_funding(self, funding: Funding, now_ns: int) -> bool:
-        """Commit a funding payment once, shared out among those who hold its symbol now; False if it was before."""
+        """Commit a funding payment once, shared out among those who held its symbol then; False if it was before."""
         async with self._writing:
             if self.portfolio.knows(funding.symbol, f"{FUNDING}/{funding.payment_id}"):
                 return False
-            shares = split_funding(funding, self.portfolio.held(funding.symbol))
+            shares = split_funding(funding, self.portfolio.held_at(funding.symbol, funding.ts_ns))
             after = self.portfolio.preview_funding(funding, shares)
             rows = [position_row(self._who, each, FUNDING, f"{FUNDING}/{funding.payment_id}") for each in after]
             origin = Origin(attributes=self._about() | {"symbol": funding.symbol})
@@ -92,7 +96,7 @@ class Ledger:
             self._seq = await asyncio.to_thread(
                 self._control.append, self._stream, [event], expected_seq=self._seq, mirror=rows
             )
-            self.portfolio.fund(funding, shares)
+            self._fund(funding, shares)
             log.info("funding_booked", symbol=funding.symbol, amount=str(funding.amount))
             return True
 
@@ -150,13 +154,18 @@ class Ledger:
                 case FillBooked(fill) | ForeignFillBooked(fill):
                     self.portfolio.apply(fill)
                 case FundingBooked(funding, shares):
-                    self.portfolio.fund(funding, shares)
+                    self._fund(funding, shares)
                 case BookOpened(_, adopted):
+                    self.opened_at_ns = stored.ts_ns
                     for each in adopted:
                         self._adopt(each, stored.ts_ns)
                 case _:
                     raise AssertionError("nothing else is in this stream")
             self._seq = stored.seq
+
+    def _fund(self, funding: Funding, shares: Sequence[FundingShare]) -> None:
+        self.portfolio.fund(funding, shares)
+        self.funded_to_ns = max(self.funded_to_ns, funding.ts_ns)
 
     def _about(self, fill: Fill | None = None) -> dict[str, str]:
         """What subscribers may filter an event of the book by."""

@@ -29,7 +29,7 @@ async def require_harmless_key(asked: Awaitable[KeyRights], name: str, *, real: 
     if rights.withdraw:
         raise ConfigError(field, None, "it may withdraw", "Make a key at the venue that may trade and not withdraw")
     if not rights.trade:
-        raise ConfigError(field, None, "it may not trade", "Let it trade on spot, at the venue")
+        raise ConfigError(field, None, "it may not trade", "Let it trade, at the venue: on spot, or futures")
 
 
 class Gate:

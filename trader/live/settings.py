@@ -62,6 +62,8 @@ def terms_of(config: AresConfig) -> Terms | None:
         return None
     strategies = [f"{each.name} {each.version}: {each.max_position_quote:f}" for each in trading.strategies]
     limits = [(name, f"{getattr(trading.risk, name):f}") for name in LIMITS]
+    if venue.protocol == "binanceusdm":
+        limits.append(("leverage", str(trading.leverage)))
     return Terms(trading.account, trading.venue, tuple(sorted(strategies)), tuple(limits))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +13,8 @@ from trader.portfolio.positions import Booked, Fill, Position, adopt, after_fill
 
 ADOPTED = "adopted"
 FUNDING = "funding"
+MOVES_MAX = 10_000
+"""Fills of a symbol that are remembered, to know what was held when a payment of funding fell due."""
 Key = tuple[str, str]
 """(symbol, strategy)"""
 
@@ -32,6 +35,15 @@ class FundingShare:
 
     strategy: str
     amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """By how much a fill changed what a strategy holds, in base, and when it was executed."""
+
+    ts_ns: int
+    strategy: str
+    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class Portfolio:
         self._fills: set[tuple[str, str]] = set()
         self._filled: dict[str, Decimal] = {}
         self._last_fill: dict[str, int] = {}
+        self._moves: dict[str, deque[Move]] = {}
+        self._contracts: dict[str, Position] = {}
 
     def position(self, symbol: str, strategy: str) -> Position:
         return self._positions.get((symbol, strategy), Position(symbol, strategy))
@@ -112,8 +126,13 @@ class Portfolio:
         if self.knows(execution.symbol, execution.fill_id):
             return None
         booked = self.preview(fill)
+        moved = booked.position.quantity - self.position(execution.symbol, fill.strategy).quantity
         self._positions[execution.symbol, fill.strategy] = booked.position
         self._fills.add((execution.symbol, execution.fill_id))
+        if is_linear(execution.symbol):
+            self._contracts[execution.symbol] = after_fill(self._contract(execution.symbol), fill).position
+        moves = self._moves.setdefault(execution.symbol, deque(maxlen=MOVES_MAX))
+        moves.append(Move(execution.ts_ns, fill.strategy, moved))
         self._filled[fill.order_id] = self.filled(fill.order_id) + execution.quantity
         if execution.fill_id.isdecimal():
             highest = max(self.last_fill_id(execution.symbol), int(execution.fill_id))
@@ -125,6 +144,8 @@ class Portfolio:
         if self.knows(symbol, f"{ADOPTED}/{strategy}"):
             return None
         position = adopt(self.position(symbol, strategy), quantity, mark, ts_ns)
+        if is_linear(symbol):
+            self._contracts[symbol] = adopt(self._contract(symbol), quantity, mark, ts_ns)
         self._positions[symbol, strategy] = position
         self._fills.add((symbol, f"{ADOPTED}/{strategy}"))
         return position
@@ -132,6 +153,14 @@ class Portfolio:
     def held(self, symbol: str) -> dict[str, Decimal]:
         """What each strategy holds of a symbol, in base; flat ones left out."""
         return {p.strategy: p.quantity for p in self._positions.values() if p.symbol == symbol and p.quantity}
+
+    def held_at(self, symbol: str, ts_ns: int) -> dict[str, Decimal]:
+        """What each strategy held at a moment, in base: what was executed later is taken back. Flat ones left out."""
+        held = self.held(symbol)
+        for move in self._moves.get(symbol, ()):
+            if move.ts_ns > ts_ns:
+                held[move.strategy] = held.get(move.strategy, ZERO) - move.quantity
+        return {strategy: quantity for strategy, quantity in held.items() if quantity}
 
     def preview_funding(self, funding: Funding, shares: Sequence[FundingShare]) -> list[Position]:
         """What `fund` would make of the positions."""
@@ -148,17 +177,27 @@ class Portfolio:
         self._fills.add((funding.symbol, name))
         return paid
 
+    def _contract(self, symbol: str) -> Position:
+        """A contract as the venue keeps it: one position, whichever strategies hold it."""
+        return self._contracts.get(symbol, Position(symbol, ""))
+
     def worth(self, marks: Mapping[str, Decimal]) -> Worth:
         """The account at `marks`; a symbol without a mark is worth what it cost, so that no profit is invented.
 
-        A contract is worth its unrealised profit: nothing else of it is in the account.
+        Of contracts it is the unrealised profit, and no more of them is in the account: of the sum of all strategies,
+        for the venue knows no other position and pays what it realises of that one; without fees, for they were paid
+        when they were executed.
         """
         worth, unrealised, gross = ZERO, ZERO, ZERO
+        for contract in self._contracts.values():
+            worth += contract.open_fees_quote
+            if (mark := marks.get(contract.symbol)) is not None:
+                worth += contract.unrealised_quote(mark)
         for position in self._positions.values():
             mark = marks.get(position.symbol)
             value = position.cost_basis if mark is None else product(position.quantity, mark)
             gained = value - position.cost_basis
-            worth += gained if is_linear(position.symbol) else value
+            worth += ZERO if is_linear(position.symbol) else value
             unrealised += gained
             gross += abs(value)
         return Worth(

@@ -60,6 +60,8 @@ class Position:
     `fees_quote` is all fees, valued in quote and less rebates: they are in the profits already, by what was received or
     paid. Of it, `fees_base` was paid in base, `fees_other_quote` in a third currency, and `rebates_quote` came back.
 
+    `open_fees_quote` is what of `cost_basis` is fees: a contract's were paid when they were executed, apart from it.
+
     `seq` counts its changes; `changed_at_ns` grows with each, so that the newest row by time is the newest position.
     """
 
@@ -77,6 +79,7 @@ class Position:
     fees_other_quote: Decimal = ZERO
     rebates_quote: Decimal = ZERO
     lots: Lots = ()
+    open_fees_quote: Decimal = ZERO
 
     @property
     def average_price(self) -> Decimal:
@@ -161,14 +164,15 @@ def apply_fill(position: Position, fill: Fill, *, shorts: bool = False, lots_max
     changed = _counted(position, fee, execution)
     opens = moved > 0 or (moved < 0 and shorts)
     if opens and (not position.quantity or _same_side(moved, position.quantity)):
-        return Booked(_opened(changed, moved, money, lots_max))
+        return Booked(_with_open_fees(_opened(changed, moved, money, lots_max), fee.quote))
     closed = min(abs(moved), abs(position.quantity))
     beyond = abs(moved) - closed
     flips = bool(beyond) and shorts
     of_closing = share(money, closed, abs(moved)) if flips else money
     after = _closed(changed, closed, of_closing)
     if flips:
-        return Booked(_opened(after, beyond.copy_sign(moved), money - of_closing, lots_max))
+        opened = _opened(after, beyond.copy_sign(moved), money - of_closing, lots_max)
+        return Booked(_with_open_fees(opened, share(fee.quote, beyond, abs(moved))))
     return Booked(after, beyond)
 
 
@@ -217,22 +221,28 @@ def _opened(position: Position, moved: Decimal, money: Decimal, lots_max: int) -
     )
 
 
+def _with_open_fees(position: Position, fee: Decimal) -> Position:
+    return replace(position, open_fees_quote=position.open_fees_quote + fee)
+
+
 def _closed(position: Position, closed: Decimal, money: Decimal) -> Position:
     """Less of what it holds; the money that it brought or took (below 0), less what left had cost, is realised."""
-    cost = _cost_share(position, closed)
+    cost = _share_of(position.cost_basis, position, closed)
+    fees = _share_of(position.open_fees_quote, position, closed)
     left = close_lots(position.lots, closed)
     return replace(
         position,
         quantity=position.quantity - closed.copy_sign(position.quantity),
         cost_basis=position.cost_basis - cost,
+        open_fees_quote=position.open_fees_quote - fees,
         realised_quote=position.realised_quote + money - cost,
         realised_fifo_quote=position.realised_fifo_quote + money - (position.cost_fifo - cost_of(left)),
         lots=left,
     )
 
 
-def _cost_share(position: Position, closed: Decimal) -> Decimal:
-    """The part of the cost that leaves with `closed`; all of it with the last coin, so that no dust of cost stays."""
+def _share_of(whole: Decimal, position: Position, closed: Decimal) -> Decimal:
+    """The part of it that leaves with `closed`; all of it with the last coin, so that no dust of cost stays."""
     if closed == abs(position.quantity):
-        return position.cost_basis
-    return share(position.cost_basis, closed, abs(position.quantity))
+        return whole
+    return share(whole, closed, abs(position.quantity))

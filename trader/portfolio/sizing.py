@@ -30,7 +30,10 @@ class SizingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What would bring the position to its target; `side` None means nothing, and `reason` says why."""
+    """What would bring the position nearer to its target; `side` None means nothing, and `reason` says why.
+
+    `target_quantity` is where it should end, in base, below 0 on the short side.
+    """
 
     side: Side | None
     quantity: Decimal
@@ -46,24 +49,42 @@ def limit_price(side: Side, mark: Decimal, slippage_max: Decimal, tick: Decimal)
     return ceil_to(mark * (1 - slippage_max), tick)
 
 
-def size(target: Decimal, held: Decimal, mark: Decimal, grid: Grid, policy: SizingPolicy) -> Move:
-    """The order for a target. Spot: below 0 means flat. `held` in base, `mark` in quote per base.
+def size(
+    target: Decimal, held: Decimal, mark: Decimal, grid: Grid, policy: SizingPolicy, *, shorts: bool = False
+) -> Move:
+    """The order for a target. `held` in base, `mark` in quote per base; `shorts`: whether it can be held below zero.
 
-    A sell is cut to the notional limit, so that a limit on orders never keeps us inside a position; the rest follows
-    in the next cycles. A buy is not cut: that is the limit's own business, and its refusal is a row.
+    Without shorts (spot) a target below 0 means flat. With them, a target on the other side than what is held is two
+    orders: what is held is closed first, and what is wanted is opened once that was filled. An order that closes can be
+    sent so that it never opens anything, whatever happened meanwhile; one that crosses zero cannot. Only dust that the
+    venue would not take alone is crossed in one.
+
+    What closes is cut to the notional limit, so that a limit on orders never keeps us inside a position; the rest
+    follows in the next cycles. What opens is not cut: that is the limit's own business, and its refusal is a row.
     """
-    wanted = floor_to(min(max(target, ZERO), Decimal(1)) * policy.max_position_quote / mark, grid.amount_step)
-    difference = wanted - held
+    wish = min(max(target, Decimal(-1) if shorts else ZERO), Decimal(1))
+    most = floor_to(abs(wish) * policy.max_position_quote / mark, grid.amount_step)
+    wanted = -most if wish < 0 else most
+    first = ZERO if wanted * held < 0 and _closes_alone(held, mark, grid, policy) else wanted
+    difference = first - held
     side: Side = "buy" if difference > 0 else "sell"
     price = limit_price(side, mark, policy.slippage_max, grid.price_tick)
     quantity = floor_to(abs(difference), grid.amount_step)
-    if side == "sell":
+    if difference * held < 0 and abs(difference) <= abs(held):
         quantity = min(quantity, floor_to(policy.order_notional_quote_max / mark, grid.amount_step))
-    closing = wanted == 0 and held > 0
+    closing = first == 0 and held != 0
     if quantity == 0:
         return Move(None, ZERO, price, wanted, "at_target")
     if not closing and abs(difference) * mark < policy.rebalance_share_min * policy.max_position_quote:
         return Move(None, ZERO, price, wanted, "below_rebalance_share")
     if quantity * min(price, mark) < grid.cost_min:
         return Move(None, ZERO, price, wanted, "below_cost_min")
-    return Move(side, quantity, price, wanted, "closing" if closing else "to_target")
+    reason = "to_target" if not closing else "closing" if wanted == 0 else "closing_before_flip"
+    return Move(side, quantity, price, wanted, reason)
+
+
+def _closes_alone(held: Decimal, mark: Decimal, grid: Grid, policy: SizingPolicy) -> bool:
+    """Whether the venue takes an order for what is held and nothing else."""
+    price = limit_price("buy" if held < 0 else "sell", mark, policy.slippage_max, grid.price_tick)
+    quantity = floor_to(abs(held), grid.amount_step)
+    return quantity > 0 and quantity * min(price, mark) >= grid.cost_min

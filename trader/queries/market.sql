@@ -49,3 +49,17 @@ SELECT symbol, loss FROM (
     ) WHERE before IS NOT NULL AND datediff('h', before_ts, ts) = 1
   )
 ) WHERE known >= %(hours_min)s AND place = known / 20 + 1;
+
+-- rises_now: the same for gains, which are what a short loses: how much the price rose within an hour, a share of it.
+SELECT symbol, loss FROM (
+  SELECT symbol, loss, row_number() OVER (PARTITION BY symbol ORDER BY loss DESC) AS place,
+         count(loss) OVER (PARTITION BY symbol) AS known
+  FROM (
+    SELECT symbol, CASE WHEN close > before THEN close / before - 1.0 ELSE 0.0 END AS loss
+    FROM (
+      SELECT ts, symbol, close, lag(close) OVER (PARTITION BY symbol ORDER BY ts) AS before,
+             lag(ts) OVER (PARTITION BY symbol ORDER BY ts) AS before_ts
+      FROM bars_1h WHERE venue = %(venue)s AND ts >= %(since)s AND ts <= %(now)s
+    ) WHERE before IS NOT NULL AND datediff('h', before_ts, ts) = 1
+  )
+) WHERE known >= %(hours_min)s AND place = known / 20 + 1;

@@ -15,6 +15,7 @@ from trader.risk.rules.duplicate_order import DuplicateOrder
 from trader.risk.rules.gross_exposure import GrossExposureLimit
 from trader.risk.rules.held_quantity import HeldQuantity
 from trader.risk.rules.leverage import LeverageLimit
+from trader.risk.rules.liquidation import LiquidationLimit
 from trader.risk.rules.liquidity import LiquidityLimit
 from trader.risk.rules.net_exposure import NetExposureLimit
 from trader.risk.rules.order_notional import OrderNotionalLimit
@@ -121,4 +122,6 @@ def _how_bad(limits: Limits) -> list[Rule]:
         rules.append(DrawdownLimit(limits.drawdown_max))
     if limits.var_quote_max is not None:
         rules.append(VarLimit(limits.var_quote_max))
+    if limits.liquidation_share_min is not None:
+        rules.append(LiquidationLimit(limits.liquidation_share_min))
     return rules

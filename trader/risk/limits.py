@@ -29,6 +29,7 @@ class Limits:
     spread_max: Decimal | None = None
     orders_per_minute_max: Decimal | None = None
     duplicate_s: Decimal | None = None
+    liquidation_share_min: Decimal | None = None
     soft_share: Decimal = Decimal(1)
 
     def get(self, name: str) -> Decimal | None:
@@ -79,6 +80,7 @@ LIMITS: Mapping[str, Named] = {
     "volume_share_max": Named("share"),
     "spread_max": Named("share"),
     "price_collar": Named("share"),
+    "liquidation_share_min": Named("share", least=True),
     "orders_per_minute_max": Named("orders"),
     "duplicate_s": Named("s", least=True),
     "signal_age_s_max": Named("s"),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from ares.model.market import Side
+from trader.portfolio.legs import closed_by
 from trader.portfolio.money import ZERO
+from trader.portfolio.positions import is_linear
+
+Cell = tuple[str, str]
+"""(symbol, strategy)"""
+ONE = Decimal(1)
 
 
 class TradingState(StrEnum):
@@ -110,7 +116,7 @@ class RiskState:
     """Price of the last public trade: a second opinion on the mark; None when none is recent."""
     cash_free_quote: Decimal
     day_pnl_quote: Decimal
-    positions: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    positions: Mapping[Cell, Decimal] = field(default_factory=dict)
     marks: Mapping[str, Decimal] = field(default_factory=dict)
     pending: tuple[Pending, ...] = ()
     mark_age_s: Decimal = ZERO
@@ -128,29 +134,47 @@ class RiskState:
     sent: tuple[Sent, ...] = ()
     """Orders of the account, at least those of the last minute."""
 
+    liquidation_shares: Mapping[str, Decimal] = field(default_factory=dict)
+    """By contract, how far its liquidation price lies from the mark, a share of that; where the venue names one."""
+    leverage: Decimal = ONE
+    """Notional over initial margin, as the venue reckons the margin of contracts."""
+
     def held(self, symbol: str, strategy: str) -> Decimal:
         return self.positions.get((symbol, strategy), ZERO)
 
+    def opening(self, order: Candidate) -> Decimal:
+        """What of an order, in base, does more than close what its strategy holds; 0: it is a way out.
+
+        All of a purchase of coins and none of their sale. Of contracts what goes beyond the position on the other
+        side; orders that are under way on the same side may close before it, and leave less of that.
+        """
+        held, cell = self.held(order.symbol, order.strategy), (order.symbol, order.strategy)
+        taken = self._under_way(cell, order.side, _quantity)
+        left = max(ZERO, abs(held) - taken).copy_sign(held)
+        return order.quantity - closed_by(order.symbol, left, order.side, order.quantity)
+
+    def worst_price(self, order: Candidate) -> Decimal:
+        """At what an order that opens counts, in quote per base: a short at what it takes to buy it back."""
+        return order.price if order.side == "buy" else max(order.price, self.mark)
+
     def worst_case_quantity(self, symbol: str) -> Decimal:
-        """The most we may come to hold: positions plus every pending buy; pending sells may never happen."""
-        held = sum((q for (s, _), q in self.positions.items() if s == symbol), ZERO)
-        return held + sum((p.remaining for p in self.pending if p.symbol == symbol and p.side == "buy"), ZERO)
+        """The most of a symbol that all strategies may come to hold, in base, shorts counted as much as longs.
+
+        Strategies on both sides do not make up for each other: one may leave while the other stays.
+        """
+        return sum((self._most(cell, ONE, _quantity) for cell in self._cells() if cell[0] == symbol), ZERO)
 
     def gross_worst_case_quote(self) -> Decimal:
-        """The most that all positions may come to be worth: at mark, pending buys at the price they may pay."""
-        held = sum((q * self.marks.get(s, ZERO) for (s, _), q in self.positions.items()), ZERO)
-        return held + self.pending_buys_quote()
+        """The most that all positions may come to be worth: at mark, orders under way at the price they may have."""
+        return self._worth(self._cells())
 
     def strategy_worst_case_quote(self, strategy: str) -> Decimal:
         """The most that the positions of one strategy may come to be worth."""
-        held = sum((q * self.marks.get(s, ZERO) for (s, who), q in self.positions.items() if who == strategy), ZERO)
-        buying = (p.remaining * self._dearest(p) for p in self._buys() if p.strategy == strategy)
-        return held + sum(buying, ZERO)
+        return self._worth(cell for cell in self._cells() if cell[1] == strategy)
 
     def symbol_worst_case_quote(self, symbol: str) -> Decimal:
         """The most that all positions in one symbol may come to be worth."""
-        held = sum((q * self.marks.get(s, ZERO) for (s, _), q in self.positions.items() if s == symbol), ZERO)
-        return held + sum((p.remaining * self._dearest(p) for p in self._buys() if p.symbol == symbol), ZERO)
+        return self._worth(cell for cell in self._cells() if cell[0] == symbol)
 
     def net_worst_case_quote(self) -> tuple[Decimal, Decimal]:
         """The least and the most that positions may come to be worth together, shorts below zero.
@@ -158,27 +182,62 @@ class RiskState:
         What is under way counts in the direction that hurts: for the least no buy happens and every sell does.
         """
         held = sum((q * self.marks.get(s, ZERO) for (s, _), q in self.positions.items()), ZERO)
-        sells = (p.remaining * self._dearest(p) for p in self.pending if p.side == "sell")
-        return held - sum(sells, ZERO), held + self.pending_buys_quote()
+        sells = sum((self._dear(p) for p in self.pending if p.side == "sell"), ZERO)
+        return held - sells, held + sum((self._dear(p) for p in self.pending if p.side == "buy"), ZERO)
 
     def symbols_at_risk(self) -> set[str]:
         """What is held or may come to be."""
         return {symbol for (symbol, _), quantity in self.positions.items() if quantity} | {
-            p.symbol for p in self._buys()
+            p.symbol for p in self.pending if p.side == "buy" or is_linear(p.symbol)
         }
 
-    def pending_buys_quote(self) -> Decimal:
-        return sum((p.remaining * self._dearest(p) for p in self._buys()), ZERO)
+    def set_aside_quote(self) -> Decimal:
+        """What orders under way may still take of the free balance: the price of coins, the margin of contracts."""
+        coins = (self._dear(p) for p in self.pending if p.side == "buy" and not is_linear(p.symbol))
+        margins = (self._margin_under_way(cell) for cell in self._cells() if is_linear(cell[0]))
+        return sum(coins, ZERO) + sum(margins, ZERO)
+
+    def _cells(self) -> Iterable[Cell]:
+        """Wherever something is held or may come to be; in an order, so that sums round alike."""
+        return dict.fromkeys((*self.positions, *((p.symbol, p.strategy) for p in self.pending)))
+
+    def _under_way(self, cell: Cell, side: Side, weigh: Callable[[Pending], Decimal]) -> Decimal:
+        return sum((weigh(p) for p in self.pending if (p.symbol, p.strategy) == cell and p.side == side), ZERO)
+
+    def _most(self, cell: Cell, unit: Decimal, weigh: Callable[[Pending], Decimal]) -> Decimal:
+        """How far a position may come to lie from zero: either all buys happen and no sell, or the other way.
+
+        Coins cannot lie below zero.
+        """
+        held = self.positions.get(cell, ZERO) * unit
+        above = held + self._under_way(cell, "buy", weigh)
+        return max(above, self._under_way(cell, "sell", weigh) - held) if is_linear(cell[0]) else above
+
+    def _worth(self, cells: Iterable[Cell]) -> Decimal:
+        return sum((self._most(cell, self.marks.get(cell[0], ZERO), self._dear) for cell in cells), ZERO)
+
+    def _margin_under_way(self, cell: Cell) -> Decimal:
+        """Initial margin of what orders of a position may open: notional over leverage."""
+        held = self.positions.get(cell, ZERO)
+        bought = max(ZERO, self._under_way(cell, "buy", _quantity) - max(ZERO, -held))
+        sold = max(ZERO, self._under_way(cell, "sell", _quantity) - max(ZERO, held))
+        prices = [self._dearest(p) for p in self.pending if (p.symbol, p.strategy) == cell]
+        return (bought + sold) * max(prices, default=ZERO) / self.leverage
+
+    def _dear(self, pending: Pending) -> Decimal:
+        """The most that an order under way may be worth, in quote."""
+        return pending.remaining * self._dearest(pending)
 
     def _dearest(self, pending: Pending) -> Decimal:
         return max(pending.price, self.marks.get(pending.symbol, ZERO))
 
-    def _buys(self) -> list[Pending]:
-        return [p for p in self.pending if p.side == "buy"]
+
+def _quantity(pending: Pending) -> Decimal:
+    return pending.remaining
 
 
 class Rule(Protocol):
-    """One limit. On spot every sell reduces, and rules that bound positions let it pass."""
+    """One limit. What only closes, `RiskState.opening` 0, is a way out: rules that bound positions let it pass."""
 
     def check(self, order: Candidate, state: RiskState) -> Verdict: ...
 

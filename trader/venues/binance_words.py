@@ -15,8 +15,7 @@ from trader.portfolio.orders import OrderReport, OrderState
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
 from trader.venues.gateway import Balance, KeyRights
-
-Raw = Mapping[str, object]
+from trader.venues.words import Raw, Words
 
 STATES = {
     "NEW": OrderState.ACCEPTED,
@@ -120,23 +119,16 @@ def execution(raw: Raw, symbol: str) -> Execution:
     return Execution(
         fill_id=text(raw, "id"),
         symbol=symbol,
-        side="buy" if _flag(raw, "isBuyer") else "sell",
+        side="buy" if flag(raw, "isBuyer") else "sell",
         venue_order_id=text(raw, "orderId"),
         quantity=number(raw, "qty"),
         price=number(raw, "price"),
         cost=number(raw, "quoteQty"),
         fee=number(raw, "commission"),
         fee_currency=text(raw, "commissionAsset"),
-        maker=_flag(raw, "isMaker"),
+        maker=flag(raw, "isMaker"),
         ts_ns=int(text(raw, "time")) * NANOS_PER_MILLI,
     )
-
-
-def _flag(raw: Raw, name: str) -> bool:
-    value = raw[name]
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} = {value!r}")
-    return value
 
 
 def balances(raw: Raw) -> dict[str, Balance]:
@@ -161,12 +153,17 @@ def flag(raw: Raw, name: str) -> bool:
     return value
 
 
+def filters(market: Raw) -> Mapping[str, Raw]:
+    """A symbol's filters by their type, from exchangeInfo. Raises KeyError or ValueError."""
+    rows = info(market)["filters"]
+    if not isinstance(rows, list):
+        raise ValueError("filters holds no list")
+    return {text(row, "filterType"): row for row in rows}
+
+
 def grid(market: Raw) -> Grid:
     """The steps of one symbol, from exchangeInfo's filters. Raises KeyError or ValueError."""
-    filters = info(market)["filters"]
-    if not isinstance(filters, list):
-        raise ValueError("filters holds no list")
-    named: dict[str, Raw] = {text(f, "filterType"): f for f in filters}
+    named = filters(market)
     notional = named.get("NOTIONAL") or named.get("MIN_NOTIONAL")
     return Grid(
         price_tick=number(named["PRICE_FILTER"], "tickSize"),
@@ -221,3 +218,6 @@ def statuses(raw: Raw) -> dict[str, str]:
     if not isinstance(rows, list):
         raise ValueError("symbols holds no list")
     return {text(row, "symbol"): text(row, "status") for row in rows}
+
+
+SPOT = Words(order, execution, balances, key_rights, grid)

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 import ccxt.async_support
 
 from ares.config.settings import VenueConfig
-from ares.venues import ccxt_settings
+from ares.venues import ccxt_settings, usdm_settings
 
 Raw = Mapping[str, object]
 Params = Mapping[str, object]
@@ -43,3 +43,23 @@ def create_client(name: str, config: VenueConfig) -> CcxtClient:
     """A new, unconnected client that may trade. Raises `ConfigError` for a venue without keys."""
     factory = cast("Callable[[Mapping[str, object]], CcxtClient]", ccxt.async_support.binance)
     return factory(ccxt_settings(name, config, private=True))
+
+
+class UsdmClient(CcxtClient, Protocol):
+    """`ccxt.async_support.binanceusdm`: the same, and what only futures have, in the venue's own words."""
+
+    def fapipublic_get_exchangeinfo(self) -> Awaitable[Raw]: ...
+    def fapiprivate_get_positionside_dual(self) -> Awaitable[Raw]: ...
+    def fapiprivatev3_get_positionrisk(self) -> Awaitable[Sequence[Raw]]: ...
+    def fapiprivate_get_income(self, params: Params, /) -> Awaitable[Sequence[Raw]]: ...
+    def fapiprivate_post_leverage(self, params: Params, /) -> Awaitable[Raw]: ...
+
+
+def create_usdm_client(name: str, config: VenueConfig) -> UsdmClient:
+    """A new, unconnected client of USD-M futures. Raises `ConfigError` for a venue without keys.
+
+    ccxt knows what futures' errors mean by Binance's own addresses alone, so that is said for any.
+    """
+    factory = cast("Callable[[Mapping[str, object]], UsdmClient]", ccxt.async_support.binanceusdm)
+    meanings = cast("Mapping[str, Mapping[str, object]]", ccxt.async_support.binanceusdm().exceptions["linear"])
+    return factory({**usdm_settings(name, config), "exceptions": {"exact": meanings["exact"]}})

@@ -19,13 +19,15 @@ from ares.telemetry import get_logger
 from ares.venues import keys
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import OrderReport
+from trader.portfolio.portfolio import Funding
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
-from trader.venues import binance_words as words
+from trader.venues import binance_words
 from trader.venues.ccxt_client import CcxtClient, create_client
 from trader.venues.condition import VenueCondition
 from trader.venues.errors import FOREIGN, describe, for_read, for_write, hold_s
-from trader.venues.gateway import Balance, KeyRights, OrderRequest
+from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenuePosition
+from trader.venues.words import Raw, Words
 
 PAGE_ROWS = 1_000
 NEVER = 1_000_000_000
@@ -59,12 +61,16 @@ class CcxtGateway:
     """`VenueGateway` over ccxt. Looks are retried within bounds; a submit or cancel leaves this process once.
 
     All calls share what the venue allows (`RateBudget`): looks wait for room, an order without room is refused here,
-    and does not exist. A sell counts as the way out: on spot it is.
+    and does not exist. For the way out (on spot: a sell) room is kept.
 
     No circuit breaker guards orders: an open one would refuse without having sent, and the caller could not tell that
     from a deadline, after which the order may stand. `client` and `rng` (of the waits between looks) are ccxt's and
     unseeded unless given.
     """
+
+    words: Words = binance_words.SPOT
+    weights: Mapping[str, int] = WEIGHTS
+    limits: Mapping[Rate, int] = LIMITS
 
     def __init__(
         self,
@@ -82,7 +88,7 @@ class CcxtGateway:
         self._looks = Guard(f"{name}_condition", clock, GuardPolicy(deadline_s=deadline_s, attempts_max=1), rng)
         policy = GuardPolicy(deadline_s=deadline_s, attempts_max=1, failures_to_open=NEVER)
         self._orders = Guard(f"{name}_orders", clock, policy, rng)
-        self._budget = RateBudget(name, clock, LIMITS)
+        self._budget = RateBudget(name, clock, self.limits)
         self._condition = VenueCondition(name)
         self._symbols: dict[str, str] = {}
         self._clock_is_off = False
@@ -102,7 +108,7 @@ class CcxtGateway:
             answer = await self._read("key_rights", client.sapi_get_account_apirestrictions)
         finally:
             await to_the_end(client.close())
-        return self._understood("key_rights", lambda: words.key_rights(answer))
+        return self._understood("key_rights", lambda: self.words.key_rights(answer))
 
     async def connect(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
         found = await self.grids(symbols)
@@ -113,9 +119,11 @@ class CcxtGateway:
 
     async def grids(self, symbols: Sequence[str]) -> Mapping[str, Grid]:
         markets = await self._read("load_markets", lambda: self._client.load_markets(ANEW))
-        self._symbols = self._understood("load_markets", lambda: {words.text(m, "id"): s for s, m in markets.items()})
+        self._symbols = self._understood(
+            "load_markets", lambda: {binance_words.text(m, "id"): s for s, m in markets.items()}
+        )
         listed = [symbol for symbol in symbols if symbol in markets]
-        return self._understood("load_markets", lambda: {symbol: words.grid(markets[symbol]) for symbol in listed})
+        return self._understood("load_markets", lambda: {symbol: self.words.grid(markets[symbol]) for symbol in listed})
 
     def obstacle(self, symbol: str) -> str | None:
         return "venue_asks_to_wait" if self._budget.held_s else self._condition.obstacle(symbol)
@@ -126,10 +134,9 @@ class CcxtGateway:
             self._condition.learn(maintenance=True)
         ids = {venue: symbol for venue, symbol in self._symbols.items() if symbol in symbols}
         if ids:
-            asked = {"symbols": json.dumps(sorted(ids), separators=(",", ":"))}
-            info = await self._look("exchange_info", lambda: self._client.public_get_exchangeinfo(asked))
-            statuses = self._understood("exchange_info", lambda: words.statuses(info))
-            self._budget.learn(self._understood("exchange_info", lambda: words.rate_limits(info)))
+            info = await self._look("exchange_info", lambda: self._exchange_info(sorted(ids)))
+            statuses = self._understood("exchange_info", lambda: binance_words.statuses(info))
+            self._budget.learn(self._understood("exchange_info", lambda: binance_words.rate_limits(info)))
             self._condition.learn_symbols({ids[venue]: status for venue, status in statuses.items() if venue in ids})
         self._condition.learn(maintenance=maintenance)
 
@@ -138,22 +145,20 @@ class CcxtGateway:
 
     async def rights(self) -> KeyRights:
         answer = await self._read("key_rights", self._client.sapi_get_account_apirestrictions)
-        return self._understood("key_rights", lambda: words.key_rights(answer))
+        return self._understood("key_rights", lambda: self.words.key_rights(answer))
 
     async def submit(self, request: OrderRequest) -> OrderReport:
         price = None if request.price is None else f"{request.price:f}"
-        params: dict[str, object] = {"newClientOrderId": request.client_order_id}
-        if request.type == "limit":
-            params["timeInForce"] = request.time_in_force
+        params = self._params(request)
         answer = await self._write(
             "create_order",
-            Use.CLOSE if request.side == "sell" else Use.OPEN,
+            Use.CLOSE if self._closes(request) else Use.OPEN,
             lambda: self._client.create_order(
                 request.symbol, request.type, request.side, f"{request.quantity:f}", price, params
             ),
         )
         try:
-            return words.order(words.info(answer), request.symbol)
+            return self.words.order(binance_words.info(answer), request.symbol)
         except FOREIGN as error:
             raise OrderOutcomeUnknown(f"answer to create_order not understood: {describe(error)}") from None
 
@@ -172,13 +177,14 @@ class CcxtGateway:
             if error.reason == ccxt.OrderNotFound.__name__:
                 return None
             raise
-        return self._understood("fetch_order", lambda: words.order(words.info(answer), symbol))
+        return self._understood("fetch_order", lambda: self.words.order(binance_words.info(answer), symbol))
 
     async def open_orders(self) -> list[OrderReport]:
         answer = await self._read("fetch_open_orders", self._client.fetch_open_orders)
-        raws = [words.info(raw) for raw in answer]
+        raws = [binance_words.info(raw) for raw in answer]
         return self._understood(
-            "fetch_open_orders", lambda: [words.order(raw, self._symbol(words.text(raw, "symbol"))) for raw in raws]
+            "fetch_open_orders",
+            lambda: [self.words.order(raw, self._symbol(binance_words.text(raw, "symbol"))) for raw in raws],
         )
 
     async def executions_of(self, symbol: str, venue_order_id: str) -> list[Execution]:
@@ -193,15 +199,21 @@ class CcxtGateway:
 
     async def balances(self) -> Mapping[str, Balance]:
         answer = await self._read("fetch_balance", self._client.fetch_balance)
-        return self._understood("fetch_balance", lambda: words.balances(words.info(answer)))
+        return self._understood("fetch_balance", lambda: self.words.balances(binance_words.info(answer)))
+
+    async def positions(self) -> Mapping[str, VenuePosition]:
+        return {}  # coins are balances
+
+    async def funding_after(self, _ts_ns: int) -> list[Funding]:
+        return []  # nobody pays for holding coins
 
     async def marks(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:
         listed = [symbol for symbol in symbols if symbol in self._symbols.values()]
         if not listed:
             return {}
         answer = await self._read("fetch_bids_asks", lambda: self._client.fetch_bids_asks(listed))
-        tops = {symbol: words.info(answer[symbol]) for symbol in listed if symbol in answer}
-        middles = self._understood("fetch_bids_asks", lambda: {s: words.middle(top) for s, top in tops.items()})
+        tops = {symbol: binance_words.info(answer[symbol]) for symbol in listed if symbol in answer}
+        middles = self._understood("fetch_bids_asks", lambda: {s: binance_words.middle(top) for s, top in tops.items()})
         return {symbol: mark for symbol, mark in middles.items() if mark > ZERO}
 
     async def close(self) -> None:
@@ -213,9 +225,23 @@ class CcxtGateway:
         answer = await self._read(
             "fetch_my_trades", lambda: self._client.fetch_my_trades(symbol, None, rows_max, params)
         )
-        raws = [words.info(raw) for raw in answer]
-        found = self._understood("fetch_my_trades", lambda: [words.execution(raw, symbol) for raw in raws])
+        raws = [binance_words.info(raw) for raw in answer]
+        found = self._understood("fetch_my_trades", lambda: [self.words.execution(raw, symbol) for raw in raws])
         return sorted(found, key=lambda execution: int(execution.fill_id))
+
+    def _params(self, request: OrderRequest) -> dict[str, object]:
+        """What a new order says beside its type, side, amount and price."""
+        params: dict[str, object] = {"newClientOrderId": request.client_order_id}
+        if request.type == "limit":
+            params["timeInForce"] = request.time_in_force
+        return params
+
+    def _closes(self, request: OrderRequest) -> bool:
+        """Whether an order is a way out, for which room is kept."""
+        return request.side == "sell"
+
+    def _exchange_info(self, venue_symbols: Sequence[str]) -> Awaitable[Raw]:
+        return self._client.public_get_exchangeinfo({"symbols": json.dumps(venue_symbols, separators=(",", ":"))})
 
     def _symbol(self, venue_symbol: str) -> str:
         return self._symbols.get(venue_symbol, venue_symbol)
@@ -224,7 +250,7 @@ class CcxtGateway:
         """The venue's word; where it has none to say (a test venue), that it answers other questions will do."""
         try:
             status = await self._look("venue_status", self._client.sapi_get_system_status)
-            return self._understood("venue_status", lambda: words.under_maintenance(status))
+            return self._understood("venue_status", lambda: binance_words.under_maintenance(status))
         except VenueError as error:
             log.info("venue_status_not_told", venue=self.name, cause=str(error))
             return False
@@ -237,7 +263,7 @@ class CcxtGateway:
         return await self._asked(self._looks, operation, call)
 
     async def _asked(self, guard: Guard, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        cost: dict[Kind, int] = {"weight": WEIGHTS[operation]}
+        cost: dict[Kind, int] = {"weight": self.weights[operation]}
 
         async def once() -> T:
             if self._budget.held_s:  # since the attempt before
@@ -255,7 +281,7 @@ class CcxtGateway:
         return await guard.call(operation, once, idempotent=True)
 
     async def _write(self, operation: str, use: Use, call: Callable[[], Awaitable[T]]) -> T:
-        cost: dict[Kind, int] = {"weight": WEIGHTS[operation], "orders": int(operation == "create_order")}
+        cost: dict[Kind, int] = {"weight": self.weights[operation], "orders": int(operation == "create_order")}
         refusal = self._budget.refusal(use, cost)
         if refusal is not None:
             raise VenueRejected(RateBudget.__name__, f"not sent: {refusal}")
@@ -287,7 +313,7 @@ class CcxtGateway:
             finally:
                 headers = self._client.last_response_headers
                 if headers is not None and headers is not before:  # else nothing was answered since we asked
-                    spent.told = words.rates_told(headers)
+                    spent.told = binance_words.rates_told(headers)
 
     def _note_clock(self, error: Exception) -> None:
         """A refused timestamp: our offset to the venue's clock is measured anew before the next look."""

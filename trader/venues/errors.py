@@ -29,8 +29,8 @@ SHUTTING_DOWN = '"code":-1016'
 WRONG_KEY = ccxt.AuthenticationError.__name__
 """The reason of a refusal that is about the key or its signature."""
 
-ALREADY_THERE = "Duplicate order sent"
-"""The venue's refusal of a client id that an open order has: then our order does exist."""
+ALREADY_THERE = ("Duplicate order sent", "ClientOrderId is duplicated", "-4116")
+"""A venue's refusal of a client id that an order has already, spot's and futures': then our order does exist."""
 
 RETRY_AFTER_S_MAX = 3_600.0
 TOO_MUCH = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
@@ -50,7 +50,7 @@ def for_read(error: Exception, headers: Mapping[str, str] | None) -> AresError:
 
 def for_write(error: Exception) -> AresError:
     """Our error for a failed submit or cancel: refused, or of unknown outcome. Every doubt is unknown."""
-    proves_nothing = ALREADY_THERE in str(error) or is_maintenance(error)
+    proves_nothing = any(words in str(error) for words in ALREADY_THERE) or is_maintenance(error)
     if isinstance(error, CONSIDERED_NO) and not proves_nothing:
         return VenueRejected(type(error).__name__, describe(error))
     return OrderOutcomeUnknown(describe(error))

@@ -10,6 +10,7 @@ from typing import Protocol
 from ares.model.market import Side
 from ares.resilience import Rate
 from trader.portfolio.orders import OrderReport, OrderType
+from trader.portfolio.portfolio import Funding
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
 
@@ -25,11 +26,17 @@ class OrderRequest:
     time_in_force: str
     quantity: Decimal
     price: Decimal | None
+    reduce_only: bool = False
+    """The venue shall execute no more of it than closes what the account holds of a contract."""
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What the account holds of one currency."""
+    """What the account holds of one currency.
+
+    Where contracts are held `free` is what margin may be given of, and counts profit that was not taken; `locked` is
+    the rest of what is there, so it may be below 0.
+    """
 
     free: Decimal
     locked: Decimal
@@ -37,6 +44,19 @@ class Balance:
     @property
     def total(self) -> Decimal:
         return self.free + self.locked
+
+
+@dataclass(frozen=True, slots=True)
+class VenuePosition:
+    """What the account holds of a contract, whoever ordered it. `quantity` in base, below 0 on the short side.
+
+    `entry_price` in quote: unrealised profit, as the venue counts it, is measured from there. `liquidation_price` in
+    quote, None where the venue names none.
+    """
+
+    quantity: Decimal
+    entry_price: Decimal
+    liquidation_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +126,17 @@ class VenueGateway(Protocol):
 
     async def balances(self) -> Mapping[str, Balance]:
         """What the account holds, by currency."""
+        ...
+
+    async def positions(self) -> Mapping[str, VenuePosition]:
+        """What the account holds of contracts, by symbol, flat ones left out; empty where coins are traded."""
+        ...
+
+    async def funding_after(self, ts_ns: int) -> list[Funding]:
+        """Funding paid or received at or after a moment, oldest first, at most one page; empty where coins are traded.
+
+        Ids are unique by symbol, so a payment that is told twice is known by its own.
+        """
         ...
 
     async def marks(self, symbols: Sequence[str]) -> Mapping[str, Decimal]:

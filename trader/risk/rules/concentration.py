@@ -11,10 +11,10 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class ConcentrationLimit:
-    """Refuse a buy after which the symbol could be more than a share of the account's worth.
+    """Refuse an order that opens and after which the symbol could be more than a share of the account's worth.
 
-    Open and UNKNOWN buys count as filled. While the worth is not known, or not above 0, every buy is refused. A sell
-    always passes.
+    Open and UNKNOWN orders count as they would hurt most. While the worth is not known, or not above 0, nothing is
+    opened. What only closes always passes.
     """
 
     share_max: Decimal
@@ -24,9 +24,10 @@ class ConcentrationLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        opening = state.opening(order)
+        if not opening:
             return None
         if state.equity_quote is None or state.equity_quote <= 0:
             return Reading(None, self.share_max, "share")
-        exposure = state.symbol_worst_case_quote(order.symbol) + order.quantity * order.price
+        exposure = state.symbol_worst_case_quote(order.symbol) + opening * state.worst_price(order)
         return Reading(to_scale(exposure / state.equity_quote), self.share_max, "share")

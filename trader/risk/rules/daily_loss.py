@@ -10,17 +10,17 @@ from trader.risk.types import APPROVED, Candidate, Reading, Refused, RiskState, 
 
 @dataclass(frozen=True, slots=True)
 class DailyLossLimit:
-    """Refuse buys once the loss since midnight UTC, realised and unrealised, reaches the limit, in quote.
+    """Refuse to open once the loss since midnight UTC, realised and unrealised, reaches the limit, in quote.
 
-    A sell always passes.
+    What only closes always passes.
     """
 
     loss_quote_max: Decimal
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
-        if order.side == "sell" or -state.day_pnl_quote < self.loss_quote_max:
+        if not state.opening(order) or -state.day_pnl_quote < self.loss_quote_max:
             return APPROVED
         return Refused(type(self).__name__, -state.day_pnl_quote, self.loss_quote_max, "quote")
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        return None if order.side == "sell" else Reading(-state.day_pnl_quote, self.loss_quote_max, "quote")
+        return Reading(-state.day_pnl_quote, self.loss_quote_max, "quote") if state.opening(order) else None

@@ -11,10 +11,10 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class DrawdownLimit:
-    """Refuse buys while the profit lies further below its highest than a share of what the account was worth then.
+    """Refuse to open while the profit lies further below its highest than a share of what the account was worth then.
 
-    Measured by profit, so deposits and withdrawals are no gain and no loss. While it is not known every buy is
-    refused. A sell always passes.
+    Measured by profit, so deposits and withdrawals are no gain and no loss. While it is not known nothing is
+    opened. What only closes always passes.
     """
 
     share_max: Decimal
@@ -24,7 +24,7 @@ class DrawdownLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        if not state.opening(order):
             return None
         return Reading(drawdown_share(state.equity_quote, state.drawdown_quote), self.share_max, "share")
 

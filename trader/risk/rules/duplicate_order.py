@@ -10,15 +10,15 @@ from trader.risk.types import APPROVED, Candidate, Refused, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class DuplicateOrder:
-    """Refuse a buy while one of the same strategy, symbol and quantity is younger than so many seconds.
+    """Refuse to open while the same order of a strategy, by symbol, side and quantity, is younger than so many seconds.
 
-    `observed` is how old that one is. A sell always passes: what is cut into equal legs must get out.
+    `observed` is how old that one is. What only closes always passes: what is cut into equal legs must get out.
     """
 
     age_s_min: Decimal
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
-        if order.side == "sell":
+        if not state.opening(order):
             return APPROVED
         same = (order.strategy, order.symbol, order.side, order.quantity)
         ages = [s.age_s for s in state.sent if (s.strategy, s.symbol, s.side, s.quantity) == same]

@@ -10,9 +10,10 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class GrossExposureLimit:
-    """Refuse a buy that could lift all positions together above the limit, in quote at mark.
+    """Refuse an order that opens and could lift all positions together above the limit, in quote at mark.
 
-    Open and UNKNOWN buys count as filled, at the price they may pay. A sell always passes.
+    Shorts count as much as longs. Open and UNKNOWN orders count as they would hurt most, at the price they may have.
+    What only closes always passes.
     """
 
     exposure_quote_max: Decimal
@@ -22,7 +23,8 @@ class GrossExposureLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        opening = state.opening(order)
+        if not opening:
             return None
-        observed = state.gross_worst_case_quote() + order.quantity * order.price
+        observed = state.gross_worst_case_quote() + opening * state.worst_price(order)
         return Reading(observed, self.exposure_quote_max, "quote")

@@ -11,10 +11,10 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class LeverageLimit:
-    """Refuse a buy after which gross exposure could exceed the account's worth by more than the factor.
+    """Refuse an order that opens and after which gross exposure could exceed the account's worth times the factor.
 
-    Open and UNKNOWN buys count as filled. While the worth is not known, or not above 0, every buy is refused. A sell
-    always passes.
+    Open and UNKNOWN orders count as they would hurt most. While the worth is not known, or not above 0, nothing is
+    opened. What only closes always passes.
     """
 
     factor_max: Decimal
@@ -24,9 +24,10 @@ class LeverageLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        opening = state.opening(order)
+        if not opening:
             return None
         if state.equity_quote is None or state.equity_quote <= 0:
             return Reading(None, self.factor_max, "factor")
-        exposure = state.gross_worst_case_quote() + order.quantity * order.price
+        exposure = state.gross_worst_case_quote() + opening * state.worst_price(order)
         return Reading(to_scale(exposure / state.equity_quote), self.factor_max, "factor")

@@ -11,9 +11,9 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class LiquidityLimit:
-    """Refuse a buy that is more than a share of what was traded of its symbol in the last hour.
+    """Refuse an order that opens and is more than a share of what was traded of its symbol in the last hour.
 
-    While that is not known, or nothing was traded, every buy is refused. A sell always passes.
+    While that is not known, or nothing was traded, nothing is opened. What only closes always passes.
     """
 
     share_max: Decimal
@@ -23,7 +23,7 @@ class LiquidityLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        if not state.opening(order):
             return None
         if not state.volume_quote or state.volume_quote < 0:
             return Reading(None, self.share_max, "share")
@@ -31,6 +31,6 @@ class LiquidityLimit:
 
     def fitting(self, order: Candidate, state: RiskState, soft_share: Decimal) -> Decimal:
         """How much of the order's quantity is within a share of the limit; all of what this rule does not bound."""
-        if order.side == "sell" or not state.volume_quote or state.volume_quote < 0:
+        if not state.opening(order) or not state.volume_quote or state.volume_quote < 0:
             return order.quantity
         return min(order.quantity, self.share_max * soft_share * state.volume_quote / order.price)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trader.portfolio.positions import is_linear
 from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 
@@ -13,7 +14,8 @@ class NetExposureLimit:
     """Refuse an order after which positions, shorts below zero, could lie beyond the limit on its side, in quote.
 
     What is under way counts in the direction that hurts: buys as filled against a buy, sells as filled against a sell.
-    A sell that leaves nothing short always passes.
+    A sell of coins that leaves nothing short always passes, and so does what only closes a contract: a hedge may go
+    before what it hedged.
     """
 
     exposure_quote_max: Decimal
@@ -24,7 +26,9 @@ class NetExposureLimit:
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         least, most = state.net_worst_case_quote()
+        if is_linear(order.symbol) and not state.opening(order):
+            return None
+        value = order.quantity * state.worst_price(order)
         if order.side == "buy":
-            return Reading(most + order.quantity * order.price, self.exposure_quote_max, "quote")
-        short = order.quantity * max(order.price, state.mark) - least
-        return None if short <= 0 else Reading(short, self.exposure_quote_max, "quote")
+            return Reading(most + value, self.exposure_quote_max, "quote")
+        return None if value <= least else Reading(value - least, self.exposure_quote_max, "quote")

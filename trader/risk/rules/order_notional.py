@@ -12,8 +12,8 @@ from trader.risk.types import Candidate, Reading, RiskState, Verdict
 class OrderNotionalLimit:
     """Refuse an order that is worth more than the limit, in quote at its worst price.
 
-    It bounds orders, not positions, so it holds for sells too; sizing cuts sells to it, which is why it never locks
-    us in.
+    It bounds orders, not positions, so it holds for what only closes too; sizing cuts that to it, at mark, which is why
+    it never locks us in.
     """
 
     notional_quote_max: Decimal
@@ -22,5 +22,5 @@ class OrderNotionalLimit:
         return self.measure(order, state).verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading:
-        price = order.price if order.side == "buy" else min(order.price, state.mark)
+        price = state.worst_price(order) if state.opening(order) else min(order.price, state.mark)
         return Reading(order.quantity * price, self.notional_quote_max, "quote")

@@ -12,7 +12,7 @@ MINUTE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class OrderRateLimit:
-    """Refuse a buy that would be one too many orders of the account within a minute. Sells count, and always pass."""
+    """Refuse to open by one too many orders of the account within a minute. What only closes counts, and passes."""
 
     orders_per_minute_max: Decimal
 
@@ -21,7 +21,7 @@ class OrderRateLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        if not state.opening(order):
             return None
         recent = sum(1 for sent in state.sent if sent.age_s < MINUTE_S)
         return Reading(Decimal(recent + 1), self.orders_per_minute_max, "orders")

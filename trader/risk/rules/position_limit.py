@@ -10,10 +10,11 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class PositionLimit:
-    """Refuse a buy after which all strategies together could hold more of the symbol than the limit, in quote.
+    """Refuse an order that opens and after which all strategies could hold more of the symbol than the limit, in quote.
 
-    Open and UNKNOWN buys count as filled. A sell always passes: a limit must never lock us inside the position it
-    was meant to bound.
+    Shorts count as much as longs, open and UNKNOWN orders as they would hurt most. What only closes always passes: a
+    limit must never lock us inside the position it was meant to bound. What goes beyond closing, the far side of a
+    flip, counts.
     """
 
     position_quote_max: Decimal
@@ -23,7 +24,8 @@ class PositionLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        opening = state.opening(order)
+        if not opening:
             return None
-        quantity = state.worst_case_quantity(order.symbol) + order.quantity
+        quantity = state.worst_case_quantity(order.symbol) + opening
         return Reading(quantity * max(state.mark, order.price), self.position_quote_max, "quote")

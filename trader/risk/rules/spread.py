@@ -11,7 +11,7 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class SpreadLimit:
-    """Refuse a buy while the spread is wider than a share of the middle. A sell always passes."""
+    """Refuse to open while the spread is wider than a share of the middle. What only closes always passes."""
 
     share_max: Decimal
 
@@ -20,6 +20,6 @@ class SpreadLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        if not state.opening(order):
             return None
         return Reading(None if state.spread is None else to_scale(state.spread), self.share_max, "share")

@@ -10,15 +10,15 @@ from trader.risk.types import APPROVED, Candidate, Refused, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class StaleMark:
-    """Refuse a buy while something that is held was last marked too long ago, seconds.
+    """Refuse to open while something that is held was last marked too long ago, seconds.
 
-    Exposure and the day's profit rest on these marks: with an old one, no limit on them means anything. A sell always
-    passes.
+    Exposure and the day's profit rest on these marks: with an old one, no limit on them means anything. What only
+    closes always passes.
     """
 
     age_s_max: Decimal
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
-        if order.side == "sell" or state.mark_age_s <= self.age_s_max:
+        if not state.opening(order) or state.mark_age_s <= self.age_s_max:
             return APPROVED
         return Refused(type(self).__name__, state.mark_age_s, self.age_s_max, "s")

@@ -10,9 +10,10 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class StrategyExposureLimit:
-    """Refuse a buy that could lift all positions of its strategy together above the limit, in quote at mark.
+    """Refuse an order that opens and could lift all positions of its strategy together above the limit, in quote.
 
-    Open and UNKNOWN buys of the strategy count as filled. A sell always passes.
+    At mark, shorts as much as longs; open and UNKNOWN orders of the strategy count as they would hurt most. What only
+    closes always passes.
     """
 
     exposure_quote_max: Decimal
@@ -22,7 +23,8 @@ class StrategyExposureLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        opening = state.opening(order)
+        if not opening:
             return None
-        observed = state.strategy_worst_case_quote(order.strategy) + order.quantity * order.price
+        observed = state.strategy_worst_case_quote(order.strategy) + opening * state.worst_price(order)
         return Reading(observed, self.exposure_quote_max, "quote")

@@ -10,11 +10,11 @@ from trader.risk.types import APPROVED, Candidate, Refused, RiskState, TradingSt
 
 @dataclass(frozen=True, slots=True)
 class TradingStateRule:
-    """Refuse every order while HALTED, and every buy while REDUCING: the limit is 0 then."""
+    """Refuse every order while HALTED, and every one that opens while REDUCING: the limit is 0 then."""
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
         active = state.trading_state is TradingState.ACTIVE
-        reducing = state.trading_state is TradingState.REDUCING and order.side == "sell"
+        reducing = state.trading_state is TradingState.REDUCING and not state.opening(order)
         if active or reducing:
             return APPROVED
         return Refused(type(self).__name__, order.quantity * order.price, ZERO, "quote")

@@ -11,11 +11,12 @@ from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
 
 @dataclass(frozen=True, slots=True)
 class VarLimit:
-    """Refuse a buy after which the historical value at risk, 95 % over one hour, could exceed the limit, in quote.
+    """Refuse an order that opens if the historical value at risk, 95 % over one hour, could then exceed the limit.
 
-    The sum over all symbols of worst-case value times the loss that history shows in one hour of twenty: no symbol is
-    thought to make up for another (the comonotonic bound; McNeil, Frey, Embrechts, Quantitative Risk Management, 7.2).
-    While the history of anything that is held or bought is too short every buy is refused. A sell always passes.
+    In quote: the sum over all symbols of worst-case value times the loss that history shows in one hour of twenty. No
+    symbol is thought to make up for another (the comonotonic bound; McNeil, Frey, Embrechts, Quantitative Risk
+    Management, 7.2), nor a short for a long. While the history of anything that is held or ordered is too short nothing
+    is opened. What only closes always passes.
     """
 
     loss_quote_max: Decimal
@@ -25,10 +26,11 @@ class VarLimit:
         return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
-        if order.side == "sell":
+        opening = state.opening(order)
+        if not opening:
             return None
         if not state.symbols_at_risk() | {order.symbol} <= state.loss_shares.keys():
             return Reading(None, self.loss_quote_max, "quote")
         standing = (state.symbol_worst_case_quote(s) * share for s, share in state.loss_shares.items())
-        added = order.quantity * order.price * state.loss_shares[order.symbol]
+        added = opening * state.worst_price(order) * state.loss_shares[order.symbol]
         return Reading(to_scale(sum(standing, added)), self.loss_quote_max, "quote")
