@@ -37,7 +37,7 @@ class Control:
 
     async def _misbehave(self, request: web.Request) -> web.Response:
         """{"kind", "count"?, "for_ms"?, "symbol"?, "on"?, "wait_ms"?, "abrupt"?, "rate"?}: a rate stays."""
-        _only_loopback(request)
+        only_loopback(request)
         try:
             wish = cast("object", orjson.loads(await request.read()))
             if not isinstance(wish, dict):
@@ -48,18 +48,18 @@ class Control:
         return self._state()
 
     async def _misbehaving(self, request: web.Request) -> web.Response:
-        _only_loopback(request)
+        only_loopback(request)
         return self._state()
 
     async def _behave(self, request: web.Request) -> web.Response:
-        _only_loopback(request)
+        only_loopback(request)
         self._misbehaviour.armed.clear()
         self._misbehaviour.rates.clear()
         return self._state()
 
     async def _issued(self, request: web.Request) -> web.Response:
         """Ids that exist by now, or since `since_ms` (by time of trade); `last` < `first` when there are none."""
-        _only_loopback(request)
+        only_loopback(request)
         now_ms = self._market.clock.now_ms()
         try:
             series = self._market.series(request.query.get("symbol", ""))
@@ -79,7 +79,7 @@ class Control:
 
     async def _orders(self, request: web.Request) -> web.Response:
         """All orders ever accepted, and how often each client id was sent since this process started."""
-        _only_loopback(request)
+        only_loopback(request)
         orders = [order_row(order) for order in self._desk.ledger.orders.values()]
         return web.json_response({"orders": orders, "submissions": dict(self._desk.submissions)})
 
@@ -111,6 +111,7 @@ class Control:
         return web.json_response({"armed": waiting, "rates": state.rates, "done": state.done})
 
 
-def _only_loopback(request: web.Request) -> None:
+def only_loopback(request: web.Request) -> None:
+    """Raises what aiohttp answers 403 with unless the caller is on this machine."""
     if request.remote not in LOOPBACK:
         raise web.HTTPForbidden(text="for callers on this machine only")

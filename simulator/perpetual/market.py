@@ -17,7 +17,7 @@ FEES = Fees(Decimal("0.0002"), Decimal("0.0005"))
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """`rate` of the notional goes from longs to shorts every `interval_ms` of market time, from midnight UTC on."""
+    """`rate` of the notional goes from longs to shorts at multiples of `interval_ms` of market time."""
 
     rate: Decimal = Decimal("0.0001")
     interval_ms: int = 8 * 3_600_000

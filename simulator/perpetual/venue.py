@@ -10,6 +10,7 @@ from aiohttp import web
 
 from ares.clock import Clock
 from simulator.clock import MarketClock
+from simulator.control import only_loopback
 from simulator.hub import Hub
 from simulator.journal import EventJournal
 from simulator.late_fills import LateFills
@@ -94,8 +95,9 @@ class PerpetualVenue:
         await self._users.close()
         self._journal.close()
 
-    async def _orders(self, _request: web.Request) -> web.Response:
+    async def _orders(self, request: web.Request) -> web.Response:
         """All orders ever accepted, and how often each client id was sent since this process started."""
+        only_loopback(request)
         orders = [order_row(order) for order in self.desk.ledger.orders.values()]
         return web.json_response({"orders": orders, "submissions": dict(self.desk.submissions)})
 
