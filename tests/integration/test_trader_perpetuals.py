@@ -21,6 +21,7 @@ from ares.clock import SystemClock
 from ares.config.settings import VenueConfig
 from ares.config.trading import RiskConfig, StrategyConfig, TradingConfig
 from ares.control import ControlStore
+from ares.errors import VenueUnavailable
 from simulator.auth import Keys
 from simulator.exchange import Exchange, ExchangeOptions
 from simulator.perpetual.market import Funding
@@ -120,6 +121,22 @@ async def there(exchange: Exchange) -> AsyncIterator[Venue]:
     async with aiohttp.ClientSession(exchange.address) as http:
         yield Venue(exchange, gateway, http)
     await gateway.close()
+
+
+async def test_the_venue_of_contracts_says_how_it_is_and_how_often_it_lets_itself_be_asked(there: Venue) -> None:
+    await there.gateway.look_around([PERP])
+    assert there.gateway.obstacle(PERP) is None
+    limits = {(rate.kind, rate.interval_s): limit for rate, _, limit in there.gateway.rates()}
+    assert limits["weight", 60] == 2_400
+    used = {rate.kind: used for rate, used, _ in there.gateway.rates()}
+    assert used["weight"] > 0, "the answers' headers were read"
+    await there.misbehave(kind="maintenance", count=10)
+    with pytest.raises(VenueUnavailable):
+        await there.gateway.look_around([PERP])
+    assert there.gateway.obstacle(PERP) == "venue_maintenance"
+    async with there.http.delete("/sim/misbehave"):
+        await there.gateway.look_around([PERP])
+    assert there.gateway.obstacle(PERP) is None
 
 
 @pytest.mark.parametrize("case", [*CONTRACT, *PERPETUALS_CONTRACT], ids=lambda case: case.__name__)
