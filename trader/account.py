@@ -370,13 +370,13 @@ class Account:
         if report is not None and _may_be_ours(report):
             order = await self.parts.journal.find(report.client_order_id)
         if order is not None:
-            return await self.parts.desk.book(order, [execution])
+            return await self.parts.desk.booking.book(order, [execution])
         strategy = self.parts.foreign_strategy
         if report is not None and is_forced(report.client_order_id):
             strategy = bearer(execution, self.parts.ledger.portfolio.held(execution.symbol)) or strategy
             log.error("closed_by_force", symbol=execution.symbol, side=execution.side, strategy=strategy)
         log.warning("foreign_execution", fill_id=execution.fill_id, symbol=execution.symbol, strategy=strategy)
-        return await self.parts.desk.book_foreign(execution, strategy)
+        return await self.parts.desk.booking.book_foreign(execution, strategy)
 
 
 def _may_be_ours(report: OrderReport) -> bool:

@@ -19,6 +19,7 @@ from trader.events import CapitalMoved, StrategyPaused, StrategyResumed
 from trader.execution.lease import Leadership, NotLeading
 from trader.execution.limits import Scope, SetLimits
 from trader.execution.pauses import StrategyPauses
+from trader.execution.protection import Protection
 from trader.execution.state import ALERT, TradingStates
 from trader.flatten import Flattening
 from trader.limits_configured import limits
@@ -55,6 +56,7 @@ class CommanderParts:
     limits: SetLimits
     leadership: Leadership
     clock: Clock
+    protection: Protection
     cycle: Cycle
     reader: MarketReader
     symbols: Sequence[str]
@@ -82,6 +84,7 @@ class Commander:
         self._flattening = Flattening(
             parts.account,
             parts.states,
+            parts.protection,
             lambda strategy, symbol: parts.limits.effective(limits(parts.config()), strategy, symbol),
             settle_s_max=parts.settle_s_max,
             poll_s=parts.poll_s,
@@ -90,6 +93,7 @@ class Commander:
             ManualParts(
                 account=parts.account,
                 states=parts.states,
+                protection=parts.protection,
                 limits=parts.limits,
                 leadership=parts.leadership,
                 reader=parts.reader,
@@ -100,7 +104,10 @@ class Commander:
         )
 
     async def halt(self, order: Order) -> Outcome:
-        """HALTED at once; open orders are cancelled if this process leads, else by the leader at its next look."""
+        """HALTED at once; open orders are cancelled if this process leads, else by the leader at its next look.
+
+        Those that protect a position stay, for they only shrink it.
+        """
 
         async def work(_: str) -> Outcome:
             return {"state": TradingState.HALTED.value, "cancels_asked": await self._cancel_if_leading()}
@@ -156,7 +163,7 @@ class Commander:
         return await self._record.recorded(Command("cancel", order, {"order_id": order_id}, audited=True), work)
 
     async def cancel_all(self, order: Order) -> Outcome:
-        """The same for every order that is open. Raises `NotLeading`."""
+        """The same for every order that is open, but for those that protect a position. Raises `NotLeading`."""
 
         async def work(_: str) -> Outcome:
             self._require_lead("cancel")

@@ -17,6 +17,8 @@ from trader.decide import Inputs, Outcome, age_s, decide
 from trader.execution.ids import DecisionName, client_order_id, correlation_id, cycle_id
 from trader.execution.limits import SetLimits
 from trader.execution.pauses import StrategyPauses
+from trader.execution.protection import Protection
+from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
 from trader.outage import Outage
@@ -49,6 +51,8 @@ class CycleParts:
     states: TradingStates
     pauses: StrategyPauses
     limits: SetLimits
+    protection: Protection
+    rests: Rests
     reader: MarketReader
     storage: Outage
     """Told whether the database answered."""
@@ -76,6 +80,8 @@ class Cycle:
         self._states = parts.states
         self._pauses = parts.pauses
         self._storage = parts.storage
+        self._protection = parts.protection
+        self._rests = parts.rests
         self._reader = parts.reader
         self._who: Identity = parts.account.parts.who
         self._keys = [(s, symbol) for s in parts.config.strategies for symbol in s.symbols or tuple(parts.symbols)]
@@ -105,6 +111,8 @@ class Cycle:
         decisions, order_ids = await self._decide_all(moment)
         self.newest = decisions
         await asyncio.gather(*(self._send(order_id) for order_id in order_ids))
+        self._protection.restore("signal")
+        await self._protection.tend()
         await self._write_equity()
         metrics.TRADER_CYCLES.labels("ok" if moment.market is not None else "store_unavailable").inc()
         metrics.TRADER_CYCLE_SECONDS.observe(self._clock.monotonic_s() - started_s)
@@ -165,7 +173,7 @@ class Cycle:
         rows: list[Row] = []
         await self._account.note_profit(moment.now_ns, self._effective().mark_age_s_max)
         for key in self._keys:
-            outcome = self._outcome(key, moment)
+            outcome = await self._considered(key, moment)
             decision = self._decision(key, moment, outcome)
             if decision.client_order_id is not None and outcome.move is not None:
                 intent = self._intent(key, moment, decision, outcome.move)
@@ -180,6 +188,20 @@ class Cycle:
             decisions.append(decision)
         await asyncio.to_thread(self._account.parts.control.mirror, rows)
         return decisions, order_ids
+
+    async def _considered(self, key: Key, moment: Moment) -> Outcome:
+        """What to do, once nothing else may sell what is to be sold: what protects it is lifted first."""
+        strategy, symbol = key
+        signal = (moment.market or MarketSeen()).signals.get((strategy.name, strategy.version, symbol))
+        if signal is not None and signal.target is not None and signal.target <= 0:
+            about = (symbol, strategy.name, strategy.version)
+            await self._rests.wants_out(*about, known_at_ns=signal.known_at_ns, now_ns=moment.now_ns)
+        outcome = self._outcome(key, moment)
+        if outcome.action == "sell" and self._desk.protecting(symbol, strategy.name):
+            if not await self._protection.lift(symbol, strategy.name, "signal"):
+                return Outcome("skip", "protection_stands", outcome.move, scale=outcome.scale)
+            outcome = self._outcome(key, moment)  # it may have been executed meanwhile
+        return outcome
 
     def _outcome(self, key: Key, moment: Moment) -> Outcome:
         strategy, symbol = key
@@ -206,8 +228,10 @@ class Cycle:
 
         outcome = replace(decide(inputs, build_rules(effective.scaled(scale)), risk_state), scale=scale)
         known = self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max)
-        if known is None and _opens(symbol, inputs.held, outcome):
-            return Outcome("skip", "instrument_stale", outcome.move, scale=scale)  # the way out stays open
+        if _opens(symbol, inputs.held, outcome):  # the way out stays open
+            why_not = "instrument_stale" if known is None else self._protection.obstacle(symbol, strategy.name)
+            if why_not is not None:
+                return Outcome("skip", why_not, outcome.move, scale=scale)
         return outcome
 
     def _effective(self, strategy: str = "", symbol: str = "") -> Limits:

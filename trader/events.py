@@ -1,8 +1,8 @@
 """What happens to an account, as typed events: the shapes of what the journal, the book and the states write.
 
 Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>`,
-`capital/<account>`, `peak/<account>`, `limits/<account>`, `trading_state/<account>`, `strategy_pause/<account>`,
-`trading_alert/<account>` and `live/<account>`.
+`capital/<account>`, `peak/<account>`, `limits/<account>`, `rests/<account>`, `trading_state/<account>`,
+`strategy_pause/<account>`, `trading_alert/<account>` and `live/<account>`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from ares.control import Json
 from ares.events import EventRegistry, EventType
 from ares.events.registry import KnownType
-from ares.events.types import Origin, Payload
+from ares.events.types import Origin
 from ares.model.strategies import FOREIGN
 from trader.portfolio.orders import Intent, OrderState, Step
 from trader.portfolio.portfolio import Funding, FundingShare
 from trader.portfolio.positions import Execution, Fill
 from trader.risk import TradingState
+from trader.upcasts import adoptions_named, execution_nested, intent_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,25 @@ class LimitSet:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedOut:
+    """A protective order of a strategy's position was executed: the strategy rests in the symbol from now on."""
+
+    symbol: str
+    strategy: str
+    version: int
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A strategy that rested in a symbol wanted to hold nothing of it since: it may buy again."""
+
+    symbol: str
+    strategy: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class StateChanged:
     """Trading was set to ACTIVE, REDUCING or HALTED, by whom and why."""
 
@@ -217,29 +236,6 @@ class AlertTaken:
     action: str
 
 
-def _intent_alone(payload: Payload) -> Payload:
-    """Version 1 repeated the first step beside the intent."""
-    return {"intent": payload["intent"]}
-
-
-def _adoptions_named(payload: Payload) -> Payload:
-    """Version 1 held adoptions as lists and said nothing of the venue."""
-    adopted = payload["adopted"]
-    assert isinstance(adopted, list), "an opening lists what was adopted"
-    names = ("symbol", "strategy", "quantity", "mark")
-    named: list[Json] = [dict(zip(names, each, strict=True)) for each in adopted if isinstance(each, list)]
-    return {"venue": "", "adopted": named}
-
-
-_OF_FILL = ("order_id", "strategy", "correlation_id", "received_at_ns", "fee_rate")
-
-
-def _execution_nested(payload: Payload) -> Payload:
-    """Version 1 was flat."""
-    fill: dict[str, Json] = {name: payload[name] for name in _OF_FILL}
-    return {"fill": fill | {"execution": {name: each for name, each in payload.items() if name not in _OF_FILL}}}
-
-
 _INTENT = Intent(
     order_id="ares0123456789abcdef0123456789abcdef",
     account="paper",
@@ -276,7 +272,7 @@ _FILL = Fill(
     _EXECUTION, _INTENT.order_id, _INTENT.strategy, _INTENT.correlation_id, received_at_ns=1_795_464_293_369_942_845
 )
 
-INTENDED = EventType("order", "intended", OrderIntended(_INTENT), upcasts={1: _intent_alone})
+INTENDED = EventType("order", "intended", OrderIntended(_INTENT), upcasts={1: intent_alone})
 STEPPED = {
     name: EventType("order", name, OrderStepped(state, venue_order_id, quantity, cost, reason))
     for name, state, venue_order_id, quantity, cost, reason in (
@@ -298,9 +294,9 @@ OPENED = EventType(
     "fills",
     "opened",
     BookOpened("sim", (Adoption("BTC/USDT", "signal_momentum", Decimal("0.05"), Decimal("62597.555")),)),
-    upcasts={1: _adoptions_named},
+    upcasts={1: adoptions_named},
 )
-FILLED = EventType("fills", "filled", FillBooked(_FILL), upcasts={1: _execution_nested})
+FILLED = EventType("fills", "filled", FillBooked(_FILL), upcasts={1: execution_nested})
 FOREIGN_FILLED = EventType(
     "fills",
     "foreign_filled",
@@ -338,6 +334,10 @@ _CHANGE = LimitChange(
 )
 LIMIT_ASKED = EventType("limits", "asked", LimitAsked(_CHANGE))
 LIMIT_SET = EventType("limits", "set", LimitSet(_CHANGE, approved_by="grace"))
+STOPPED_OUT = EventType(
+    "rests", "stopped_out", StoppedOut("BTC/USDT", "signal_momentum", 1, "ares0123456789abcdef0123456789abcdef")
+)
+RELEASED = EventType("rests", "released", Released("BTC/USDT", "signal_momentum", 1))
 CHANGED = EventType("trading_state", "changed", StateChanged(TradingState.HALTED, "operator", "venue maintenance"))
 LIVE = EventType("live", "said", LiveSaid("requested", "0123456789abcdef", "alice", "a month on paper went well"))
 PAUSED = EventType("strategy_pause", "paused", StrategyPaused("signal_momentum", "operator", "odd fills"))
@@ -360,6 +360,8 @@ TYPES: tuple[KnownType, ...] = (
     PEAK_REACHED,
     LIMIT_ASKED,
     LIMIT_SET,
+    STOPPED_OUT,
+    RELEASED,
     CHANGED,
     LIVE,
     PAUSED,

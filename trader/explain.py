@@ -13,6 +13,7 @@ from ares.clock import MINUTE_NS, SystemClock, to_datetime
 from ares.errors import UnknownName
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_int, as_str
+from trader.execution.ids import PROTECTION_CYCLE
 
 QUERIES = load_queries("trader", "queries/explain.sql")
 LOOK_BACK_DAYS = (1, 30, 9_000)
@@ -20,6 +21,8 @@ LOOK_BACK_DAYS = (1, 30, 9_000)
 MICROSECOND = timedelta(microseconds=1)
 """Parameters are exact to this; rows to a nanosecond."""
 NO_SIGNAL = "none: an order by hand or of a flatten rests on no signal"
+PROTECTS = "none: an order that protects a position rests on no signal"
+NO_DECISION = "none: it follows from the position, its cost and the settings (trading.protection)"
 AT_VENUE = frozenset({"ACCEPTED", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "REJECTED"})
 
 
@@ -48,13 +51,15 @@ async def explain(database: Database, order_id: str) -> list[Leg]:
         raise UnknownName("order", order_id, [as_str(row["order_id"]) for row in newest])
     decision = await database.fetch_one(QUERIES["decision"], about)
     legs = await _before(database, steps[0], decision)
-    legs += [_decision(decision), *_steps(steps), *_fills(await database.fetch(QUERIES["fills"], about))]
+    legs += [_decision(decision, steps[0]), *_steps(steps), *_fills(await database.fetch(QUERIES["fills"], about))]
     return list(_delayed(legs))
 
 
 async def _before(database: Database, first: Record, decision: Record | None) -> list[Leg]:
     """What the decision rests on: tick, bar, features, prediction, signal."""
     names = ("tick", "bar", "features", "prediction", "signal")
+    if _protects(first):
+        return [Leg(name, None, PROTECTS) for name in names]
     if decision is None:
         return [Leg(name, None, "missing: no decision leads to it") for name in names]
     if decision["signal_ts_ns"] is None:
@@ -116,7 +121,13 @@ def _features(rows: Sequence[Record]) -> Leg:
     return Leg("features", max(as_int(row["known_at_ns"]) for row in rows), words)
 
 
-def _decision(row: Record | None) -> Leg:
+def _protects(first: Record) -> bool:
+    return first["cycle_id"] == PROTECTION_CYCLE
+
+
+def _decision(row: Record | None, first: Record) -> Leg:
+    if _protects(first):
+        return Leg("decision", None, NO_DECISION)
     if row is None:
         return Leg("decision", None, "missing: no decision names this order (not mirrored yet, or dropped)")
     words = "{action} {order_quantity} at mark {mark}: {reason}, state {state}"
@@ -128,7 +139,7 @@ def _steps(steps: Sequence[Record]) -> Iterator[Leg]:
     first = steps[0]
     price = "at market" if first["price"] is None else f"at {first['price']}"
     wish = f"{first['side']} {first['quantity']} {first['symbol']} {price}, {first['type']} {first['time_in_force']}"
-    yield Leg("intent", as_int(first["ts_ns"]), f"{wish}, for {first['strategy']}")
+    yield Leg("intent", as_int(first["ts_ns"]), f"{wish}{_waits_for(first)}, for {first['strategy']}")
     for name, found in (
         ("submitted", [step for step in steps if step["state"] == "SUBMITTED"]),
         ("ack", [step for step in steps[1:] if step["state"] in AT_VENUE]),
@@ -140,6 +151,14 @@ def _steps(steps: Sequence[Record]) -> Iterator[Leg]:
             yield Leg(name, as_int(step["ts_ns"]), f"{step['state']}{place}{reason}")
         else:
             yield Leg(name, None, f"missing: the order is {steps[-1]['state']}")
+
+
+def _waits_for(first: Record) -> str:
+    """What triggers an order, and what ends with it."""
+    words = "" if first["stop_price"] is None else f", once it trades at {first['stop_price']}"
+    if first["trailing_bips"]:
+        words += f", {first['trailing_bips']}/10000 away from the best price"
+    return words + (f", of the pair {first['list_id']}" if first["list_id"] else "")
 
 
 def _fills(rows: Sequence[Record]) -> Iterator[Leg]:

@@ -12,6 +12,7 @@ from ares.model.strategies import FOREIGN
 from ares.telemetry import get_logger, observability
 from trader.account import Account
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
+from trader.execution.protection import Protection
 from trader.execution.state import TradingStates
 from trader.portfolio.legs import next_leg
 from trader.portfolio.money import ZERO
@@ -40,6 +41,7 @@ class Flattening:
         self,
         account: Account,
         states: TradingStates,
+        protection: Protection,
         limits_of: Callable[[str, str], Limits],
         *,
         settle_s_max: float,
@@ -47,6 +49,7 @@ class Flattening:
     ) -> None:
         self._account = account
         self._states = states
+        self._protection = protection
         self._desk = account.parts.desk
         self._clock: Clock = account.parts.clock
         self._limits_of = limits_of
@@ -54,8 +57,24 @@ class Flattening:
         self._poll_s = poll_s
 
     async def run(self, command_id: str) -> dict[str, Json]:
-        """Cancel, wait, close, and again what was not filled; returns how many orders left and what is still held."""
+        """Cancel, wait, close, and again what was not filled; returns how many orders left and what is still held.
+
+        What protects a position goes before anything of it is closed.
+        """
+        try:
+            sent = await self._out(command_id)
+        finally:
+            self._protection.restore("flatten")
+        left: dict[str, Json] = {
+            f"{symbol} {strategy}": f"{quantity:f}"
+            for (symbol, strategy), quantity in self._account.parts.ledger.quantities().items()
+        }
+        return {"orders_sent": sent, "left": left}
+
+    async def _out(self, command_id: str) -> int:
         await self._desk.cancel_open()
+        for position in self._account.parts.ledger.portfolio.positions():
+            await self._protection.lift(position.symbol, position.strategy, "flatten")
         await self._settled()
         sent = 0
         for attempt in range(ATTEMPTS_MAX):
@@ -64,11 +83,7 @@ class Flattening:
             await self._settled()
             if orders == 0:
                 break
-        left: dict[str, Json] = {
-            f"{symbol} {strategy}": f"{quantity:f}"
-            for (symbol, strategy), quantity in self._account.parts.ledger.quantities().items()
-        }
-        return {"orders_sent": sent, "left": left}
+        return sent
 
     async def _settled(self) -> None:
         """Wait until no order is under way, or the time for it is over."""
@@ -88,6 +103,8 @@ class Flattening:
         for position in self._account.parts.ledger.portfolio.positions():
             if position.strategy == FOREIGN:
                 continue  # what nobody here ordered, nobody here closes
+            if not await self._protection.lift(position.symbol, position.strategy, "flatten"):
+                continue  # what protects it may still be executed
             for leg in range(LEGS_MAX):
                 who = self._account.parts.who.account
                 name = DecisionName(who, position.strategy, 0, position.symbol, now_ns, "flatten", leg, attempt)

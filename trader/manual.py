@@ -18,6 +18,7 @@ from trader.decide import age_s, refusal_reason
 from trader.execution.ids import correlation_id, manual_order_id
 from trader.execution.lease import Leadership
 from trader.execution.limits import SetLimits
+from trader.execution.protection import Protection
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
 from trader.portfolio.money import ZERO
@@ -58,6 +59,7 @@ class ManualParts:
 
     account: Account
     states: TradingStates
+    protection: Protection
     limits: SetLimits
     leadership: Leadership
     reader: MarketReader
@@ -86,6 +88,7 @@ class ManualOrders:
         self._parts = parts
         self._account = parts.account
         self._desk = parts.account.parts.desk
+        self._protection = parts.protection
         self._clock = parts.account.parts.clock
         self._one_at_a_time = asyncio.Lock()
 
@@ -117,7 +120,10 @@ class ManualOrders:
         """Check, commit and send it; a refusal is a row and an outcome. Raises `NotLeading`, `UsageError`."""
         order_id = manual_order_id(self._account.parts.who.account, wish.key)
         async with self._one_at_a_time:  # who asks for the same id meanwhile finds the order
-            told, leaves = await self._commit(wish, order_id)
+            try:
+                told, leaves = await self._commit(wish, order_id)
+            finally:
+                self._protection.restore("manual")  # a sell that was committed keeps protection away by itself
         return {**told, **_told(await self._desk.send(order_id), repeated=False)} if leaves else told
 
     async def _commit(self, wish: Wish, order_id: str) -> tuple[Outcome, bool]:
@@ -131,6 +137,11 @@ class ManualOrders:
         if obstacle is not None:
             await self._tell(judged, "skip", obstacle)
             return {**_order_words(judged), **_ended("skip", obstacle)}, False
+        if wish.side == "sell" and self._desk.protecting(wish.symbol, wish.strategy) and self._would_leave(judged):
+            if not await self._protection.lift(wish.symbol, wish.strategy, "manual"):
+                await self._tell(judged, "skip", "protection_stands")
+                return {**_order_words(judged), **_ended("skip", "protection_stands")}, False
+            judged = await self._judged(wish)  # it may have been executed meanwhile
         # Nothing is waited for between the check and `intend`, which reserves before it waits itself.
         state = risk_now(self._account, self._parts.states.effective, judged.now_ns, judged.prices)
         verdict = judged.rules.check(judged.candidate, state)
@@ -146,6 +157,12 @@ class ManualOrders:
             return {"warnings": _warned_words(warned)}, True
         await self._tell(judged, "skip", "order_open")
         return {**_order_words(judged), **_ended("skip", "order_open")}, False
+
+    def _would_leave(self, judged: Judged) -> bool:
+        """Whether it is worth lifting protection for an order: nothing else keeps it here."""
+        state = risk_now(self._account, self._parts.states.effective, judged.now_ns, judged.prices)
+        refused = isinstance(judged.rules.check(judged.candidate, state), Refused)
+        return not refused and self._desk.busy(judged.wish.symbol, judged.wish.strategy) is None
 
     async def _judged(self, wish: Wish) -> Judged:
         config = self._parts.config()

@@ -18,7 +18,9 @@ from trader.events import Adoption
 from trader.execution.desk import OrderDesk
 from trader.execution.ledger import Ledger
 from trader.execution.state import StateChange, TradingStates
+from trader.execution.tracked import PROTECTION
 from trader.portfolio.money import ZERO
+from trader.portfolio.orders import OrderState
 from trader.portfolio.positions import is_linear
 
 MARK_AGE_S = 5.0
@@ -73,11 +75,17 @@ class Reconciler:
     async def compare(self) -> StateChange:
         """REDUCING while the venue has fewer coins than the book, or another position of a contract.
 
-        Nothing is concluded while orders are under way.
+        Nothing is concluded while orders are under way. Those that protect stand for days, so they do not count; but
+        what seems to be missing may be what they sold.
         """
-        if self._desk.orders():
+        if any(order.intent.source != PROTECTION or order.state is OrderState.UNKNOWN for order in self._desk.orders()):
             return await self._states.refresh()
         short = self._account.shortfalls()
+        if short and self._desk.orders():
+            fills = self._ledger.portfolio.fills
+            await self._desk.follow()
+            if self._ledger.portfolio.fills != fills:
+                return await self._states.refresh()
         for currency, (book, venue) in short.items():
             log.error("balance_short", currency=currency, book=str(book), venue=str(venue))
         apart = differences(self._ledger.portfolio, self._account.contracts)

@@ -131,6 +131,9 @@ def order_row(order: Order, step: Step) -> Row:
         "filled_cost": to_scale(order.filled_cost),
         "signal_known_at": _moment(intent.signal_known_at_ns),
         "reason": step.reason,
+        "stop_price": _scaled(intent.stop_price),
+        "trailing_bips": intent.trailing_bips or None,
+        "list_id": intent.list_id or None,
     }
     return Row("order_events", step.ts_ns, symbols, columns)
 

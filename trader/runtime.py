@@ -26,8 +26,12 @@ from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
 from trader.execution.limits import SetLimits
 from trader.execution.pauses import StrategyPauses
+from trader.execution.protection import protection_of
+from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
+from trader.execution.tracked import PROTECTION
 from trader.limits_configured import limits
+from trader.listed import refresh_instruments
 from trader.live.agreements import Agreements
 from trader.live.gate import Gate, require_harmless_key
 from trader.live.settings import Terms
@@ -90,18 +94,8 @@ class Trader:
         self.gate = Gate(Agreements(control, config.account, clock), parts.terms)
         self.marks: Cache[str, Decimal] = Cache("marks", clock, parts.gateway.marks)
         self.instruments: Cache[str, Grid] = Cache("instruments", clock, parts.gateway.grids)
-        self.desk = OrderDesk(
-            DeskParts(
-                gateway=parts.gateway,
-                journal=journal,
-                ledger=self.ledger,
-                states=self.states,
-                leadership=self.leadership,
-                clock=clock,
-                marks=self.marks,
-                visibility_s=config.unknown_visibility_s,
-            )
-        )
+        self.rests = Rests(control, config.account)
+        self.desk = self._desk(journal)
         self.account = Account(
             AccountParts(
                 who=who,
@@ -123,6 +117,8 @@ class Trader:
         self.reconciler = Reconciler(self.account, self.states, clock, self._symbols)
         self.pauses = StrategyPauses(control, config.account)
         self.storage = Outage("QuestDB", clock)
+        lift_s_max = parts.request_s_max
+        self.protection = protection_of(config, self.account, self.states, self.rests, lift_s_max=lift_s_max)
         self.cycle = self._cycle()
         self.life = Life(clock)
         self.commander = self._commander()
@@ -154,11 +150,13 @@ class Trader:
         """Everything before the first cycle: journal, book, venue. The lease must be ours."""
         await self.states.refresh()
         await self.limits.refresh()
+        await self.rests.load()
         await self.ledger.load()
         await self.desk.load()
         await self._reconcile()
         mark_age_s_max = self.limits.effective(limits(self._config)).mark_age_s_max
         await self.account.note_profit(self._clock.now_ns(), mark_age_s_max)
+        await self.protection.tend()
         self._reconciled = True
         self._cycled_at_s = self._clock.monotonic_s()
 
@@ -192,13 +190,14 @@ class Trader:
         await self._restrain()
         said = await self.states.refresh()
         if said.state is TradingState.HALTED and said.seq != self._heeded_seq:
-            await self.desk.cancel_open(sparing="flatten")
+            await self.desk.cancel_open(sparing=("flatten", PROTECTION))
             self._heeded_seq = said.seq
         await self.desk.follow()
+        await self.protection.tend()
         now_s, fills = self._clock.monotonic_s(), self.ledger.portfolio.fills
         if fills == self._fills_seen and now_s - looked_at_s < ACCOUNT_S:
             return looked_at_s
-        await self._refresh_instruments()
+        await refresh_instruments(self.account, self._symbols, self._config.instrument_age_s_max / 2)
         try:
             await self._look_at_account(fills)
         except VenueError as error:
@@ -324,18 +323,20 @@ class Trader:
             # Balances and book are of one moment only if nothing was filled while we looked.
             await self.reconciler.compare()
 
-    async def _refresh_instruments(self) -> None:
-        """Ticks and lots of what is traded or held, asked for again before they are too old."""
-        wanted = {*self._symbols, *self.account.held()}
-        try:
-            listed = await self.instruments.get(wanted, self._config.instrument_age_s_max / 2)
-        except VenueError as error:
-            log.warning("instruments_not_seen", cause=str(error))
-            return
-        unlisted = frozenset(wanted - listed.keys())
-        for symbol in sorted(unlisted - self.account.unlisted):
-            log.warning("instrument_not_listed", symbol=symbol)
-        self.account.unlisted = unlisted
+    def _desk(self, journal: OrderJournal) -> OrderDesk:
+        return OrderDesk(
+            DeskParts(
+                gateway=self._parts.gateway,
+                journal=journal,
+                ledger=self.ledger,
+                states=self.states,
+                rests=self.rests,
+                leadership=self.leadership,
+                clock=self._clock,
+                marks=self.marks,
+                visibility_s=self._config.unknown_visibility_s,
+            )
+        )
 
     def _cycle(self) -> Cycle:
         return Cycle(
@@ -346,6 +347,8 @@ class Trader:
                 states=self.states,
                 pauses=self.pauses,
                 limits=self.limits,
+                protection=self.protection,
+                rests=self.rests,
                 reader=self._parts.reader,
                 storage=self.storage,
             )
@@ -374,6 +377,7 @@ class Trader:
                 limits=self.limits,
                 leadership=self.leadership,
                 clock=self._clock,
+                protection=self.protection,
                 cycle=self.cycle,
                 reader=self._parts.reader,
                 symbols=self._symbols,

@@ -19,7 +19,7 @@ from trader.portfolio.portfolio import Funding
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
 from trader.reader import MarketSeen
-from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenueGateway, VenuePosition
+from trader.venues.gateway import Balance, KeyRights, OrderRequest, PairRequest, VenueGateway, VenuePosition
 
 Fault = Literal["accept_timeout", "hang", "lost", "reject", "late"]
 """What befalls the next submit: executed but unanswered, or unanswered for ever; never arrived; refused; arrives after
@@ -101,6 +101,10 @@ class PaperVenue:
             raise OrderOutcomeUnknown("no answer in time")
         return report
 
+    async def submit_pair(self, request: PairRequest) -> tuple[OrderReport, OrderReport]:
+        self.submissions.update((request.above.client_order_id, request.below.client_order_id))
+        raise VenueRejected("NotSupported", "this venue knows no pairs")
+
     async def cancel(self, symbol: str, client_order_id: str) -> None:
         self._look()
         self.cancels.append(client_order_id)
@@ -178,6 +182,8 @@ class PaperVenue:
             raise OrderOutcomeUnknown("Duplicate order sent.")
         price = self.prices[request.symbol]
         grid = self.steps.get(request.symbol, GRID)
+        if request.type not in ("limit", "market"):
+            raise VenueRejected("InvalidOrder", f"this venue knows no {request.type}")
         if request.quantity % grid.amount_step or (request.price or ZERO) % grid.price_tick:
             raise VenueRejected("InvalidOrder", "off the grid")
         self._check_funds(request, price)

@@ -12,6 +12,9 @@ from trader.rows import Decision
 REASONS: Mapping[str, str] = {
     "paused": "the strategy rests: {pause}",
     "store_unavailable": "no data: QuestDB did not answer",
+    "stopped_out": "its protection sold: it buys again once its signal has wanted to hold nothing since",
+    "unprotected": "what it holds is not protected at the venue, and nothing is bought on top of that",
+    "protection_stands": "what protects the position may still stand at the venue: nothing is sold until it is gone",
     "order_unknown": "an order of unknown outcome stands in the way until the venue says what became of it",
     "order_open": "an order is under way already",
     "order_stands_already": "the order of this moment was committed before",

@@ -87,6 +87,7 @@ class ConfigSource:
         refuse_default_passwords(config)
         refuse_plain_text(config)
         refuse_half_a_transport(config)
+        refuse_protection_of_contracts(config)
         return _placed(config)
 
     def overrides(self) -> Path:
@@ -153,6 +154,22 @@ def refuse_half_a_transport(config: AresConfig) -> None:
     if ingest.sink_database not in known:
         way_out = f"Known: {', '.join(known)}. Others are declared in database.replicas"
         raise ConfigError("ingest.sink_database", ingest.sink_database, "no such database", way_out)
+
+
+def refuse_protection_of_contracts(config: AresConfig) -> None:
+    """A venue of perpetuals takes no protective orders from here yet. Raises `ConfigError`."""
+    trading = config.trading
+    venue = config.venues.get(trading.venue)
+    if venue is None or venue.protocol != "binanceusdm":
+        return
+    asked = {"trading.protection": trading.protection}
+    asked |= {f"trading.strategies.{s.name}.protection": s.protection for s in trading.strategies if s.protection}
+    for field_name, protection in asked.items():
+        said = protection.said()
+        if said is not None:
+            problem = f"venue {trading.venue} trades perpetuals, whose positions cannot be protected yet"
+            way_out = "Set it to 0, or trade on a venue of coins"
+            raise ConfigError(field_name, said, problem, way_out)
 
 
 def refuse_plain_text(config: AresConfig) -> None:

@@ -11,7 +11,38 @@ from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share
 from ares.model.strategies import FOREIGN
 
 Quote = Annotated[Decimal, Field(gt=0)]
+BIPS_MIN, BIPS_MAX = 10, 2_000
+"""By how much the venue lets a trailing stop follow, in 1/10,000."""
 ShareAbove0 = Annotated[Decimal, Field(gt=0, le=1)]
+Percent = Annotated[Decimal, Field(ge=0, lt=100)]
+
+
+class ProtectionConfig(Section):
+    """Orders that stand at the venue for what a strategy holds; 0 is off. See the guide Order kinds and protection."""
+
+    stop_loss_pct: Percent = Field(Decimal(0), description="sell all once it trades so far below what it cost")
+    take_profit_pct: Annotated[Decimal, Field(ge=0)] = Field(
+        Decimal(0), description="sell all so far above what it cost"
+    )
+    trailing_pct: Percent = Field(
+        Decimal(0), description="sell all once it trades so far below its highest; 0.1 to 20, instead of stop_loss_pct"
+    )
+
+    @model_validator(mode="after")
+    def _one_stop(self) -> Self:
+        if self.stop_loss_pct and self.trailing_pct:
+            raise ValueError(
+                "stop_loss_pct and trailing_pct: only one stop can stand at the venue. Set one of them to 0"
+            )
+        bips = self.trailing_pct * 100
+        if bips and not (BIPS_MIN <= bips <= BIPS_MAX and bips == int(bips)):
+            raise ValueError(f"trailing_pct = {self.trailing_pct}: the venue follows by 0.1 to 20 in steps of 0.01")
+        return self
+
+    def said(self) -> str | None:
+        """The first figure that asks for an order, as it is written; None where none does."""
+        asked = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return next((f"{name} = {value:f}" for name, value in asked if value), None)
 
 
 class StrategyConfig(Section):
@@ -21,6 +52,7 @@ class StrategyConfig(Section):
     version: Count = 1
     max_position_quote: Quote
     symbols: tuple[str, ...] = ()
+    protection: ProtectionConfig | None = Field(None, description="instead of trading.protection, for this strategy")
 
 
 class RiskConfig(Section):
@@ -98,6 +130,10 @@ class TradingConfig(Section):
     )
     strategies: tuple[StrategyConfig, ...] = ()
     risk: RiskConfig = RiskConfig()
+    protection: ProtectionConfig = ProtectionConfig()
+    unprotected_s_max: Seconds = Field(
+        10.0, description="a position that stands longer without its protection is told of"
+    )
     order_type: Literal["limit_ioc", "market"] = "limit_ioc"
     slippage_max: Reloadable[Annotated[Decimal, Field(ge=0, lt=1)]] = Decimal("0.001")
     rebalance_share_min: Reloadable[Share] = Field(

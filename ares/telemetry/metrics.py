@@ -117,6 +117,14 @@ TRADER_POSITION = Gauge("ares_trader_position", "Position in base currency", ["s
 TRADER_PNL = Gauge("ares_trader_pnl_quote", "Profit in quote currency", ["kind"])
 TRADER_STATE = Gauge("ares_trader_state", "1 for the trading state that holds", ["state"])
 TRADER_LEADER = Gauge("ares_trader_leader", "1 while this process holds the lease of its account")
+TRADER_UNPROTECTED_SECONDS = Gauge(
+    "ares_trader_unprotected_seconds", "How long a position has stood without its protection", ["symbol", "strategy"]
+)
+TRADER_PROTECTION_SECONDS = Histogram(
+    "ares_trader_protection_seconds",
+    "From a position's change until its protection stands",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
 TRADER_BALANCE_SHORT = Gauge("ares_trader_balance_short", "Coins the book has and the venue has not", ["currency"])
 KEY_REFUSED = Gauge("ares_trader_key_refused", "1 while new keys were refused, so that old ones are used", ["venue"])
 SIGNAL_TO_ORDER_SECONDS = Histogram(

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from ares.clock import MINUTE_NS, NANOS_PER_MILLI, SystemClock, floor_ns
 from ares.config.settings import DatabaseConfig
+from ares.config.trading import ProtectionConfig
 from ares.control import ControlStore
 from ares.errors import UnknownName
 from ares.model.row import Row, UtcNs
@@ -18,7 +19,7 @@ from ares.store import Database, RowWriter
 from tests.integration.test_trader_views import BTC, MOMENTUM, TABLES, a_trader, write_outbox
 from trader.command_log import Order
 from trader.commands import app
-from trader.explain import Leg, explain
+from trader.explain import PROTECTS, Leg, explain
 from trader.manual import Wish
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.runtime import Trader
@@ -141,6 +142,26 @@ async def test_an_order_by_hand_and_one_of_a_flatten_rest_on_no_signal(
         assert told["fill"].at_ns is not None
     manual = by_name(await explain(database, str(sent["order_id"])))
     assert "manual" in manual["decision"].detail
+
+
+async def test_an_order_that_protects_rests_on_no_signal_and_says_what_it_waits_for(
+    control: ControlStore, venue: str, writer: RowWriter, database: Database
+) -> None:
+    """This venue takes none; that is told as of any other order."""
+    paper = PaperVenue(CLOCK, {BTC: Decimal(50_000)}, {"USDT": Decimal(20_000), "BTC": Decimal("0.02")})
+    protection = ProtectionConfig(stop_loss_pct=Decimal(1), take_profit_pct=Decimal(2))
+    trader = await a_trader(control, venue, paper, StaticReader(), protection=protection)
+    assert trader.ledger.portfolio.position(BTC, MOMENTUM).quantity > 0
+    await write_outbox(control, writer, database)
+    ids = await database.fetch("SELECT order_id, type FROM orders WHERE account = %(who)s", {"who": venue})
+    assert sorted(str(row["type"]) for row in ids) == ["limit_maker", "stop_loss"]
+    for row in ids:
+        told = by_name(await explain(database, str(row["order_id"])))
+        assert told["tick"].detail == told["signal"].detail == PROTECTS
+        assert "trading.protection" in told["decision"].detail
+        assert ("once it trades at 49500" in told["intent"].detail) == (row["type"] == "stop_loss")
+        assert "of the pair list" in told["intent"].detail
+        assert told["ack"].detail.startswith("REJECTED: ")
 
 
 async def test_an_order_that_never_left_says_what_is_missing(

@@ -41,14 +41,16 @@ def market(target: float, price: str) -> MarketSeen:
     return MarketSeen({(MOMENTUM, 1, BTC): SignalSeen(now_ns, now_ns, target, 1.0)}, {BTC: quote}, {BTC: mark})
 
 
-async def a_trader(control: ControlStore, name: str, venue: PaperVenue, reader: StaticReader) -> Trader:
+async def a_trader(
+    control: ControlStore, name: str, venue: PaperVenue, reader: StaticReader, **changes: object
+) -> Trader:
     config = TradingConfig(
         account=name,
         venue=name,
         strategies=(StrategyConfig(name=MOMENTUM, max_position_quote=Decimal(4_000)),),
         adopt_balances_to=MOMENTUM,
         cycle_s=0.001,
-    )
+    ).model_copy(update=changes)
     trader = Trader(
         TraderParts(
             config=config,

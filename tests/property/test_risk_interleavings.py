@@ -26,6 +26,7 @@ from trader.execution.desk import DeskParts, OrderDesk
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
+from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
 from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Step, advance, intended
 from trader.portfolio.positions import Execution, Fill
@@ -259,6 +260,7 @@ def build_bench(control: ControlStore, clock: SteppedClock, seed: int) -> Bench:
         journal=SlowJournal(control, rng),
         ledger=ledger,
         states=TradingStates(control, "paper", clock),
+        rests=Rests(control, "paper"),
         leadership=Leadership(control, "paper", "one", clock, 15.0),
         clock=clock,
         marks=Cache("marks", clock, venue.marks),

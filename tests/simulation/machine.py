@@ -16,7 +16,7 @@ from tests.simulation.loop import MachineClock, Process, spawn
 from tests.simulation.store import FlakyStore
 from tests.simulation.venue import MARKETS, STEP, TICK, TIMEOUT_S, Exchange, Line, Weather
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
-from trader.portfolio.orders import Intent, OrderType
+from trader.portfolio.orders import TIMED, Intent, OrderType
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.runtime import Trader, TraderParts
 from trader.testing import StaticReader
@@ -24,6 +24,9 @@ from trader.venues.ccxt_gateway import CcxtGateway
 
 ACCOUNT, VENUE = "paper", "sim"
 STRATEGY, RESTING = "signal_momentum", "resting"
+CONTINGENT: tuple[OrderType, ...] = ("stop_loss", "stop_loss_limit", "take_profit", "take_profit_limit")
+AT_MARKET: tuple[OrderType, ...] = ("market", "stop_loss", "take_profit")
+KINDS: tuple[OrderType, ...] = ("limit", "limit", "limit", "market", "market", "limit_maker", *CONTINGENT)
 ENDS = (LeaseLost, ControlUnavailable, SequenceConflict)
 """What may end a trader: the next one begins from the journal. Everything else is a bug."""
 VENUE_CONFIG = VenueConfig.model_validate(
@@ -191,7 +194,8 @@ class Machine:
         held = trader.ledger.portfolio.position(symbol, RESTING).quantity // STEP * STEP
         middle = self._place.exchange.middles[MARKETS[symbol]]
         sells = held * middle > 10 and rng.random() < 0.5
-        kind: OrderType = rng.choice(("limit", "limit", "market"))
+        kind: OrderType = rng.choice(KINDS)
+        trails = kind in ("stop_loss", "stop_loss_limit") and rng.random() < 0.4
         slot_ns = floor_ns(self.clock.now_ns(), NANOS_PER_SECOND)
         name = DecisionName(ACCOUNT, RESTING, 1, symbol, slot_ns)
         return Intent(
@@ -203,14 +207,16 @@ class Machine:
             version=1,
             side="sell" if sells else "buy",
             type=kind,
-            time_in_force="IOC" if kind == "market" else rng.choice(("GTC", "GTC", "IOC")),
+            time_in_force=rng.choice(("GTC", "GTC", "IOC")) if kind in TIMED else "GTC",
             quantity=held if sells else STEP * rng.randint(100, 4_000),
-            price=None if kind == "market" else middle + TICK * rng.randint(-9_000, 9_000),
+            price=None if kind in AT_MARKET else middle + TICK * rng.randint(-9_000, 9_000),
             mark=middle,
             source="signal",
             cycle_id=str(slot_ns),
             correlation_id=correlation_id(str(slot_ns), RESTING, symbol),
             decided_at_ns=self.clock.now_ns(),
+            stop_price=middle + TICK * rng.randint(-5_000, 5_000) if kind in CONTINGENT and not trails else None,
+            trailing_bips=rng.randint(10, 100) if trails else 0,
         )
 
 

@@ -6,16 +6,20 @@ from collections import Counter
 from decimal import Decimal
 
 from simulator.matching import Order
-from tests.simulation.machine import ACCOUNT, VENUE
+from tests.simulation.machine import ACCOUNT, STRATEGY, VENUE
 from tests.simulation.store import ROWS, FlakyStore
-from tests.simulation.venue import MARKETS, Exchange
+from tests.simulation.venue import MARKETS, STEP, Exchange
 from trader.events import REGISTRY, FillBooked, OrderIntended, OrderSettled
 from trader.execution.ids import is_ours
 from trader.execution.journal import OrderJournal
 from trader.execution.ledger import Ledger
+from trader.execution.protection import policies
 from trader.rows import Identity
+from trader.runtime import Trader
 
 ZERO = Decimal(0)
+DUST_QUOTE = Decimal(6)
+"""Below this, the venue's least order with room for how far a stop lies, nothing can be protected."""
 SYMBOLS = {venue: symbol for symbol, venue in MARKETS.items()}
 
 
@@ -111,3 +115,21 @@ def _book(exchange: Exchange, store: FlakyStore, *, adopted: bool) -> list[str]:
     if not adopted and spent != booked:
         found.append(f"USDT: {booked} spent by the book, {spent} at the venue")
     return found
+
+
+def unprotected(exchange: Exchange, trader: Trader) -> str | None:
+    """The first position that what stands at the venue would not sell exactly; None if there is none."""
+    policy = policies(trader._config).get(STRATEGY)
+    names = {
+        order.intent.order_id: order.intent for order in trader.desk.orders() if order.intent.source == "protection"
+    }
+    for symbol, venue in MARKETS.items():
+        held = trader.ledger.portfolio.position(symbol, STRATEGY).quantity
+        wanted = held // STEP * STEP if policy is not None else ZERO
+        standing = [o for o in exchange.ledger.open_orders(venue) if o.accepted.client_id in names]
+        if any(order.remaining != wanted for order in standing):
+            return f"{symbol}: {[order.remaining for order in standing]} protect {held}"
+        legs = 0 if policy is None else bool(policy.take_profit) + bool(policy.stop_loss or policy.trailing_bips)
+        if wanted * exchange.middles[venue] > DUST_QUOTE and len(standing) != legs:
+            return f"{symbol}: {len(standing)} of {legs} orders protect {held}"
+    return None

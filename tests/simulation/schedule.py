@@ -8,17 +8,28 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ares.clock import NANOS_PER_SECOND
+from ares.config.trading import ProtectionConfig
 from ares.errors import ControlUnavailable
 from tests.simulation.loop import MachineClock, run
 from tests.simulation.machine import ACCOUNT, STRATEGY, Machine, Place, config_of
-from tests.simulation.proof import findings
+from tests.simulation.proof import findings, unprotected
 from tests.simulation.store import ROWS, FlakyStore
 from tests.simulation.venue import FATES, HELD_S_MAX, LATE_S_MAX, Exchange, Weather
 from trader.execution.state import TradingStates
+from trader.execution.tracked import PROTECTION
 from trader.risk import TradingState
 from trader.runtime import Trader
 
 OPENING = {"USDT": Decimal(40_000), "BTC": Decimal("0.05")}
+PROTECTIONS: tuple[dict[str, str], ...] = (
+    {},
+    {"stop_loss_pct": "0.1"},
+    {"stop_loss_pct": "0.1", "take_profit_pct": "0.1"},
+    {"stop_loss_pct": "2", "take_profit_pct": "2"},
+    {"take_profit_pct": "0.15"},
+    {"trailing_pct": "0.1"},
+    {"trailing_pct": "0.2", "take_profit_pct": "0.3"},
+)
 HEALED_S_MAX = 180.0
 MOVE_S = 0.3
 
@@ -57,6 +68,7 @@ class Schedule:
         config = config_of(
             order_type=rng.choice(("limit_ioc", "market")),
             adopt_balances_to=rng.choice((None, STRATEGY)),
+            protection=ProtectionConfig.model_validate(rng.choice(PROTECTIONS)),
         )
         self.place = Place(rng, exchange, Weather(rng), store, config)
         self.machines = [Machine(name, self.place, MachineClock(loop), self.tell) for name in ("one", "two")]
@@ -163,8 +175,9 @@ class Schedule:
                 await asyncio.sleep(0.5)
                 last.bury()
                 assert last.runs, "nothing is wrong any more that could end a trader"
+            await self._protected(trader)
             while trader.desk.orders():
-                await trader.desk.cancel_open()
+                await trader.desk.cancel_open(sparing=())
                 await asyncio.sleep(0.5)
             await asyncio.sleep(HELD_S_MAX + LATE_S_MAX)
             await trader._look_at_account(trader.ledger.portfolio.fills)
@@ -173,6 +186,15 @@ class Schedule:
         last.kill()
         await trader._look_at_account(trader.ledger.portfolio.fills)
         return trader
+
+    async def _protected(self, trader: Trader) -> None:
+        """What is held comes to be protected, by what stands at the venue; then a halt, so that it is not put back."""
+        await self._say(TradingState.ACTIVE)
+        while (wrong := unprotected(self.place.exchange, trader)) is not None:
+            self.tell(wrong)
+            await asyncio.sleep(0.5)
+        self._count("protected", sum(o.intent.source == PROTECTION for o in trader.desk.orders()))
+        await self._say(TradingState.HALTED)
 
     async def _again(self, trader: Trader) -> list[str]:
         """Reconciling once more, by the same trader and by one that has just started, says nothing new."""
@@ -198,6 +220,8 @@ class Schedule:
         self._count("fills", sum(len(order.fills) for order in orders))
         self._count("partial fills", sum(0 < order.filled < order.accepted.amount for order in orders))
         for event in store.log(0, ROWS):
+            if event.type in ("stopped_out", "released"):
+                self._count(event.type)
             if event.type in ("intended", "order_outcome_unknown", "absent", "canceled", "rejected", "not_sent"):
                 self._count(event.type)
 

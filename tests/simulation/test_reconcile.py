@@ -108,7 +108,7 @@ async def leave(place: Place, trader: Trader, left: Left, number: int) -> None:
     if venue_id is not None:
         executions = await trader.account.parts.gateway.executions_of(BTC, venue_id)
         told = {execution.fill_id: execution for execution in executions}
-        await trader.desk.book(tracked.order, list(told.values())[: left.booked])
+        await trader.desk.booking.book(tracked.order, list(told.values())[: left.booked])
         if left.known == "part filled" and left.parts:
             part, cost = STEP * left.parts[0], STEP * left.parts[0] * intent.price
             step = Step("partially_filled", OrderState.PARTIALLY_FILLED, now_ns, venue_id, part, cost)

@@ -15,7 +15,8 @@ import ccxt
 
 from simulator.account_api import AccountApi
 from simulator.auth import check_time
-from simulator.matching import Engine, Ledger, NewOrder, Order
+from simulator.change_api import ChangeApi
+from simulator.matching import Engine, Ledger, NewOrder, NewPair, Order, OrderList
 from simulator.matching.queue import PublicTrade
 from simulator.matching.types import DisplayedBook, Event, Levels, Refusal, Rules
 from simulator.params import Params
@@ -56,6 +57,8 @@ class Exchange:
         self.ledger = Ledger(rules, {"ETH": Decimal(0), **opening})
         self.engine = Engine(self.ledger)
         self.api = AccountApi(self, self.now_ms)
+        self.changes = ChangeApi(self, self.now_ms)
+        self.last: dict[str, Decimal] = {}
         self.submissions: Counter[str] = Counter()
         self.accepted: Counter[str] = Counter()
         self.middles = {symbol: Decimal(50_000) for symbol in MARKETS.values()}
@@ -74,6 +77,16 @@ class Exchange:
             hidden_ms = round(1_000 * self._rng.uniform(0, HIDDEN_S_MAX))
             self._hidden_until_ms[order.order_id] = self.now_ms() + hidden_ms
         return order
+
+    def place_pair(self, pair: NewPair) -> OrderList:
+        """Take an OCO pair. Raises `Refusal`."""
+        names = [leg.client_id for leg in (pair.above, pair.below)]
+        self.submissions.update(names)
+        order = self._apply(self.engine.place_pair(pair, self._book(pair.above.symbol), self.now_ms()))
+        self.accepted.update(names)
+        its_list = self.ledger.list_of(order)
+        assert its_list is not None, "a pair is a list"
+        return its_list
 
     def cancel(self, order: Order, cancel_id: str) -> Order:
         """End an open order. Raises `Refusal`."""
@@ -100,10 +113,17 @@ class Exchange:
             side = self._rng.choice((-1, 1))
             price = self.middles[symbol] + side * TICK * self._rng.randint(0, 6_000)
             amount = STEP * self._rng.randint(1, 6_000)
-            self._apply(self.engine.on_trade(PublicTrade(symbol, price, amount, side < 0, self.now_ms())))
+            self.trade(PublicTrade(symbol, price, amount, side < 0, self.now_ms()))
+
+    def trade(self, trade: PublicTrade) -> None:
+        """Somebody trades: orders that rest are filled, those that wait for the price are triggered."""
+        self.last[trade.symbol] = trade.price
+        self._apply(self.engine.on_trade(trade))
+        while events := self.engine.on_price(trade, self._book(trade.symbol)):
+            self._apply(events)
 
     def _book(self, symbol: str) -> DisplayedBook:
-        return DisplayedBook(self._levels(symbol, -1), self._levels(symbol, 1))
+        return DisplayedBook(self._levels(symbol, -1), self._levels(symbol, 1), self.last.get(symbol, Decimal(0)))
 
     def _levels(self, symbol: str, side: int) -> Levels:
         prices = [self.middles[symbol] + side * TICK * offset for offset in (1, 50, 900)]
@@ -178,6 +198,12 @@ class Line:
         words = {"symbol": MARKETS[symbol], "type": kind.upper(), "side": side.upper(), "quantity": amount}
         words |= {name: str(value) for name, value in params.items()} | ({} if price is None else {"price": price})
         return {"info": await self._ask(lambda: self._exchange.api.place(Params(words)), signed=True, submits=True)}
+
+    async def private_post_orderlist_oco(self, params: Raw, /) -> Raw:
+        words = Params({name: str(value) for name, value in params.items()})
+        answer = await self._ask(lambda: self._exchange.changes.place_oco(words), signed=True, submits=True)
+        assert isinstance(answer, Mapping)
+        return answer
 
     async def cancel_order(self, order_id: str | None, symbol: str, params: Raw, /) -> object:
         words = Params({"symbol": MARKETS[symbol], "origClientOrderId": str(params["origClientOrderId"])})

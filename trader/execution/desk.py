@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,53 +17,27 @@ from ares.errors import OrderOutcomeUnknown, VenueError, VenueRejected
 from ares.model.row import Row
 from ares.resilience import Cache
 from ares.telemetry import correlation, get_logger, metrics, observability
+from trader.execution.booking import Booking, trace_of
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
+from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
+from trader.execution.tracked import PROTECTION, Tracked, excludes, pending_of, request_of
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Source, Step, step_for
-from trader.portfolio.positions import Execution, Fill, currencies
 from trader.portfolio.ways_out import closes_own, only_reduces
 from trader.risk import Pending, Sent, TradingState
-from trader.venues.gateway import OrderRequest, VenueGateway
+from trader.venues.gateway import OrderRequest, PairRequest, VenueGateway
 
 LOOKS_MIN = 2
 """Absence counts as evidence only when it was seen this often, the last time after the visibility delay."""
-
-FEE_RATE_AGE_S = 30.0
-"""A fee in a third currency is valued by no older price of it than this."""
 
 SENT_MAX = 1_000
 SENT_S = 3_600
 """How many orders, and of how long, are remembered for limits on how often and how soon again."""
 
 log = get_logger(__name__)
-
-
-def trace_of(intent: Intent) -> str:
-    """The trace of the ticks that an order rests on; one that rests on none (a flatten) has a trace of its own."""
-    return intent.trace_id or intent.correlation_id
-
-
-def _pending(intent: Intent, quantity: Decimal) -> Pending:
-    price = intent.mark if intent.price is None else intent.price
-    return Pending(intent.strategy, intent.symbol, intent.side, quantity, price)
-
-
-@dataclass(slots=True)
-class Tracked:
-    """An order under our eyes.
-
-    `unsent`: committed, and its task will send it in a moment; `sending`: its task waits for the venue's answer. Nobody
-    else touches it then. `looks`: how often the venue showed nothing; `doubt_since_ns`: since when we ask.
-    """
-
-    order: Order
-    unsent: bool = False
-    sending: bool = False
-    looks: int = 0
-    doubt_since_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +48,7 @@ class DeskParts:
     journal: OrderJournal
     ledger: Ledger
     states: TradingStates
+    rests: Rests
     leadership: Leadership
     clock: Clock
     marks: Cache[str, Decimal]
@@ -90,10 +65,10 @@ class OrderDesk:
         self._states = parts.states
         self._leadership = parts.leadership
         self._clock = parts.clock
-        self._marks = parts.marks
+        self.booking = Booking(parts.ledger, parts.rests, parts.marks, parts.clock)
         self._visibility_ns = round(parts.visibility_s * NANOS_PER_SECOND)
         self._tracked: dict[str, Tracked] = {}
-        self._reserved: dict[tuple[str, str], Intent] = {}
+        self._reserved: dict[str, Intent] = {}
         self._committed: deque[Intent] = deque(maxlen=SENT_MAX)
         self._following = asyncio.Lock()
 
@@ -112,11 +87,16 @@ class OrderDesk:
         return [tracked.order for tracked in self._tracked.values()]
 
     def busy(self, symbol: str, strategy: str) -> Order | None:
-        """The order that stands in the way of another one for this symbol and strategy."""
+        """The order that stands in the way of another one for this symbol and strategy; one that protects does not."""
         for order in self.orders():
-            if (order.intent.symbol, order.intent.strategy) == (symbol, strategy):
+            if order.intent.key == (symbol, strategy) and order.intent.source != PROTECTION:
                 return order
         return None
+
+    def protecting(self, symbol: str, strategy: str) -> list[Order]:
+        """The orders that protect a position, or may."""
+        orders = self.orders()
+        return [o for o in orders if o.intent.key == (symbol, strategy) and o.intent.source == PROTECTION]
 
     @property
     def in_doubt(self) -> bool:
@@ -124,15 +104,20 @@ class OrderDesk:
         return any(order.state is OrderState.UNKNOWN for order in self.orders())
 
     def pending(self) -> tuple[Pending, ...]:
-        """What may still be executed or booked, at worst case; what is being committed counts already."""
-        found = [_pending(intent, intent.quantity) for intent in self._reserved.values()]
+        """What may still be executed or booked, at worst case; what is being committed counts already.
+
+        Of a pair only one leg is ever executed whole: it counts once, by the leg of which most may be.
+        """
+        found = [(intent, intent.quantity) for intent in self._reserved.values()]
         for order in self.orders():
-            intent = order.intent
-            unbooked = order.filled_quantity - self._ledger.portfolio.filled(intent.order_id)
-            remaining = order.remaining + max(ZERO, unbooked)
-            if remaining:
-                found.append(_pending(intent, remaining))
-        return tuple(found)
+            unbooked = order.filled_quantity - self._ledger.portfolio.filled(order.intent.order_id)
+            found.append((order.intent, order.remaining + max(ZERO, unbooked)))
+        most: dict[str, tuple[Intent, Decimal]] = {}
+        for intent, remaining in found:
+            name = intent.list_id or intent.order_id
+            if remaining > (most[name][1] if name in most else ZERO):
+                most[name] = (intent, remaining)
+        return tuple(pending_of(intent, remaining) for intent, remaining in most.values())
 
     def sent(self, now_ns: int) -> tuple[Sent, ...]:
         """Orders that were committed within the last hour, or are being, those of a flatten included."""
@@ -146,46 +131,69 @@ class OrderDesk:
     async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> bool:
         """Commit an intent with its rows; False, and nothing is written, if it must not be.
 
-        That is when another order of the symbol and strategy is under way, or when this very order was committed
+        That is when another order of the symbol and strategy stands in the way, or when this very order was committed
         before: the decision is a repetition.
 
         Who checked limits by `pending` and `sent` calls this without waiting for anything in between: it reserves
         before it waits itself, so that no other check passes by the same room.
         """
-        key = (intent.symbol, intent.strategy)
-        if key in self._reserved or self.busy(*key) is not None:
+        return await self._intend([intent], mirror)
+
+    async def intend_pair(self, above: Intent, below: Intent) -> bool:
+        """Commit the intents of a pair; False if they must not be, as with `intend`."""
+        assert above.list_id == below.list_id != "", "the legs of a pair are of one list"
+        return await self._intend([above, below], [])
+
+    async def _intend(self, intents: Sequence[Intent], mirror: Sequence[Row]) -> bool:
+        others = [*self._reserved.values(), *(order.intent for order in self.orders())]
+        if any(excludes(other, intents[0]) for other in others):
             return False
-        self._reserved[key] = intent
+        self._reserved |= {intent.order_id: intent for intent in intents}
         try:
-            order = await self._journal.intend(intent, mirror)
-            if order is None:
-                log.warning("order_repeated", order_id=intent.order_id)
-                return False
-            self._tracked[intent.order_id] = Tracked(order, unsent=True)
-            self._committed.append(intent)
+            for intent in intents:
+                order = await self._journal.intend(intent, mirror)
+                if order is None:
+                    assert intent is intents[0], "the second leg of a pair is committed after the first"
+                    log.warning("order_repeated", order_id=intent.order_id)
+                    return False
+                self._tracked[intent.order_id] = Tracked(order, unsent=True)
+                self._committed.append(intent)
+                metrics.TRADER_ORDERS.labels(order.state.value).inc()
         finally:
-            del self._reserved[key]
-        metrics.TRADER_ORDERS.labels(order.state.value).inc()
+            for intent in intents:
+                del self._reserved[intent.order_id]
         self._show()
         return True
 
     async def send(self, order_id: str) -> Order:
         """Send an intended order, once; returns it as the venue's answer left it, or UNKNOWN without one."""
-        tracked = self._tracked[order_id]
-        assert tracked.order.state is OrderState.INTENDED, "only what was never sent is sent"
-        assert not tracked.sending, "one task sends an order"
-        with correlation(tracked.order.intent.correlation_id):
+        return (await self._send([order_id]))[0]
+
+    async def send_pair(self, above_id: str, below_id: str) -> list[Order]:
+        """Send an intended pair, once, in one request; returns its legs as `send` does."""
+        return await self._send([above_id, below_id])
+
+    async def _send(self, order_ids: Sequence[str]) -> list[Order]:
+        legs = [self._tracked[order_id] for order_id in order_ids]
+        for tracked in legs:
+            assert tracked.order.state is OrderState.INTENDED, "only what was never sent is sent"
+            assert not tracked.sending, "one task sends an order"
             tracked.unsent, tracked.sending = False, True
+        intent = legs[0].order.intent
+        with correlation(intent.correlation_id):
             try:
-                refusal = await self._unfit(tracked.order.intent)
+                refusal = await self._unfit(intent)
                 if refusal is None:
-                    await self._submit(tracked)
+                    await self._submit(legs)
                 else:
-                    await self._record(tracked, [self._step("not_sent", OrderState.CANCELED, refusal)])
+                    for tracked in legs:
+                        await self._record(tracked, [self._step("not_sent", OrderState.CANCELED, refusal)])
             finally:
-                tracked.sending = False
-            await self._settle(tracked)
-        return tracked.order
+                for tracked in legs:
+                    tracked.sending = False
+            for tracked in legs:
+                await self._settle(tracked)
+        return [tracked.order for tracked in legs]
 
     async def quiet(self, seconds_max: float) -> bool:
         """Wait until no order is on its way out; False if one still is after `seconds_max`."""
@@ -196,11 +204,12 @@ class OrderDesk:
             await self._clock.sleep(0.05)
         return True
 
-    async def follow(self) -> None:
-        """Look at every order once. Raises nothing of the venue's: what was not seen now is seen next time."""
+    async def follow(self, only: Collection[str] | None = None) -> None:
+        """Look at every order once, or at some. Raises nothing of the venue's: what was not seen is seen next time."""
         async with self._following:
             for tracked in list(self._tracked.values()):
-                if tracked.unsent or tracked.sending:
+                meant = only is None or tracked.order.intent.order_id in only
+                if tracked.unsent or tracked.sending or not meant:
                     continue
                 with correlation(tracked.order.intent.correlation_id):
                     try:
@@ -209,12 +218,12 @@ class OrderDesk:
                     except VenueError as error:
                         log.warning("order_not_seen", order_id=tracked.order.intent.order_id, cause=str(error))
 
-    async def cancel_open(self, sparing: Source | None = None) -> int:
-        """Ask for the end of what may stand at the venue, but for orders of one source; returns for how many.
+    async def cancel_open(self, sparing: Container[Source] = (PROTECTION,)) -> int:
+        """Ask for the end of what may stand at the venue, but for orders of some sources; returns for how many.
 
-        `follow` sees what came of it.
+        `follow` sees what came of it. Orders that protect a position stay unless they are meant: they only reduce.
         """
-        asked = [each.intent.order_id for each in self.orders() if each.intent.source != sparing]
+        asked = [order.intent.order_id for order in self.orders() if order.intent.source not in sparing]
         return sum([await self.cancel(order_id) for order_id in asked])
 
     async def cancel(self, order_id: str) -> bool:
@@ -229,53 +238,6 @@ class OrderDesk:
             log.warning("cancel_unclear", order_id=order_id, cause=str(error))
         return True
 
-    async def book(self, order: Order, executions: Sequence[Execution]) -> int:
-        """Book executions of an order; those booked before do not count."""
-        intent = order.intent
-        new = [e for e in executions if not self._ledger.portfolio.knows(e.symbol, e.fill_id)]
-        fills = [
-            Fill(
-                execution,
-                order_id=intent.order_id,
-                strategy=intent.strategy,
-                correlation_id=intent.correlation_id,
-                received_at_ns=self._clock.now_ns(),
-                fee_rate=await self._fee_rate(execution),
-                trace_id=intent.trace_id,
-            )
-            for execution in new
-        ]
-        if not fills:
-            return 0
-        with observability.track("fill.book", trace_of(intent), symbol=intent.symbol, strategy=intent.strategy):
-            return await self._ledger.book(fills)
-
-    async def book_foreign(self, execution: Execution, strategy: str) -> bool:
-        """Book an execution that nobody here ordered, for a strategy; False if it was booked before."""
-        fill = Fill(
-            execution,
-            order_id=f"venue/{execution.venue_order_id}",
-            strategy=strategy,
-            correlation_id="",
-            received_at_ns=self._clock.now_ns(),
-            fee_rate=await self._fee_rate(execution),
-        )
-        return await self._ledger.book_foreign(fill)
-
-    async def _fee_rate(self, execution: Execution) -> Decimal:
-        """What one unit of a third currency, in which a fee was paid, is worth in quote now; 0 if nobody knows."""
-        base, quote = currencies(execution.symbol)
-        if execution.fee_currency in (base, quote) or not execution.fee:
-            return ZERO
-        pair = f"{execution.fee_currency}/{quote}"
-        try:
-            rate = (await self._marks.get([pair], FEE_RATE_AGE_S)).get(pair, ZERO)
-        except VenueError:
-            rate = ZERO
-        if not rate:
-            log.warning("fee_without_value", fill_id=execution.fill_id, fee=str(execution.fee), pair=pair)
-        return rate
-
     async def _unfit(self, intent: Intent) -> str | None:
         """Why an order must not leave now, whatever was true when it was decided."""
         state = (await self._states.refresh()).state
@@ -288,39 +250,41 @@ class OrderDesk:
             return "the lease would end before the order's recvWindow"
         return None
 
-    async def _submit(self, tracked: Tracked) -> None:
-        intent = tracked.order.intent
+    async def _submit(self, legs: Sequence[Tracked]) -> None:
+        intent = legs[0].order.intent
         sent_ns = self._clock.now_ns()
-        tracked.doubt_since_ns = sent_ns
+        for tracked in legs:
+            tracked.doubt_since_ns = sent_ns
         if intent.signal_known_at_ns is not None:
             age_s = (sent_ns - intent.signal_known_at_ns) / NANOS_PER_SECOND
             metrics.SIGNAL_TO_ORDER_SECONDS.observe(max(0.0, age_s))
         submitted = Step("submitted", OrderState.SUBMITTED, sent_ns)
-        request = OrderRequest(
-            client_order_id=intent.order_id,
-            symbol=intent.symbol,
-            side=intent.side,
-            type=intent.type,
-            time_in_force=intent.time_in_force,
-            quantity=intent.quantity,
-            price=intent.price,
-            reduce_only=only_reduces(intent, self._ledger.portfolio, self.orders()),
-        )
         about = {"symbol": intent.symbol, "strategy": intent.strategy, "order_id": intent.order_id}
         try:
             with observability.track("order.submit", trace_of(intent), **about):
-                report = await self._gateway.submit(request)
+                reports = await self._ask([self._request(tracked.order.intent) for tracked in legs], intent.list_id)
         except VenueRejected as error:
             log.warning("order_rejected", order_id=intent.order_id, cause=str(error))
-            await self._record(tracked, [submitted, self._step("rejected", OrderState.REJECTED, str(error))])
+            for tracked in legs:
+                await self._record(tracked, [submitted, self._step("rejected", OrderState.REJECTED, str(error))])
         except VenueError as error:
             # OrderOutcomeUnknown by contract; anything else of a venue's proves as little.
             log.warning("order_outcome_unknown", order_id=intent.order_id, cause=str(error))
-            code = OrderOutcomeUnknown.code
-            await self._record(tracked, [submitted, self._step(code, OrderState.UNKNOWN, str(error))])
+            for tracked in legs:
+                code = OrderOutcomeUnknown.code
+                await self._record(tracked, [submitted, self._step(code, OrderState.UNKNOWN, str(error))])
         else:
-            await self._record(tracked, [submitted])
-            await self._take(tracked, report)
+            for tracked, report in zip(legs, reports, strict=True):
+                await self._record(tracked, [submitted])
+                await self._take(tracked, report)
+
+    def _request(self, intent: Intent) -> OrderRequest:
+        return request_of(intent, reduce_only=only_reduces(intent, self._ledger.portfolio, self.orders()))
+
+    async def _ask(self, requests: Sequence[OrderRequest], list_id: str) -> Sequence[OrderReport]:
+        if len(requests) == 1:
+            return [await self._gateway.submit(requests[0])]
+        return await self._gateway.submit_pair(PairRequest(list_id, *requests))
 
     async def _look(self, tracked: Tracked) -> None:
         """Ask the venue what became of an order."""
@@ -341,7 +305,7 @@ class OrderDesk:
     async def _take(self, tracked: Tracked, report: OrderReport) -> None:
         """A report becomes fills first, then a step: were we to die between, the next look repeats both."""
         if report.executions:
-            await self.book(tracked.order, report.executions)
+            await self.booking.book(tracked.order, report.executions)
         step = step_for(tracked.order, report, self._clock.now_ns())
         if step is not None:
             await self._record(tracked, [step])
@@ -351,7 +315,7 @@ class OrderDesk:
         order = tracked.order
         booked = self._ledger.portfolio.filled(order.intent.order_id)
         if order.venue_order_id is not None and booked < order.filled_quantity:
-            await self.book(order, await self._gateway.executions_of(order.intent.symbol, order.venue_order_id))
+            await self.booking.book(order, await self._gateway.executions_of(order.intent.symbol, order.venue_order_id))
 
     async def _absent(self, tracked: Tracked) -> None:
         tracked.looks += 1

@@ -11,6 +11,8 @@ from trader.portfolio.orders import Source
 PREFIX = "ares"
 DIGEST_BYTES = 16
 """`ares` and 32 hex digits are the 36 characters a venue takes."""
+PROTECTION_CYCLE = "protection"
+"""What stands for a cycle in the rows of orders that protect: no cycle decided on them."""
 
 
 @dataclass(frozen=True, slots=True)

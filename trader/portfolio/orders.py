@@ -21,8 +21,15 @@ from ares.model.market import Side
 from trader.portfolio.money import ZERO
 from trader.portfolio.positions import Execution
 
-OrderType = Literal["limit", "market"]
-Source = Literal["signal", "flatten", "manual"]
+OrderType = Literal[
+    "limit", "market", "limit_maker", "stop_loss", "stop_loss_limit", "take_profit", "take_profit_limit"
+]
+"""`limit_maker` is refused rather than that it takes. The last four wait until the market trades at their trigger, then
+take what there is (`stop_loss`, `take_profit`) or not beyond a limit. A `stop_loss` that trails is a trailing stop.
+"""
+TIMED: frozenset[OrderType] = frozenset({"limit", "stop_loss_limit", "take_profit_limit"})
+"""Types that are told for how long they are in force."""
+Source = Literal["signal", "flatten", "manual", "protection"]
 
 
 class OrderState(StrEnum):
@@ -62,8 +69,10 @@ class IllegalTransition(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What we decided to ask for, and why. `quantity` in base; `price` (quote) is None for a market order.
+    """What we decided to ask for, and why. `quantity` in base; `price` (quote) is None for one at market.
 
+    `stop_price` (quote) is what an order waits for; `trailing_bips` how far below the highest price since then (above
+    the lowest, for a buy) it is triggered, in 1/10,000. `list_id` names a pair of which one leg ends the other.
     `trace_id` leads to the minute of ticks that the decision rests on; empty where it rests on none.
     """
 
@@ -85,6 +94,14 @@ class Intent:
     decided_at_ns: int
     signal_known_at_ns: int | None = None
     trace_id: str = ""
+    stop_price: Decimal | None = None
+    trailing_bips: int = 0
+    list_id: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(symbol, strategy): whose position it changes."""
+        return self.symbol, self.strategy
 
 
 @dataclass(frozen=True, slots=True)

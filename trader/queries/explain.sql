@@ -1,6 +1,6 @@
 -- steps: every step of an order, as the journal mirrored it.
 SELECT ts::long AS ts_ns, account, venue, symbol, strategy, event, state, side, type, time_in_force, seq, venue_order_id,
-       cycle_id, quantity, price, filled_quantity, reason
+       cycle_id, quantity, price, filled_quantity, reason, stop_price, trailing_bips, list_id
 FROM order_events WHERE order_id = %(order_id)s AND ts >= %(since)s ORDER BY seq;
 
 -- newest_orders: the ids of the last orders, for somebody who asks for one that is not there.

@@ -1,7 +1,7 @@
 -- order_events: every step of every order as it was mirrored.
 SELECT ts::long AS ts, account, venue, symbol, strategy, event, state, side, type, time_in_force, order_id, seq,
        venue_order_id, cycle_id, correlation_id, trace_id, quantity, price, filled_quantity, filled_cost,
-       signal_known_at::long AS signal_known_at, reason
+       signal_known_at::long AS signal_known_at, reason, stop_price, trailing_bips, list_id
 FROM order_events WHERE ts >= %(lo)s AND ts < %(hi)s LIMIT %(rows_max)s;
 
 -- fills: every execution as it was mirrored.

@@ -83,13 +83,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An order that is not settled: open, UNKNOWN, or filled but not booked; `remaining` may still happen."""
+    """An order that is not settled: open, UNKNOWN, or filled but not booked; `remaining` may still happen.
+
+    One that `protects` a position gives way before anything else of it is sold.
+    """
 
     strategy: str
     symbol: str
     side: Side
     remaining: Decimal
     price: Decimal
+    protects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +183,11 @@ class RiskState:
     def net_worst_case_quote(self) -> tuple[Decimal, Decimal]:
         """The least and the most that positions may come to be worth together, shorts below zero.
 
-        What is under way counts in the direction that hurts: for the least no buy happens and every sell does.
+        What is under way counts in the direction that hurts: for the least no buy happens and every sell does, but for
+        those that protect: they sell no more than is held, and give way before anything else of it is sold.
         """
         held = sum((q * self.marks.get(s, ZERO) for (s, _), q in self.positions.items()), ZERO)
-        sells = sum((self._dear(p) for p in self.pending if p.side == "sell"), ZERO)
+        sells = sum((self._dear(p) for p in self.pending if p.side == "sell" and not p.protects), ZERO)
         return held - sells, held + sum((self._dear(p) for p in self.pending if p.side == "buy"), ZERO)
 
     def symbols_at_risk(self) -> set[str]:

@@ -11,10 +11,10 @@ from ares.model.market import Side
 from ares.resilience import Rate
 from ares.resilience.rate import Kind
 from trader.portfolio.money import ZERO
-from trader.portfolio.orders import OrderReport, OrderState
+from trader.portfolio.orders import TIMED, OrderReport, OrderState
 from trader.portfolio.positions import Execution
 from trader.portfolio.sizing import Grid
-from trader.venues.gateway import Balance, KeyRights
+from trader.venues.gateway import Balance, KeyRights, OrderRequest, PairRequest
 from trader.venues.words import Raw, Words
 
 STATES = {
@@ -74,6 +74,52 @@ def side(word: str) -> Side:
     if word == "SELL":
         return "sell"
     raise ValueError(f"side = {word!r}")
+
+
+def order_params(request: OrderRequest) -> dict[str, object]:
+    """What ccxt's `create_order` is told beside symbol, type, side, amount and price.
+
+    The answer is asked for in full: of some types the venue would tell nothing but the id.
+    """
+    params: dict[str, object] = {"newClientOrderId": request.client_order_id, "newOrderRespType": "FULL"}
+    if request.type in TIMED:
+        params["timeInForce"] = request.time_in_force
+    if request.stop_price is not None:
+        params["stopPrice"] = f"{request.stop_price:f}"
+    if request.trailing_bips:
+        params["trailingDelta"] = request.trailing_bips
+    return params
+
+
+def pair_params(request: PairRequest) -> dict[str, object]:
+    """The parameters of POST orderList/oco, but for the symbol."""
+    params: dict[str, object] = {
+        "side": request.above.side.upper(),
+        "quantity": f"{request.above.quantity:f}",
+        "listClientOrderId": request.list_id,
+        "newOrderRespType": "FULL",
+    }
+    for word, leg in (("above", request.above), ("below", request.below)):
+        given: dict[str, object] = {"Type": leg.type.upper(), "ClientOrderId": leg.client_order_id}
+        if leg.price is not None:
+            given["Price"] = f"{leg.price:f}"
+        if leg.stop_price is not None:
+            given["StopPrice"] = f"{leg.stop_price:f}"
+        if leg.trailing_bips:
+            given["TrailingDelta"] = leg.trailing_bips
+        if leg.type in TIMED:
+            given["TimeInForce"] = leg.time_in_force
+        params |= {word + name: value for name, value in given.items()}
+    return params
+
+
+def pair(raw: Raw, request: PairRequest) -> tuple[OrderReport, OrderReport]:
+    """The answer to a pair, as (above, below). Raises KeyError or ValueError."""
+    rows = raw["orderReports"]
+    if not isinstance(rows, list):
+        raise ValueError("orderReports holds no list")
+    reports = {report.client_order_id: report for report in (order(row, request.above.symbol) for row in rows)}
+    return reports[request.above.client_order_id], reports[request.below.client_order_id]
 
 
 def order(raw: Raw, symbol: str) -> OrderReport:

@@ -26,7 +26,7 @@ from trader.venues import binance_words
 from trader.venues.ccxt_client import CcxtClient, create_client
 from trader.venues.condition import VenueCondition
 from trader.venues.errors import FOREIGN, describe, for_read, for_write, hold_s
-from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenuePosition
+from trader.venues.gateway import Balance, KeyRights, OrderRequest, PairRequest, VenuePosition
 from trader.venues.words import Raw, Words
 
 PAGE_ROWS = 1_000
@@ -41,6 +41,7 @@ WEIGHTS = {
     "exchange_info": 20,
     "key_rights": 0,
     "create_order": 1,
+    "create_order_list": 1,
     "cancel_order": 1,
     "fetch_order": 4,
     "fetch_open_orders": 80,
@@ -51,6 +52,8 @@ WEIGHTS = {
 """What each call weighs at Binance spot; /sapi has counts of its own."""
 LIMITS = {Rate("weight", 60): 6_000, Rate("orders", 10): 100, Rate("orders", 86_400): 200_000}
 """Binance spot's, until the venue has told its own."""
+ORDERS = {"create_order": 1, "create_order_list": 2}
+"""How many orders a call counts as."""
 LOOK_WAITS_S_MAX = 61.0
 """A look waits for the next minute's weight, and no longer."""
 
@@ -162,6 +165,18 @@ class CcxtGateway:
         except FOREIGN as error:
             raise OrderOutcomeUnknown(f"answer to create_order not understood: {describe(error)}") from None
 
+    async def submit_pair(self, request: PairRequest) -> tuple[OrderReport, OrderReport]:
+        params = {"symbol": self._venue_symbol(request.above.symbol), **binance_words.pair_params(request)}
+        answer = await self._write(
+            "create_order_list",
+            Use.CLOSE if self._closes(request.above) else Use.OPEN,
+            lambda: self._client.private_post_orderlist_oco(params),
+        )
+        try:
+            return binance_words.pair(answer, request)
+        except FOREIGN as error:
+            raise OrderOutcomeUnknown(f"answer to create_order_list not understood: {describe(error)}") from None
+
     async def cancel(self, symbol: str, client_order_id: str) -> None:
         params = {"origClientOrderId": client_order_id}
         await self._write("cancel_order", Use.CLOSE, lambda: self._client.cancel_order(None, symbol, params))
@@ -231,10 +246,7 @@ class CcxtGateway:
 
     def _params(self, request: OrderRequest) -> dict[str, object]:
         """What a new order says beside its type, side, amount and price."""
-        params: dict[str, object] = {"newClientOrderId": request.client_order_id}
-        if request.type == "limit":
-            params["timeInForce"] = request.time_in_force
-        return params
+        return binance_words.order_params(request)
 
     def _closes(self, request: OrderRequest) -> bool:
         """Whether an order is a way out, for which room is kept."""
@@ -242,6 +254,9 @@ class CcxtGateway:
 
     def _exchange_info(self, venue_symbols: Sequence[str]) -> Awaitable[Raw]:
         return self._client.public_get_exchangeinfo({"symbols": json.dumps(venue_symbols, separators=(",", ":"))})
+
+    def _venue_symbol(self, symbol: str) -> str:
+        return next(name for name, ours in self._symbols.items() if ours == symbol)
 
     def _symbol(self, venue_symbol: str) -> str:
         return self._symbols.get(venue_symbol, venue_symbol)
@@ -281,7 +296,7 @@ class CcxtGateway:
         return await guard.call(operation, once, idempotent=True)
 
     async def _write(self, operation: str, use: Use, call: Callable[[], Awaitable[T]]) -> T:
-        cost: dict[Kind, int] = {"weight": self.weights[operation], "orders": int(operation == "create_order")}
+        cost: dict[Kind, int] = {"weight": self.weights[operation], "orders": ORDERS.get(operation, 0)}
         refusal = self._budget.refusal(use, cost)
         if refusal is not None:
             raise VenueRejected(RateBudget.__name__, f"not sent: {refusal}")

@@ -17,7 +17,7 @@ from trader.portfolio.sizing import Grid
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order on its way out. `quantity` in base, on the venue's grid; `price` in quote, None for a market order."""
+    """An order on its way out. `quantity` in base, on the venue's grid; prices in quote, None where it has none."""
 
     client_order_id: str
     symbol: str
@@ -28,6 +28,17 @@ class OrderRequest:
     price: Decimal | None
     reduce_only: bool = False
     """The venue shall execute no more of it than closes what the account holds of a contract."""
+    stop_price: Decimal | None = None
+    trailing_bips: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PairRequest:
+    """Two sells or two buys of one quantity, on their way out; what executes one ends the other."""
+
+    list_id: str
+    above: OrderRequest
+    below: OrderRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +109,15 @@ class VenueGateway(Protocol):
         """Send an order, once. `VenueRejected` means it does not exist; every doubt is `OrderOutcomeUnknown`."""
         ...
 
+    async def submit_pair(self, request: PairRequest) -> tuple[OrderReport, OrderReport]:
+        """Send a pair, once, as `submit` does: both legs or neither; the one above the market first."""
+        ...
+
     async def cancel(self, symbol: str, client_order_id: str) -> None:
-        """Ask for an order's end. Whether it came is for `find_order` to say, whatever this returns or raises."""
+        """Ask for the end of an order, and with it of its pair.
+
+        Whether it came is for `find_order` to say, whatever this returns or raises.
+        """
         ...
 
     async def find_order(

@@ -8,15 +8,16 @@ from decimal import Decimal
 
 from ares.clock import NANOS_PER_MILLI, Clock
 from ares.config.settings import VenueConfig
-from ares.errors import ConfigError
+from ares.errors import ConfigError, VenueRejected
 from ares.resilience import Rate
+from trader.portfolio.orders import OrderReport
 from trader.portfolio.portfolio import Funding
 from trader.portfolio.positions import currencies
 from trader.portfolio.sizing import Grid
 from trader.venues import usdm_words
 from trader.venues.ccxt_client import UsdmClient, create_usdm_client
 from trader.venues.ccxt_gateway import PAGE_ROWS, CcxtGateway
-from trader.venues.gateway import OrderRequest, VenuePosition
+from trader.venues.gateway import OrderRequest, PairRequest, VenuePosition
 from trader.venues.words import Raw
 
 HISTORY_PAGES_MAX = 100
@@ -90,6 +91,9 @@ class UsdmGateway(CcxtGateway):
             newest = int(page[-1].fill_id)
         return newest
 
+    async def submit_pair(self, request: PairRequest) -> tuple[OrderReport, OrderReport]:
+        raise VenueRejected("NotSupported", f"{self.name} takes no pair of orders in {request.above.symbol}")
+
     async def positions(self) -> Mapping[str, VenuePosition]:
         answer = await self._read("position_risk", self._usdm.fapiprivatev3_get_positionrisk)
         return self._understood("position_risk", lambda: usdm_words.positions(answer, self._symbol))
@@ -107,8 +111,12 @@ class UsdmGateway(CcxtGateway):
         return {symbol: found[told] for symbol, told in asked.items() if told in found}
 
     def _params(self, request: OrderRequest) -> dict[str, object]:
-        # The venue takes the word "true"; what is not reduce-only is not said.
-        return super()._params(request) | ({"reduceOnly": "true"} if request.reduce_only else {})
+        params: dict[str, object] = {"newClientOrderId": request.client_order_id}
+        if request.type == "limit":
+            params["timeInForce"] = request.time_in_force
+        if request.reduce_only:
+            params["reduceOnly"] = "true"  # the venue takes the word; what is not reduce-only is not said
+        return params
 
     def _closes(self, request: OrderRequest) -> bool:
         return request.reduce_only

@@ -127,6 +127,32 @@ def test_what_is_wrong_is_named_with_its_value_and_the_way_out(environ: dict[str
         load(environ)
 
 
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (
+            "[trading.protection]\nstop_loss_pct = 2\n",
+            r"trading\.protection = 'stop_loss_pct = 2': venue perps .*cannot be protected.*Set it to 0",
+        ),
+        (
+            "[[trading.strategies]]\nname = 's'\nmax_position_quote = 9\nprotection = { trailing_pct = 1.5 }\n",
+            r"trading\.strategies\.s\.protection = 'trailing_pct = 1\.5': .*a venue of coins",
+        ),
+    ],
+)
+def test_positions_of_perpetuals_cannot_be_protected_and_that_is_said(
+    tmp_path: Path, settings: str, complaint: str
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(settings)
+    assert load(file=own).trading.venue == "sim"
+    own.write_text(f"[trading]\nvenue = 'perps'\n{settings}[venues.perps]\nprotocol = 'binanceusdm'\n")
+    with pytest.raises(ConfigError, match=complaint):
+        load(file=own)
+    own.write_text("[trading]\nvenue = 'perps'\n[venues.perps]\nprotocol = 'binanceusdm'\n")
+    assert load(file=own).trading.protection.said() is None
+
+
 def test_broken_toml_is_named(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text("[database\n")

@@ -12,8 +12,8 @@ import pytest
 from ares.control import ControlStore, NewEvent
 from ares.errors import SequenceConflict
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
-from trader.execution.desk import Tracked
 from trader.execution.state import TradingStates
+from trader.execution.tracked import Tracked
 from trader.portfolio.orders import Intent, Order, OrderState
 from trader.portfolio.portfolio import Portfolio
 from trader.portfolio.positions import Execution, Fill
@@ -65,8 +65,8 @@ async def test_executions_that_come_twice_are_booked_once(bench: Bench) -> None:
     trader = await bench.trader()
     await committed(bench, trader)
     (order,) = trader.desk.orders()
-    assert await trader.desk.book(order, [execution("901", "0.01")]) == 1
-    assert await trader.desk.book(order, [execution("901", "0.01")]) == 0
+    assert await trader.desk.booking.book(order, [execution("901", "0.01")]) == 1
+    assert await trader.desk.booking.book(order, [execution("901", "0.01")]) == 0
     assert trader.ledger.portfolio.position(BTC, STRATEGY).quantity == D("0.01")
 
 

@@ -229,14 +229,14 @@ async def test_a_fee_in_a_third_currency_is_valued_by_the_venue_or_said_to_be_wo
             ts_ns=5,
         )
 
-    await trader.desk.book(order, [execution("901", "BNB"), execution("902", "XYZ")])
+    await trader.desk.booking.book(order, [execution("901", "BNB"), execution("902", "XYZ")])
     position = trader.ledger.portfolio.position(BTC, STRATEGY)
     assert position.fees_quote == Decimal("0.6")
     bench.venue.away = True
-    await trader.desk.book(order, [execution("903", "BNB")])
+    await trader.desk.booking.book(order, [execution("903", "BNB")])
     assert trader.ledger.portfolio.position(BTC, STRATEGY).fees_quote == Decimal("1.2"), "by the price of just now"
     await bench.advance(31)
-    await trader.desk.book(order, [execution("904", "BNB")])
+    await trader.desk.booking.book(order, [execution("904", "BNB")])
     assert trader.ledger.portfolio.position(BTC, STRATEGY).fees_quote == Decimal("1.2"), "by no older one"
 
 

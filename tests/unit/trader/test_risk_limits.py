@@ -148,6 +148,14 @@ def test_net_exposure_counts_what_is_under_way_in_the_direction_that_hurts() -> 
     assert verdict == Refused("NetExposureLimit", D(1_500), D(1_000), "quote"), "it would turn short beyond the limit"
 
 
+def test_net_exposure_counts_no_sale_of_what_protects_for_it_gives_way() -> None:
+    protects = Pending("a", BTC, "sell", D(10), D(100), protects=True)
+    held = replace(STATE, positions={(BTC, "a"): D(10)}, pending=(protects,))
+    assert held.net_worst_case_quote()[0] == 10 * held.marks[BTC]
+    rule = build_rules(WIDE.with_values({"net_exposure_quote_max": D(1)}))
+    assert rule.check(SELL, held) is APPROVED
+
+
 def test_a_soft_limit_warns_and_does_not_refuse() -> None:
     rules = build_rules(WIDE.with_values({"position_quote_max": D(1_600), "soft_share": D("0.9")}))
     assert rules.check(BUY, STATE) is APPROVED

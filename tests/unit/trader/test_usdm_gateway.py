@@ -19,7 +19,7 @@ from trader.portfolio.portfolio import Funding
 from trader.venues import usdm_words as words
 from trader.venues.ccxt_gateway import CcxtGateway
 from trader.venues.create import create_gateway
-from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenuePosition
+from trader.venues.gateway import Balance, KeyRights, OrderRequest, PairRequest, VenuePosition
 from trader.venues.usdm_gateway import UsdmGateway
 
 PERP = "BTC/USDT:USDT"
@@ -229,6 +229,16 @@ async def test_an_order_says_reduce_only_exactly_where_it_is_meant(
     )
     assert (report.state, report.filled_quantity, report.filled_cost) == (OrderState.FILLED, D("0.010"), D("498.12340"))
     assert report.executions == (), "the answer carries none: they are asked for"
+
+
+async def test_a_pair_of_orders_is_refused_without_being_asked_for(
+    gateway: UsdmGateway, documented: Documented
+) -> None:
+    leg = OrderRequest("ares1", PERP, "sell", "limit", "GTC", D("0.010"), D("49800.1"))
+    asked = len(documented.asked)
+    with pytest.raises(VenueRejected, match="perps takes no pair of orders"):
+        await gateway.submit_pair(PairRequest("list1", leg, leg))
+    assert len(documented.asked) == asked
 
 
 @pytest.mark.parametrize(

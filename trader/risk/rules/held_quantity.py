@@ -13,15 +13,16 @@ from trader.risk.types import APPROVED, Candidate, Refused, RiskState, Verdict
 class HeldQuantity:
     """Refuse to sell more coins than the strategy holds: spot has no short side, and those of others are not ours.
 
-    Sells of it that are still pending count as sold. Contracts can be short: other limits bound that.
+    Sells of it that are still pending count as sold, but for those that protect it: they are lifted first. Contracts
+    can be short: other limits bound that.
     """
 
     def check(self, order: Candidate, state: RiskState) -> Verdict:
         if order.side == "buy" or is_linear(order.symbol):
             return APPROVED
         key = (order.symbol, order.strategy)
-        selling = sum((p.remaining for p in state.pending if (p.symbol, p.strategy) == key and p.side == "sell"), ZERO)
-        available = state.held(order.symbol, order.strategy) - selling
+        sells = (p for p in state.pending if (p.symbol, p.strategy) == key and p.side == "sell" and not p.protects)
+        available = state.held(order.symbol, order.strategy) - sum((p.remaining for p in sells), ZERO)
         if order.quantity <= available:
             return APPROVED
         return Refused(type(self).__name__, order.quantity, available, "base")

@@ -13,12 +13,23 @@ CREATE TABLE IF NOT EXISTS decisions (
 
 -- order_events: a step of an order's life, mirrored from the journal. state after the step.
 -- Grain: account, order_id, seq. order_id is our client order id; venue_order_id the venue's, once known.
+-- cycle_id is 'protection' for an order that protects a position. stop_price is what an order waits for; trailing_bips
+-- (1/10,000) how far from the best price it follows; list_id the pair of which one leg ends the other.
 CREATE TABLE IF NOT EXISTS order_events (
   ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, event SYMBOL, state SYMBOL,
   side SYMBOL, type SYMBOL, time_in_force SYMBOL, order_id VARCHAR, seq LONG, venue_order_id VARCHAR,
   cycle_id VARCHAR, correlation_id VARCHAR, quantity DECIMAL(28,10), price DECIMAL(28,10),
-  filled_quantity DECIMAL(28,10), filled_cost DECIMAL(28,10), signal_known_at TIMESTAMP_NS, reason VARCHAR, trace_id VARCHAR
+  filled_quantity DECIMAL(28,10), filled_cost DECIMAL(28,10), signal_known_at TIMESTAMP_NS, reason VARCHAR, trace_id VARCHAR,
+  stop_price DECIMAL(28,10), trailing_bips LONG, list_id VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, order_id, seq);
+
+-- protection_events: what became of the protective orders of a position: placed, lifted, refused, unprotected.
+-- Grain: account, symbol, strategy, event, ts. quantity in base; unprotected_s = how long the position had stood without,
+-- up to now; reason = why it was lifted or refused.
+CREATE TABLE IF NOT EXISTS protection_events (
+  ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, event SYMBOL,
+  quantity DECIMAL(28,10), unprotected_s DOUBLE, order_id VARCHAR, reason VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, symbol, strategy, event);
 
 -- fills: an execution of one of our orders, or a foreign one. ts = the venue's time of the fill.
 -- fee < 0 is a rebate; fee_quote is the fee in quote, whatever it was paid in.

@@ -1,0 +1,4 @@
+-- Orders that wait for a price, or belong to a pair.
+ALTER TABLE order_events ADD COLUMN IF NOT EXISTS stop_price DECIMAL(28,10);
+ALTER TABLE order_events ADD COLUMN IF NOT EXISTS trailing_bips LONG;
+ALTER TABLE order_events ADD COLUMN IF NOT EXISTS list_id VARCHAR;
