@@ -86,17 +86,21 @@ class Freezer:
         stamp = Stamp(self.reader.venue, self.clock.now_ns(), self.lateness_ns)
         early = await asyncio.to_thread(work.features, stamp)
         predictions = self.scorer.predict(by_bar(work.truth_in_spans()), work.already, stamp)
-        await self._write([*early, *predictions])
-        if predictions:
-            await self.reader.database.wait_applied(["predictions"])
-            metrics.PREDICTIONS.labels(self.scorer.name).inc(len(predictions))
-        wishes = await self.reader.signals(work.span, definitions("signal"))
+        wishes, _ = await asyncio.gather(self._wishes(predictions, work.span), self._write(early))
         late, bars = await asyncio.to_thread(work.signals_and_bars, wishes, replace(stamp, now_ns=self.clock.now_ns()))
         await self._write(late)
         await self._write_whole(bars)
         self._remember(work)
         self._trace(bars, stamp.now_ns)
         return len(bars)
+
+    async def _wishes(self, predictions: Sequence[Row], span: Span | None) -> Mapping[ValueKey, SignalValues]:
+        """What strategies want, once they can read these predictions."""
+        if predictions:
+            await self._write(predictions)
+            await self.reader.database.wait_applied(["predictions"])
+            metrics.PREDICTIONS.labels(self.scorer.name).inc(len(predictions))
+        return await self.reader.signals(span, definitions("signal"))
 
     def _trace(self, bars: Sequence[Row], began_ns: int) -> None:
         """A span for each bar that was frozen in time; what is caught up with is nobody's latency."""

@@ -18,7 +18,7 @@ THIS_VIEW = "this_view"
 BARS_VIEW = "bars_1m"
 READS_AT_ONCE = 2
 """Of the last minutes, and as many of longer spans: history must leave connections of the pool to the live bars."""
-SETTLE_POLL_S = 0.01
+SETTLE_POLL_S = 0.004
 SETTLE_S_MAX = 10.0
 
 
@@ -63,8 +63,9 @@ class TruthReader:
         try:
             async with asyncio.timeout(SETTLE_S_MAX):
                 committed = {name: number for name, (_, number) in (await self._wal()).items()}
-                await self._applied(committed)
-                await self._refreshed(committed.get("trades", 0), bars_until_ns)
+                await asyncio.gather(
+                    self._applied(committed), self._refreshed(committed.get("trades", 0), bars_until_ns)
+                )
                 await self._applied({BARS_VIEW: (await self._wal())[BARS_VIEW][1]})
         except TimeoutError:
             raise StoreUnavailable(f"{BARS_VIEW} did not catch up with the trades in {SETTLE_S_MAX} s") from None
@@ -78,9 +79,10 @@ class TruthReader:
         return bars_of(await self.database.fetch(QUERIES["bars_day"], {"venue": self.venue}))
 
     async def truth(self, span: Span | None) -> Truth:
-        """Bars and all features, two statements at a time."""
+        """Bars and all features, in few statements: asking costs more than reading a feature of the last minutes."""
         features = definitions("feature")
-        reading = asyncio.gather(*(self._values(feature, span) for feature in features))
+        shares = [features[first::READS_AT_ONCE] for first in range(READS_AT_ONCE)]
+        reading = asyncio.gather(*(self._values(share, span) for share in shares if share))
         bars, values = await asyncio.gather(self.bars(span), reading)
         return Truth(bars, {key: value for found in values for key, value in found.items()})
 
@@ -98,16 +100,19 @@ class TruthReader:
             {_value_key(r, "strategy"): Frozen(as_int(r["revision"]), wish_of(r)) for r in signals},
         )
 
-    async def _values(self, feature: Definition, span: Span | None) -> dict[ValueKey, Value]:
-        rows = await self._fetch("feature", span, feature.view)
-        return {_defined_key(r, feature): _cell(r["value"]) for r in rows}
+    async def _values(self, features: Sequence[Definition], span: Span | None) -> dict[ValueKey, Value]:
+        rows = await self._fetch("feature", span, [feature.view for feature in features])
+        by_view = {feature.view: feature for feature in features}
+        return {_defined_key(r, by_view[as_str(r["view"])]): _cell(r["value"]) for r in rows}
 
     async def _wishes(self, signal: Definition, span: Span | None) -> dict[ValueKey, SignalValues]:
-        rows = await self._fetch("signal", span, signal.view)
+        rows = await self._fetch("signal", span, [signal.view])
         return {_defined_key(r, signal): wish_of(r) for r in rows if r["target"] is not None}
 
-    async def _fetch(self, what: str, span: Span | None, view: str = "") -> list[Record]:
-        sql = QUERIES[f"{what}_recent" if span is None else f"{what}_range"].replace(THIS_VIEW, view)
+    async def _fetch(self, what: str, span: Span | None, views: Sequence[str] = ()) -> list[Record]:
+        sql = QUERIES[f"{what}_recent" if span is None else f"{what}_range"]
+        if views:
+            sql = over_all(sql, views)
         async with self._quick if span is None else self._slow:
             return await self.database.fetch(sql, {"venue": self.venue} if span is None else self._scope(span))
 
@@ -150,6 +155,12 @@ class TruthReader:
 
 
 _FROZEN: Sequence[str] = ("bars", "features", "signals")
+
+
+def over_all(sql: str, views: Sequence[str]) -> str:
+    """A statement over `this_view`, of several views at once; what it declares stands once."""
+    declared, select = sql.split("SELECT", 1)
+    return declared + " UNION ALL ".join("SELECT" + select.replace(THIS_VIEW, view) for view in views)
 
 
 def bars_of(rows: Iterable[Record]) -> dict[BarKey, BarValues]:

@@ -36,12 +36,15 @@ from ares.store.pool import as_int, as_str
 
 HERE = Path(__file__).resolve().parent
 RECORDING = "simulator/recordings/spot_{}usdt_20240808.gz"
-SYMBOLS = {"BTC": "btc", "ETH": "eth", "SOL": "btc", "XRP": "eth", "ADA": "btc", "LTC": "eth"}
-"""What is traded, and as whose market it is played."""
+MARKETS = {"BTC": "btc", "ETH": "eth", "SOL": "btc", "XRP": "eth", "ADA": "btc", "LTC": "eth"}
+"""What may be traded, and as whose market it is played."""
+SYMBOLS = dict(list(MARKETS.items())[: int(os.environ.get("BENCH_SYMBOLS", "2"))])
 STRATEGIES = ("signal_momentum", "signal_direction")
 MAX_POSITION_QUOTE = 1_500
 ORDERS_WANTED = int(os.environ.get("BENCH_ORDERS", "200"))
 MINUTES_MAX = float(os.environ.get("BENCH_MINUTES", "45"))
+WARM_UP_NS = 3 * MINUTE_NS
+"""Bars of the first minutes wait for history, which is fetched and frozen meanwhile; a platform starts once a week."""
 POLL_S = 10.0
 STOP_S_MAX = 60.0
 GOAL_MS = {"p50": 150.0, "p99": 600.0}
@@ -96,6 +99,8 @@ class Told:
     """Orders that the first cycle with their signal did not give: that wish was not new, or another order stood."""
     broken: int
     """Orders with a station that no row tells."""
+    early: int
+    """Orders on bars of the first minutes (`WARM_UP_NS`)."""
 
 
 @dataclass
@@ -105,6 +110,7 @@ class RunningDemo:
     process: subprocess.Popen[bytes]
     database: DatabaseConfig
     exchange_port: int
+    started_ns: int
 
     def receipts(self) -> dict[str, int]:
         """When the venue took each order, by client id, UTC ns."""
@@ -120,7 +126,8 @@ class RunningDemo:
         """What the rows say by now."""
         submitted = {as_str(row["order_id"]): as_int(row["sent_ns"]) for row in asyncio.run(self.rows(SUBMITTED))}
         decided, frozen, published = (asyncio.run(self.rows(query)) for query in (DECIDED, FROZEN, PUBLISHED))
-        return ways(decided, submitted, Marks.of(frozen, published), self.receipts())
+        marks = Marks.of(frozen, published)
+        return ways(decided, submitted, marks, self.receipts(), warm_ns=self.started_ns + WARM_UP_NS)
 
 
 @dataclass(frozen=True)
@@ -145,13 +152,15 @@ class Marks:
         return next((at_ns for at_ns, watermark_ns in marks if watermark_ns >= due_ns), None)
 
 
-def ways(decided: Sequence[Record], submitted: Mapping[str, int], marks: Marks, receipts: Mapping[str, int]) -> Told:
-    """The way of every order that the first cycle with its signal gave."""
+def ways(
+    decided: Sequence[Record], submitted: Mapping[str, int], marks: Marks, receipts: Mapping[str, int], *, warm_ns: int
+) -> Told:
+    """The way of every order that the first cycle with its signal gave, of bars that were due from `warm_ns` on."""
     lateness_ns = round(AnalyticsConfig().lateness_s_max * NANOS_PER_SECOND)
     found: list[Way] = []
     bars: set[int] = set()
     seen: set[tuple[str, str, int]] = set()
-    later = broken = 0
+    later = broken = early = 0
     for row in decided:
         symbol, bar_ns = as_str(row["symbol"]), as_int(row["bar_ns"])
         key = (as_str(row["strategy"]), symbol, bar_ns)
@@ -164,6 +173,9 @@ def ways(decided: Sequence[Record], submitted: Mapping[str, int], marks: Marks, 
             later += 1
             continue
         due_ns = bar_ns + MINUTE_NS + lateness_ns
+        if due_ns < warm_ns:
+            early += 1
+            continue
         stations = (
             due_ns,
             marks.let_through(symbol, due_ns),
@@ -179,7 +191,7 @@ def ways(decided: Sequence[Record], submitted: Mapping[str, int], marks: Marks, 
             bars.add(bar_ns)
         else:
             broken += 1
-    return Told(found, len(bars), later, broken)
+    return Told(found, len(bars), later, broken, early)
 
 
 @contextmanager
@@ -207,7 +219,8 @@ def demo() -> Iterator[RunningDemo]:
             command, cwd=HERE.parent, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
         ) as process:
             try:
-                yield RunningDemo(process, DatabaseConfig(http_port=http, pg_port=pg, health_port=health), exchange)
+                database = DatabaseConfig(http_port=http, pg_port=pg, health_port=health)
+                yield RunningDemo(process, database, exchange, time.time_ns())
             finally:
                 process.send_signal(signal.SIGINT)
                 process.wait(STOP_S_MAX)
@@ -233,7 +246,7 @@ def settings_text() -> str:
 def watched(running: RunningDemo) -> Told:
     """Wait until there are enough orders, or it was long enough."""
     ends = time.monotonic() + MINUTES_MAX * 60 - POLL_S
-    told = Told([], 0, 0, 0)
+    told = Told([], 0, 0, 0, 0)
     while len(told.ways) < ORDERS_WANTED and time.monotonic() < ends:
         time.sleep(POLL_S)
         if running.process.poll() is not None:
@@ -268,6 +281,8 @@ def results(_rounds: int) -> list[dict[str, object]]:
         "n": len(told.ways),
         "bars": told.bars,
         "orders_later": told.later,
+        "orders_early": told.early,
+        "orders_ms": [[round(leg, 1) for leg in way.legs_ms()] for way in told.ways],
         "lost": told.broken,
         "symbols": len(SYMBOLS),
         "began": began.isoformat(timespec="seconds"),

@@ -187,6 +187,7 @@ class Desk:
             recent.extend([quote.update_id for quote in run])
             timed = [quote for quote in run if quote.ts_source == "venue"]
             self._observe([quote.ts_ns for quote in timed], [quote.received_at_ns for quote in timed])
+            self.ledger.venue_time.hear(run[-1].received_at_ns)
             self._note("quotes", symbol, run[-1].ts_ns)
             self.newest["quotes", symbol] = run[-1]
             closing = self.outages["quotes"].seen(symbol, run[0].ts_ns, now_ns)
@@ -262,6 +263,8 @@ class Desk:
         self.newest[channel, event.symbol] = event
         if event.ts_source == "venue":
             self.ledger.venue_time.observe(event.ts_ns, event.received_at_ns)
+        else:
+            self.ledger.venue_time.hear(event.received_at_ns)
         closing = self.outages[channel].seen(event.symbol, event.ts_ns, self.clock.now_ns())
         return [event, *closing]
 

@@ -10,7 +10,10 @@ from ares.model.market import Entry, Trade, TradeRun, size
 from ares.model.row import Row, Storable, UtcNs
 
 QUIET_S = 1.0
-"""A live stream without a trade for this long is quiet: what the venue's other channels say moves the watermark."""
+"""A live stream without a trade for this long is quiet: the venue's clock moves the watermark."""
+SKEW_S = 0.05
+"""So much later than the quickest frame of another channel a trade of the same moment may arrive. Where one comes later
+still it is stored all the same, and `analytics.lateness_s_max` is what keeps it from coming too late for its bar."""
 WINDOW_S = 60.0
 
 
@@ -25,9 +28,16 @@ class VenueTime:
     current_ns: int | None = None
     previous_ns: int | None = None
     window_started_ns: int = 0
+    heard_at_ns: int = 0
+    """When the newest frame of any channel arrived, by our clock."""
+
+    def hear(self, received_at_ns: int) -> None:
+        """A frame arrived; whether it says when it was sent or not, the venue was there."""
+        self.heard_at_ns = max(self.heard_at_ns, received_at_ns)
 
     def observe(self, event_ts_ns: int, received_at_ns: int) -> None:
         """A frame of this event time arrived."""
+        self.hear(received_at_ns)
         if received_at_ns - self.window_started_ns > WINDOW_S * NANOS_PER_SECOND:
             self.previous_ns, self.current_ns = self.current_ns, None
             self.window_started_ns = received_at_ns
@@ -113,11 +123,14 @@ class Ledger:
         """The watermark now. `complete`: the stream is live and no hole is open at its end."""
         account = self.accounts[symbol]
         candidate = account.acked_ts_ns
-        venue_now_ns = self.venue_time.now_ns(now_ns)
-        idle_ns = now_ns - account.last_trade_received_ns
-        quiet = complete and account.put == account.acked and idle_ns >= QUIET_S * NANOS_PER_SECOND
-        if quiet and venue_now_ns is not None:
-            candidate = max(candidate, venue_now_ns - round(QUIET_S * NANOS_PER_SECOND))
+        if complete and account.put == account.acked:
+            heard_ns = self.venue_time.now_ns(self.venue_time.heard_at_ns)
+            if heard_ns is not None:
+                candidate = max(candidate, heard_ns - round(SKEW_S * NANOS_PER_SECOND))
+            venue_now_ns = self.venue_time.now_ns(now_ns)
+            idle_ns = now_ns - account.last_trade_received_ns
+            if venue_now_ns is not None and idle_ns >= QUIET_S * NANOS_PER_SECOND:
+                candidate = max(candidate, venue_now_ns - round(QUIET_S * NANOS_PER_SECOND))
         account.watermark_ns = max(account.watermark_ns, candidate)
         return account.watermark_ns
 

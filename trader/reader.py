@@ -121,11 +121,11 @@ class DatabaseReader:
 
     async def read(self, now_ns: int) -> MarketSeen:
         database = await self._connected()
-        signals = await database.fetch(
-            QUERIES["signals_now"], {"t": to_datetime(now_ns), **self._scope(now_ns, SIGNALS_S)}
+        signals, quotes, trades = await asyncio.gather(
+            database.fetch(QUERIES["signals_now"], {"t": to_datetime(now_ns), **self._scope(now_ns, SIGNALS_S)}),
+            database.fetch(QUERIES["quotes_now"], self._scope(now_ns, QUOTES_S)),
+            database.fetch(QUERIES["trades_now"], self._scope(now_ns, TRADES_S)),
         )
-        quotes = await database.fetch(QUERIES["quotes_now"], self._scope(now_ns, QUOTES_S))
-        trades = await database.fetch(QUERIES["trades_now"], self._scope(now_ns, TRADES_S))
         return MarketSeen(
             {_signal_key(row): _signal(row) for row in signals},
             {as_str(row["symbol"]): _quote(row) for row in quotes},

@@ -26,13 +26,14 @@ DECLARE @from := %(from)s, @to := %(to)s, @warm_up := 120
 SELECT ts::long AS ts_ns, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume
 FROM bars_1m_checked WHERE venue = %(venue)s;
 
--- feature_recent: a feature's values as they are now, of the last minutes. `this_view` is replaced by the view's name.
+-- feature_recent: a feature's values as they are now, of the last minutes. `this_view` is replaced by the view's name,
+-- and what follows DECLARE stands once for each of several.
 DECLARE @from := dateadd('m', -6, now()), @to := now()
-SELECT ts::long AS ts_ns, symbol, value FROM this_view WHERE venue = %(venue)s;
+SELECT ts::long AS ts_ns, 'this_view' AS view, symbol, value FROM this_view WHERE venue = %(venue)s;
 
 -- feature_range: a feature's values as they are now, of a span.
 DECLARE @from := %(from)s, @to := %(to)s
-SELECT ts::long AS ts_ns, symbol, value FROM this_view WHERE venue = %(venue)s;
+SELECT ts::long AS ts_ns, 'this_view' AS view, symbol, value FROM this_view WHERE venue = %(venue)s;
 
 -- signal_recent: a strategy's wishes as they are now, of the last minutes.
 DECLARE @from := dateadd('m', -6, now()), @to := now()

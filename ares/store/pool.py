@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, cast
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -30,7 +32,9 @@ Param = str | int | float | bool | Decimal | datetime | None
 Record = dict[str, Value]
 
 Connection = psycopg.AsyncConnection[DictRow]
-APPLIED_POLL_S = 0.01
+APPLIED_POLL_S = 0.004
+IDLE_S_MAX = 1.0
+"""A connection that nobody used for longer is asked whether it still works before it is lent."""
 
 
 class Database:
@@ -68,7 +72,7 @@ class Database:
             min_size=1,
             max_size=config.pool_size_max,
             open=False,
-            check=AsyncConnectionPool.check_connection,
+            check=IdleCheck(),
             reconnect_timeout=5,
         )
         try:
@@ -154,6 +158,20 @@ class Database:
         if seconds >= self._slow_s:
             metrics.SLOW_STATEMENTS.inc()
             log.warning("slow_statement", seconds=round(seconds, 3), statement=_excerpt(sql))
+
+
+class IdleCheck:
+    """Looks whether a connection still works, where it was not lent for `IDLE_S_MAX`: looking costs a whole round."""
+
+    def __init__(self) -> None:
+        self._lent_at_s: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
+
+    async def __call__(self, connection: Connection) -> None:
+        """Raises `psycopg.OperationalError` for a connection that is broken."""
+        now_s = time.monotonic()
+        if now_s - self._lent_at_s.get(connection, 0.0) > IDLE_S_MAX:
+            await AsyncConnectionPool.check_connection(connection)
+        self._lent_at_s[connection] = now_s
 
 
 async def _why(conninfo: str) -> str:

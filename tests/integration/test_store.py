@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
+import psycopg
 import pytest
 
 from ares.clock import SystemClock
@@ -18,6 +19,7 @@ from ares.store import Database, RowWriter
 from ares.store.health import storage_health
 from ares.store.lines import BLOCK_ROWS
 from ares.store.migrate import migrate, ordered, table_statements, view_statements
+from ares.store.pool import IdleCheck
 from tests.helpers import run_of
 
 T0 = SystemClock().now_ns() - 60_000_000_000
@@ -140,6 +142,21 @@ async def test_writer_says_unavailable_when_nobody_listens(port: int, venue: str
 async def test_pool_says_unavailable_when_nobody_listens(port: int) -> None:
     with pytest.raises(StoreUnavailable, match=str(port)):
         await Database.connect(DatabaseConfig(pg_port=port))
+
+
+async def test_broken_connection_is_found_out_before_it_is_lent_unless_it_was_used_just_now(
+    questdb_config: DatabaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await Database.connect(questdb_config) as database:
+        async with database._pool.connection() as connection:
+            look = IdleCheck()
+            await look(connection)
+            await connection.close()
+            await look(connection)
+            monkeypatch.setattr("ares.store.pool.IDLE_S_MAX", 0.0)
+            with pytest.raises(psycopg.OperationalError):
+                await look(connection)
+        assert await database.fetch("SELECT 1 AS one") == [{"one": 1}], "another one took its place"
 
 
 async def test_refused_statement_names_itself(database: Database) -> None:

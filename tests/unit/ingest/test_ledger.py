@@ -5,11 +5,12 @@ from __future__ import annotations
 from ares.clock import NANOS_PER_SECOND
 from ares.model.market import Trade
 from ares.model.row import Row
-from ingest.ledger import Ledger, VenueTime
+from ingest.ledger import SKEW_S, Ledger, VenueTime
 
 SECOND = NANOS_PER_SECOND
 T0 = 1_700_000_000 * SECOND
 BTC, ETH = "BTC/USDT", "ETH/USDT"
+SKEW = round(SKEW_S * SECOND)
 
 
 def row(seq: int, ts_ns: int, symbol: str = BTC) -> Row:
@@ -31,11 +32,21 @@ def test_watermark_is_the_newest_acknowledged_trade_not_the_newest_put() -> None
     assert book.advance(ETH, T0, complete=True) == 0
 
 
-def test_quiet_live_stream_moves_the_watermark_to_the_venues_time_less_a_second() -> None:
+def test_watermark_follows_what_is_heard_on_other_channels_less_how_far_they_may_be_apart() -> None:
     book = ledger()
     book.put(BTC, T0)
     book.acked([row(1, T0)])
-    book.venue_time.observe(T0 + 5 * SECOND, T0 + 6 * SECOND)
+    book.venue_time.observe(T0, T0 + SECOND)
+    book.venue_time.hear(T0 + 4 * SECOND)
+    assert book.advance(BTC, T0 + 4 * SECOND, complete=True) == T0 + 3 * SECOND - SKEW
+    assert book.advance(BTC, T0 + 4 * SECOND + SKEW, complete=True) == T0 + 3 * SECOND - SKEW, "nothing more was heard"
+
+
+def test_live_stream_on_which_nothing_is_heard_moves_the_watermark_to_the_venues_time_less_a_second() -> None:
+    book = ledger()
+    book.put(BTC, T0)
+    book.acked([row(1, T0)])
+    book.venue_time.observe(T0, T0 + SECOND)
     assert book.advance(BTC, T0 + 6 * SECOND, complete=True) == T0 + 4 * SECOND
 
 
@@ -75,7 +86,7 @@ def test_refused_trade_is_no_longer_outstanding() -> None:
     book.refused(row(1, T0))
     book.refused(Row("quotes", T0))
     book.venue_time.observe(T0, T0)
-    assert book.advance(BTC, T0, complete=True) == T0 - SECOND
+    assert book.advance(BTC, T0, complete=True) == T0 - SKEW
 
 
 def test_end_of_history_is_published_beside_the_live_watermark() -> None:
