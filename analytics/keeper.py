@@ -17,7 +17,7 @@ from ares.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 
-EAGER = 10
+EAGER = 40
 """While a bar is due the watermark is looked at so many times as often."""
 
 

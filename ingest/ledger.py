@@ -11,7 +11,7 @@ from ares.model.row import Row, Storable, UtcNs
 
 QUIET_S = 1.0
 """A live stream without a trade for this long is quiet: the venue's clock moves the watermark."""
-SKEW_S = 0.05
+SKEW_S = 0.02
 """So much later than the quickest frame of another channel a trade of the same moment may arrive. Where one comes later
 still it is stored all the same, and `analytics.lateness_s_max` is what keeps it from coming too late for its bar."""
 WINDOW_S = 60.0

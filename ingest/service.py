@@ -51,7 +51,7 @@ log = get_logger(__name__)
 DRAIN_S_MAX = 5.0
 """What is not acknowledged by then is fetched after the restart: the store is away, and others wait for our end."""
 WHOLE_POLL_S = 0.1
-WATERMARK_LOOK_S = 0.02
+WATERMARK_LOOK_S = 0.01
 """How often it is looked whether a bar waits for a watermark."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
-from ares.clock import NANOS_PER_SECOND, to_datetime
+from ares.clock import MINUTE_NS, NANOS_PER_SECOND, to_datetime
 from ares.config.settings import DatabaseConfig
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_float, as_int, as_str
@@ -29,6 +29,9 @@ HOURS_MIN = 48
 """A loss that one of twenty hours exceeds is not told from fewer hours."""
 MINUTES_MIN = 30
 """Volatility of an hour is not told from fewer minutes."""
+EAGER = 4
+"""Around the moment at which the next signal may be read it is looked for so many times as often."""
+EAGER_NS = 2 * NANOS_PER_SECOND
 FIGURES_AGE_S = 30.0
 """Volume, volatility and losses come from bars of a minute and an hour: asking more often tells nothing new."""
 
@@ -187,6 +190,11 @@ class DatabaseReader:
 
     def _scope(self, now_ns: int, seconds: int) -> dict[str, Param]:
         return {"venue": self._venue, "since": to_datetime(now_ns - seconds * NANOS_PER_SECOND)}
+
+
+def signal_pause_s(now_ns: int, newest_ns: int, poll_s: float) -> float:
+    """How long to wait before looking for a signal again; those of bars come about a minute after the ones before."""
+    return poll_s / EAGER if abs(now_ns - newest_ns - MINUTE_NS) < EAGER_NS else poll_s
 
 
 def _signal_key(row: Record) -> tuple[str, int, str]:

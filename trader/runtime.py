@@ -37,7 +37,7 @@ from trader.live.gate import Gate, require_harmless_key
 from trader.live.settings import Terms
 from trader.outage import Outage
 from trader.portfolio.sizing import Grid
-from trader.reader import MarketReader
+from trader.reader import MarketReader, signal_pause_s
 from trader.reconcile import Reconciler
 from trader.risk import TradingState
 from trader.rows import Identity
@@ -265,7 +265,7 @@ class Trader:
             if newest_ns > seen_ns:
                 seen_ns = newest_ns
                 self._due.set()
-            await self._clock.sleep(self._config.signal_poll_s)
+            await self._clock.sleep(signal_pause_s(self._clock.now_ns(), newest_ns, self._config.signal_poll_s))
 
     async def _look_around(self) -> None:
         """How the venue is; what could not be learned is as it was."""
