@@ -16,6 +16,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from ares.clock import SystemClock
 from ares.config.settings import VenueConfig
@@ -29,6 +30,7 @@ from simulator.perpetual.venue import PerpetualOptions
 from trader.commander import Order
 from trader.contracts import sweep_funding
 from trader.execution.ids import DecisionName, client_order_id
+from trader.live.rekey import KeyChange
 from trader.portfolio.legs import way_out
 from trader.portfolio.orders import OrderState
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
@@ -270,3 +272,13 @@ async def test_a_trader_killed_while_its_short_is_on_its_way_is_followed_by_one_
         assert outcome["left"] == {}
         assert await there.quantity() == 0
         assert set((await there.submissions()).values()) == {1}
+
+
+async def test_keys_of_a_venue_of_perpetuals_are_looked_at_and_taken_up(exchange: Exchange) -> None:
+    right = config_of(exchange)
+    gateway = UsdmGateway("sim", right.model_copy(update={"api_secret": SecretStr("old")}), CLOCK, LEVERAGE)
+    change = KeyChange(gateway, "sim", CLOCK)
+    change.wish(right, real=True)
+    await change.settled()
+    await gateway.close()
+    assert gateway.signs_with(right)

@@ -159,6 +159,11 @@ class OrderDesk:
                 self._tracked[intent.order_id] = Tracked(order, unsent=True)
                 self._committed.append(intent)
                 metrics.TRADER_ORDERS.labels(order.state.value).inc()
+        except BaseException:
+            for intent in intents:
+                if intent.order_id in self._tracked:  # nobody will send it: it is looked after like one not seen
+                    self._tracked[intent.order_id].unsent = False
+            raise
         finally:
             for intent in intents:
                 del self._reserved[intent.order_id]

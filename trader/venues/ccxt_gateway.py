@@ -106,7 +106,7 @@ class CcxtGateway:
 
     async def rights_with(self, config: VenueConfig) -> KeyRights:
         """What other keys may do; they sign this question alone. Raises `ConfigError`."""
-        client = create_client(self.name, config)
+        client = self._new_client(config)
         try:
             answer = await self._read("key_rights", client.sapi_get_account_apirestrictions)
         finally:
@@ -243,6 +243,10 @@ class CcxtGateway:
         raws = [binance_words.info(raw) for raw in answer]
         found = self._understood("fetch_my_trades", lambda: [self.words.execution(raw, symbol) for raw in raws])
         return sorted(found, key=lambda execution: int(execution.fill_id))
+
+    def _new_client(self, config: VenueConfig) -> CcxtClient:
+        """A client of its own, of this venue's class. Raises `ConfigError` for a venue without keys."""
+        return create_client(self.name, config)
 
     def _params(self, request: OrderRequest) -> dict[str, object]:
         """What a new order says beside its type, side, amount and price."""

@@ -110,6 +110,9 @@ class UsdmGateway(CcxtGateway):
         found = await super().marks(list(dict.fromkeys(asked.values())))
         return {symbol: found[told] for symbol, told in asked.items() if told in found}
 
+    def _new_client(self, config: VenueConfig) -> UsdmClient:
+        return create_usdm_client(self.name, config)
+
     def _params(self, request: OrderRequest) -> dict[str, object]:
         params: dict[str, object] = {"newClientOrderId": request.client_order_id}
         if request.type == "limit":

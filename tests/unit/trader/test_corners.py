@@ -11,6 +11,7 @@ import pytest
 
 from ares.control import ControlStore, NewEvent
 from ares.errors import SequenceConflict
+from ares.model.row import Row
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
 from trader.execution.state import TradingStates
 from trader.execution.tracked import Tracked
@@ -185,3 +186,29 @@ def test_an_order_that_ended_has_nothing_left() -> None:
     )
     assert Order(intent, OrderState.CANCELED, 3, 1).remaining == 0
     assert Order(intent, OrderState.ACCEPTED, 2, 1, filled_quantity=D("0.4")).remaining == D("0.6")
+
+
+async def test_a_pair_whose_second_leg_cannot_be_committed_leaves_no_first_leg_behind(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = await bench.trader()
+    one = await committed(bench, trader)
+    await bench.pass_time(trader, 7)
+    above, below = (
+        replace(one, order_id=f"{one.order_id[:-1]}{leg}", side="sell", source="protection", list_id="list1")
+        for leg in "xy"
+    )
+    journal = trader.account.parts.journal
+    commit = journal.intend
+
+    async def only_the_first(intent: Intent, mirror: Sequence[Row] = ()) -> Order | None:
+        if intent.order_id == below.order_id:
+            raise SequenceConflict("somebody else was faster")
+        return await commit(intent, mirror)
+
+    monkeypatch.setattr(journal, "intend", only_the_first)
+    with pytest.raises(SequenceConflict):
+        await trader.desk.intend_pair(above, below)
+    await bench.pass_time(trader, 7)
+    assert trader.desk.orders() == [], "the venue never had it, so it ends"
+    assert above.order_id not in bench.venue.submissions
