@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 import orjson
 
-from ares.control import ControlStore
-from ares.errors import SequenceConflict
+from ares.control import ControlStore, once_it_fits
 from ares.events.types import Origin
 from trader.events import ALERTED, REGISTRY, AlertTaken
 from trader.risk import TradingState
 
 ACTIONS = {"halt": TradingState.HALTED, "reduce": TradingState.REDUCING}
 """What the label `action` of an alert may ask for; alerts without it are for people alone."""
-TRIES_MAX = 5
 WORDS_MAX = 200
 
 
@@ -95,12 +93,9 @@ class AlertsTaken:
         """Note that a firing was acted upon; committed when this returns."""
         said = AlertTaken(alert.fingerprint, alert.starts_at, alert.name, alert.action)
         event = ALERTED.new(said, now_ns, Origin(attributes={"account": self._account, "action": alert.action}))
-        for _ in range(TRIES_MAX):
-            if await self.holds(alert):
-                return
-            try:
+
+        async def say() -> None:
+            if not await self.holds(alert):
                 await asyncio.to_thread(self._control.append, self._stream, [event], expected_seq=self._seq)
-            except SequenceConflict:
-                continue
-            return
-        raise SequenceConflict(f"stream {self._stream} moves faster than it can be written")
+
+        await once_it_fits(self._stream, say)

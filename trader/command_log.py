@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 import orjson
 
 from ares.clock import Clock
-from ares.control import AuditEntry, ControlStore, Json
-from ares.errors import AresError, SequenceConflict
+from ares.control import AuditEntry, ControlStore, Json, once_it_fits
+from ares.errors import AresError
 from ares.model.row import Row
 from ares.telemetry import correlation, get_logger, observability
-
-TRIES_MAX = 5
 
 log = get_logger(__name__)
 
@@ -76,12 +74,7 @@ class CommandLog:
             after=command.arguments,
             why=command.order.reason,
         )
-        for _ in range(TRIES_MAX):
-            try:
-                return await asyncio.to_thread(self._control.audit, [entry])
-            except SequenceConflict:
-                continue
-        raise SequenceConflict(f"the audit chain of trader/{self._account} moves faster than it can be written")
+        await once_it_fits(f"audit/{entry.writer}", lambda: asyncio.to_thread(self._control.audit, [entry]))
 
     async def _row(self, command_id: str, command: Command, status: str, outcome: Outcome | None) -> None:
         arguments = {"reason": command.order.reason, **command.arguments}

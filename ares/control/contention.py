@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ares.errors import SequenceConflict
@@ -21,4 +21,18 @@ def until_it_fits(stream: str, say: Callable[[], T]) -> T:
             return say()
         except SequenceConflict:
             continue
-    raise SequenceConflict(f"stream {stream} moves faster than it can be written")
+    raise _too_fast(stream)
+
+
+async def once_it_fits(stream: str, say: Callable[[], Awaitable[T]]) -> T:
+    """The same for what waits."""
+    for _ in range(TRIES_MAX):
+        try:
+            return await say()
+        except SequenceConflict:
+            continue
+    raise _too_fast(stream)
+
+
+def _too_fast(stream: str) -> SequenceConflict:
+    return SequenceConflict(f"stream {stream} moves faster than it can be written")

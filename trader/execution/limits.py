@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ares.clock import NANOS_PER_SECOND, Clock
-from ares.control import AuditEntry, ControlStore, Json
-from ares.errors import SequenceConflict, UsageError
+from ares.control import AuditEntry, ControlStore, Json, once_it_fits
+from ares.errors import UsageError
 from ares.events.types import Origin
 from ares.telemetry import get_logger
 from trader.events import LIMIT_ASKED, LIMIT_SET, REGISTRY, LimitAsked, LimitChange, LimitSet
@@ -18,7 +18,6 @@ from trader.rows import limit_row
 
 APPROVAL_S_MAX = 86_400
 """What nobody agreed to within a day must be asked for again."""
-TRIES_MAX = 5
 
 log = get_logger(__name__)
 
@@ -104,7 +103,8 @@ class SetLimits:
 
         Raises `UsageError` for a reset of what was never set.
         """
-        for _ in range(TRIES_MAX):
+
+        async def say() -> tuple[LimitChange, bool]:
             await self.refresh()
             standing = self.standing.get(scope)
             if value is None and standing is None:
@@ -117,12 +117,10 @@ class SetLimits:
                 f"limit-{uuid.uuid4().hex[:16]}", scope.name, scope.strategy, scope.symbol, value, before, actor, reason
             )
             asks = self._four_eyes and _raises(scope, before, value, configured)
-            try:
-                await self._commit(LimitAsked(change) if asks else LimitSet(change, ""), actor)
-            except SequenceConflict:
-                continue
+            await self._commit(LimitAsked(change) if asks else LimitSet(change, ""), actor)
             return change, not asks
-        raise SequenceConflict(f"stream {self._stream} moves faster than it can be written")
+
+        return await once_it_fits(self._stream, say)
 
     async def approve(self, configured: Limits, change_id: str, actor: str) -> LimitChange:
         """Agree to what another person asked for. Raises `UsageError` if there is no such thing, or it is too late."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from ares.control import AuditEntry, ControlStore, NewEvent
-from ares.errors import SequenceConflict
+from ares.control import AuditEntry, ControlStore, NewEvent, once_it_fits
 from ares.events.types import Origin
 from ares.telemetry import get_logger
 from trader.events import PAUSED, REGISTRY, RESUMED, StrategyPaused, StrategyResumed
-
-TRIES_MAX = 5
 
 log = get_logger(__name__)
 
@@ -48,7 +45,8 @@ class StrategyPauses:
 
     async def say(self, said: StrategyPaused | StrategyResumed, now_ns: int) -> bool:
         """Let a strategy rest or trade again; False if it did already, and nothing is written."""
-        for _ in range(TRIES_MAX):
+
+        async def once() -> bool:
             await self.refresh()
             rests, shall_rest = said.strategy in self.paused, isinstance(said, StrategyPaused)
             if rests is shall_rest:
@@ -62,20 +60,13 @@ class StrategyPauses:
                 after={"paused": shall_rest},
                 why=said.reason,
             )
-            try:
-                await asyncio.to_thread(
-                    self._control.append,
-                    self._stream,
-                    [self._event(said, now_ns)],
-                    expected_seq=self._seq,
-                    audit=[entry],
-                )
-            except SequenceConflict:
-                continue
+            event = self._event(said, now_ns)
+            await asyncio.to_thread(self._control.append, self._stream, [event], expected_seq=self._seq, audit=[entry])
             log.warning("strategy_pause_changed", strategy=said.strategy, paused=shall_rest, actor=said.actor)
             await self.refresh()
             return True
-        raise SequenceConflict(f"stream {self._stream} moves faster than it can be written")
+
+        return await once_it_fits(self._stream, once)
 
     def _event(self, said: StrategyPaused | StrategyResumed, now_ns: int) -> NewEvent:
         origin = Origin(attributes={"account": self._account, "strategy": said.strategy})

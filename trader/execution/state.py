@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ares.clock import Clock
-from ares.control import AuditEntry, ControlStore
-from ares.errors import SequenceConflict
+from ares.control import AuditEntry, ControlStore, once_it_fits
 from ares.events.types import Origin
 from ares.service.maintenance import Maintenance
 from ares.telemetry import get_logger, metrics
@@ -24,7 +23,6 @@ GATE = "live"
 """The actor that reduces while what is traded was not agreed to; resuming is a person's to do."""
 ALERT = "alert"
 DEAD_MAN = "dead_man"
-TRIES_MAX = 5
 
 log = get_logger(__name__)
 
@@ -85,18 +83,17 @@ class TradingStates:
 
         Who acts by itself says from which states: what somebody else says meanwhile is never overwritten by it.
         """
-        for _ in range(TRIES_MAX):
+
+        async def say() -> StateChange:
             before = await self.refresh()
             same = (before.state, before.actor, before.reason) == (state, actor, reason)
             if same or not only_from(before):
                 return before
-            try:
-                await self._append(StateChanged(state, actor, reason), before, now_ns)
-            except SequenceConflict:
-                continue
+            await self._append(StateChanged(state, actor, reason), before, now_ns)
             log.warning("trading_state_changed", state=state.value, actor=actor, reason=reason)
             return await self.refresh()
-        raise SequenceConflict(f"stream {self._stream} moves faster than it can be written")
+
+        return await once_it_fits(self._stream, say)
 
     async def _append(self, said: StateChanged, before: StateChange, now_ns: int) -> None:
         origin = Origin(attributes={"account": self._account, "state": said.state.value})

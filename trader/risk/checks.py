@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -84,44 +84,39 @@ def build_rules(limits: Limits) -> RiskRules:
 
 
 def _whether(limits: Limits) -> list[Rule]:
-    rules: list[Rule] = [
+    return [
         TradingStateRule(),
         PriceCollar(limits.price_collar),
         HeldQuantity(),
         StaleMark(limits.mark_age_s_max),
+        *_if_set(SpreadLimit, limits.spread_max),
+        *_if_set(DuplicateOrder, limits.duplicate_s),
+        *_if_set(OrderRateLimit, limits.orders_per_minute_max),
     ]
-    if limits.spread_max is not None:
-        rules.append(SpreadLimit(limits.spread_max))
-    if limits.duplicate_s is not None:
-        rules.append(DuplicateOrder(limits.duplicate_s))
-    if limits.orders_per_minute_max is not None:
-        rules.append(OrderRateLimit(limits.orders_per_minute_max))
-    return rules
 
 
 def _how_much(limits: Limits) -> list[Rule]:
-    rules: list[Rule] = [OrderNotionalLimit(limits.order_notional_quote_max)]
-    if limits.volume_share_max is not None:
-        rules.append(LiquidityLimit(limits.volume_share_max))
-    rules.append(PositionLimit(limits.position_quote_max))
-    if limits.strategy_exposure_quote_max is not None:
-        rules.append(StrategyExposureLimit(limits.strategy_exposure_quote_max))
-    rules.append(GrossExposureLimit(limits.gross_exposure_quote_max))
-    if limits.net_exposure_quote_max is not None:
-        rules.append(NetExposureLimit(limits.net_exposure_quote_max))
-    if limits.concentration_max is not None:
-        rules.append(ConcentrationLimit(limits.concentration_max))
-    if limits.leverage_max is not None:
-        rules.append(LeverageLimit(limits.leverage_max))
-    return rules
+    return [
+        OrderNotionalLimit(limits.order_notional_quote_max),
+        *_if_set(LiquidityLimit, limits.volume_share_max),
+        PositionLimit(limits.position_quote_max),
+        *_if_set(StrategyExposureLimit, limits.strategy_exposure_quote_max),
+        GrossExposureLimit(limits.gross_exposure_quote_max),
+        *_if_set(NetExposureLimit, limits.net_exposure_quote_max),
+        *_if_set(ConcentrationLimit, limits.concentration_max),
+        *_if_set(LeverageLimit, limits.leverage_max),
+    ]
 
 
 def _how_bad(limits: Limits) -> list[Rule]:
-    rules: list[Rule] = [DailyLossLimit(limits.daily_loss_quote_max)]
-    if limits.drawdown_max is not None:
-        rules.append(DrawdownLimit(limits.drawdown_max))
-    if limits.var_quote_max is not None:
-        rules.append(VarLimit(limits.var_quote_max))
-    if limits.liquidation_share_min is not None:
-        rules.append(LiquidationLimit(limits.liquidation_share_min))
-    return rules
+    return [
+        DailyLossLimit(limits.daily_loss_quote_max),
+        *_if_set(DrawdownLimit, limits.drawdown_max),
+        *_if_set(VarLimit, limits.var_quote_max),
+        *_if_set(LiquidationLimit, limits.liquidation_share_min),
+    ]
+
+
+def _if_set(rule: Callable[[Decimal], Rule], limit: Decimal | None) -> list[Rule]:
+    """The rule of a limit that may be left out."""
+    return [] if limit is None else [rule(limit)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from ares.model.market import Side
 from trader.portfolio.legs import closed_by
@@ -247,10 +248,16 @@ class Rule(Protocol):
     def check(self, order: Candidate, state: RiskState) -> Verdict: ...
 
 
-@runtime_checkable
-class Gauge(Protocol):
-    """A limit that knows how near it is, so that it can warn before it refuses."""
+class Gauge(ABC):
+    """A rule that knows how near its limit is, so that it can warn before it refuses."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         """None: the order is none of this limit's business."""
-        ...
+
+    def check(self, order: Candidate, state: RiskState) -> Verdict:
+        """What the reading says, under the rule's name."""
+        reading = self.measure(order, state)
+        return APPROVED if reading is None else reading.verdict(type(self).__name__)

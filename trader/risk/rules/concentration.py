@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader.portfolio.money import to_scale
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class ConcentrationLimit:
+class ConcentrationLimit(Gauge):
     """Refuse an order that opens and after which the symbol could be more than a share of the account's worth.
 
     Open and UNKNOWN orders count as they would hurt most. While the worth is not known, or not above 0, nothing is
@@ -18,10 +18,6 @@ class ConcentrationLimit:
     """
 
     share_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         opening = state.opening(order)

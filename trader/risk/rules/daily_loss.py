@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import APPROVED, Candidate, Reading, Refused, RiskState, Verdict
+from trader.risk.types import APPROVED, Candidate, Gauge, Reading, Refused, RiskState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class DailyLossLimit:
+class DailyLossLimit(Gauge):
     """Refuse to open once the loss since midnight UTC, realised and unrealised, reaches the limit, in quote.
 
     What only closes always passes.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader.portfolio.money import to_scale
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class DrawdownLimit:
+class DrawdownLimit(Gauge):
     """Refuse to open while the profit lies further below its highest than a share of what the account was worth then.
 
     Measured by profit, so deposits and withdrawals are no gain and no loss. While it is not known nothing is
@@ -18,10 +18,6 @@ class DrawdownLimit:
     """
 
     share_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         if not state.opening(order):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class GrossExposureLimit:
+class GrossExposureLimit(Gauge):
     """Refuse an order that opens and could lift all positions together above the limit, in quote at mark.
 
     Shorts count as much as longs. Open and UNKNOWN orders count as they would hurt most, at the price they may have.
@@ -17,10 +17,6 @@ class GrossExposureLimit:
     """
 
     exposure_quote_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         opening = state.opening(order)

@@ -6,21 +6,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader.portfolio.money import to_scale
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class LiquidityLimit:
+class LiquidityLimit(Gauge):
     """Refuse an order that opens and is more than a share of what was traded of its symbol in the last hour.
 
     While that is not known, or nothing was traded, nothing is opened. What only closes always passes.
     """
 
     share_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         if not state.opening(order):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader.portfolio.positions import is_linear
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class NetExposureLimit:
+class NetExposureLimit(Gauge):
     """Refuse an order after which positions, shorts below zero, could lie beyond the limit on its side, in quote.
 
     What is under way counts in the direction that hurts: buys as filled against a buy, sells as filled against a sell.
@@ -19,10 +19,6 @@ class NetExposureLimit:
     """
 
     exposure_quote_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         least, most = state.net_worst_case_quote()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class OrderNotionalLimit:
+class OrderNotionalLimit(Gauge):
     """Refuse an order that is worth more than the limit, in quote at its worst price.
 
     It bounds orders, not positions, so it holds for what only closes too; sizing cuts that to it, at mark, which is why
@@ -17,9 +17,6 @@ class OrderNotionalLimit:
     """
 
     notional_quote_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        return self.measure(order, state).verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading:
         price = state.worst_price(order) if state.opening(order) else min(order.price, state.mark)

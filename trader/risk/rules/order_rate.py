@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 MINUTE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class OrderRateLimit:
+class OrderRateLimit(Gauge):
     """Refuse to open by one too many orders of the account within a minute. What only closes counts, and passes."""
 
     orders_per_minute_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         if not state.opening(order):

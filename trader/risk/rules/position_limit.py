@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class PositionLimit:
+class PositionLimit(Gauge):
     """Refuse an order that opens and after which all strategies could hold more of the symbol than the limit, in quote.
 
     Shorts count as much as longs, open and UNKNOWN orders as they would hurt most. What only closes always passes: a
@@ -18,10 +18,6 @@ class PositionLimit:
     """
 
     position_quote_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         opening = state.opening(order)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyExposureLimit:
+class StrategyExposureLimit(Gauge):
     """Refuse an order that opens and could lift all positions of its strategy together above the limit, in quote.
 
     At mark, shorts as much as longs; open and UNKNOWN orders of the strategy count as they would hurt most. What only
@@ -17,10 +17,6 @@ class StrategyExposureLimit:
     """
 
     exposure_quote_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         opening = state.opening(order)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader.portfolio.money import to_scale
-from trader.risk.types import APPROVED, Candidate, Reading, RiskState, Verdict
+from trader.risk.types import Candidate, Gauge, Reading, RiskState
 
 
 @dataclass(frozen=True, slots=True)
-class VarLimit:
+class VarLimit(Gauge):
     """Refuse an order that opens if the historical value at risk, 95 % over one hour, could then exceed the limit.
 
     In quote: the sum over all symbols of worst-case value times the loss that history shows in one hour of twenty. No
@@ -20,10 +20,6 @@ class VarLimit:
     """
 
     loss_quote_max: Decimal
-
-    def check(self, order: Candidate, state: RiskState) -> Verdict:
-        reading = self.measure(order, state)
-        return APPROVED if reading is None else reading.verdict(type(self).__name__)
 
     def measure(self, order: Candidate, state: RiskState) -> Reading | None:
         opening = state.opening(order)
