@@ -160,7 +160,8 @@ class Desk:
         for run in runs:
             self.intakes[run.symbol].accept_run(run)
             self.validator.last_prices[run.symbol] = run.prices[-1]
-            self.ledger.put(run.symbol, run.receipts_ns[-1], len(run))
+            self.ledger.put(run.symbol, run.receipts_ns[-1], run.seqs[-1], min(run.times_ns))
+            self.ledger.venue_time.hear(run.receipts_ns[-1])
             self._observe(run.times_ns, run.receipts_ns)
             self._note("trades", run.symbol, run.times_ns[-1])
         return runs
@@ -185,9 +186,9 @@ class Desk:
         for symbol, run in runs.items():
             recent = self.recent.setdefault(("quotes", symbol), deque(maxlen=RECENT_IDS))
             recent.extend([quote.update_id for quote in run])
+            self.ledger.venue_time.hear(run[-1].received_at_ns)
             timed = [quote for quote in run if quote.ts_source == "venue"]
             self._observe([quote.ts_ns for quote in timed], [quote.received_at_ns for quote in timed])
-            self.ledger.venue_time.hear(run[-1].received_at_ns)
             self._note("quotes", symbol, run[-1].ts_ns)
             self.newest["quotes", symbol] = run[-1]
             closing = self.outages["quotes"].seen(symbol, run[0].ts_ns, now_ns)
@@ -238,7 +239,7 @@ class Desk:
             metrics.INGEST_DUPLICATES.labels("trades", trade.symbol).inc()
             return []
         self._note("trades", trade.symbol, trade.ts_ns)
-        self.ledger.put(trade.symbol, trade.received_at_ns)
+        self.ledger.put(trade.symbol, trade.received_at_ns, trade.seq, trade.ts_ns)
         self.ledger.venue_time.observe(trade.ts_ns, trade.received_at_ns)
         if accepted.arrival is Arrival.JUMP:
             log.warning("trades_missing", symbol=trade.symbol, up_to_seq=trade.seq)

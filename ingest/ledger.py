@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ SKEW_S = 0.02
 """So much later than the quickest frame of another channel a trade of the same moment may arrive. Where one comes later
 still it is stored all the same, and `analytics.lateness_s_max` is what keeps it from coming too late for its bar."""
 WINDOW_S = 60.0
+OUTSTANDING_MAX = 10_000
+"""Of so many runs it is known one by one what they hold back; while a store is away, later ones count as one."""
 
 
 @dataclass(slots=True)
@@ -54,7 +57,8 @@ class VenueTime:
 class Account:
     """One symbol's trades on their way: put into the queue, acknowledged, and the time they stand for."""
 
-    put: int = 0
+    outstanding: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    """What is put and not acknowledged: sequence number of a run's last trade → the event time of its first."""
     acked: int = 0
     acked_history: int = 0
     acked_ts_ns: int = 0
@@ -84,10 +88,12 @@ class Ledger:
         account.watermark_ns = max(account.watermark_ns, watermark_ns)
         account.acked_seq = max(account.acked_seq, last_seq)
 
-    def put(self, symbol: str, received_at_ns: int, count: int = 1) -> None:
-        """Trades of the stream are about to enter the queue."""
+    def put(self, symbol: str, received_at_ns: int, seq: int, first_ts_ns: int) -> None:
+        """Trades of the stream are about to enter the queue: a run by the number of its last, the time of its first."""
         account = self.accounts[symbol]
-        account.put += count
+        if len(account.outstanding) >= OUTSTANDING_MAX:
+            _, first_ts_ns = account.outstanding.popitem()
+        account.outstanding[seq] = first_ts_ns
         account.last_trade_received_ns = received_at_ns
 
     def acked(self, rows: Iterable[Entry]) -> None:
@@ -100,13 +106,16 @@ class Ledger:
 
     def _acked(self, account: Account, count: int, ts_ns: int, seq: int) -> None:
         account.acked += count
+        if seq in account.outstanding:  # in the order in which they were put
+            while account.outstanding.popitem(last=False)[0] != seq:
+                continue
         account.acked_ts_ns = max(account.acked_ts_ns, ts_ns)
         account.acked_seq = max(account.acked_seq, seq)
 
     def refused(self, row: Storable) -> None:
         """The store will never have this row; it is recorded elsewhere and no longer outstanding."""
         if isinstance(row, Trade) and row.source == "stream":
-            self.accounts[row.symbol].put -= 1
+            self.accounts[row.symbol].outstanding.pop(row.seq, None)
 
     def acked_from_history(self, rows: Iterable[Entry]) -> None:
         """The store has these rows of the past; they move no watermark."""
@@ -123,14 +132,16 @@ class Ledger:
         """The watermark now. `complete`: the stream is live and no hole is open at its end."""
         account = self.accounts[symbol]
         candidate = account.acked_ts_ns
-        if complete and account.put == account.acked:
-            heard_ns = self.venue_time.now_ns(self.venue_time.heard_at_ns)
-            if heard_ns is not None:
-                candidate = max(candidate, heard_ns - round(SKEW_S * NANOS_PER_SECOND))
-            venue_now_ns = self.venue_time.now_ns(now_ns)
-            idle_ns = now_ns - account.last_trade_received_ns
-            if venue_now_ns is not None and idle_ns >= QUIET_S * NANOS_PER_SECOND:
-                candidate = max(candidate, venue_now_ns - round(QUIET_S * NANOS_PER_SECOND))
+        heard_ns = self.venue_time.now_ns(self.venue_time.heard_at_ns)
+        if complete and heard_ns is not None:
+            heard_ns -= round(SKEW_S * NANOS_PER_SECOND)
+            oldest_ns = next(iter(account.outstanding.values()), None)
+            candidate = max(candidate, heard_ns if oldest_ns is None else min(heard_ns, oldest_ns - 1))
+        venue_now_ns = self.venue_time.now_ns(now_ns)
+        quiet_ns = round(QUIET_S * NANOS_PER_SECOND)
+        is_quiet = complete and not account.outstanding and now_ns - account.last_trade_received_ns >= quiet_ns
+        if is_quiet and venue_now_ns is not None:
+            candidate = max(candidate, venue_now_ns - quiet_ns)
         account.watermark_ns = max(account.watermark_ns, candidate)
         return account.watermark_ns
 

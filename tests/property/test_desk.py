@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,9 +89,12 @@ def desk(kind: type[Desk], channel: Channel) -> Desk:
 
 def knowledge(one: Desk) -> list[object]:
     """What a desk knows, comparable."""
-    known: list[object] = [one.ledger.accounts, one.ledger.venue_time.current_ns, one.validator.jumps_in_a_row]
+    known: list[object] = [one.ledger.venue_time.current_ns, one.ledger.venue_time.heard_at_ns]
+    known.append(one.validator.jumps_in_a_row)
     for symbol in SYMBOLS:
-        intake = one.intakes[symbol]
+        intake, account = one.intakes[symbol], one.ledger.accounts[symbol]
+        waits = account.outstanding  # of a run as of its trades: from when on, and up to which
+        known += [min(waits.values(), default=0), *list(waits)[-1:], replace(account, outstanding=OrderedDict())]
         known += [intake.first, intake.last, intake.last_ts_ns, intake.missing.spans(), intake.tail, intake.gaps]
         known += [repr(one.validator.last_prices.get(symbol)), list(one.recent.get(("quotes", symbol), ()))]
         known.append(one.outages["quotes"]._last_ts_ns.get(symbol))

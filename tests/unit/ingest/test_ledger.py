@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ares.clock import NANOS_PER_SECOND
 from ares.model.market import Trade
 from ares.model.row import Row
@@ -23,8 +25,8 @@ def ledger() -> Ledger:
 
 def test_watermark_is_the_newest_acknowledged_trade_not_the_newest_put() -> None:
     book = ledger()
-    book.put(BTC, T0)
-    book.put(BTC, T0)
+    book.put(BTC, T0, 1, T0 - SECOND)
+    book.put(BTC, T0, 2, T0)
     book.acked([row(1, T0 - SECOND)])
     assert book.advance(BTC, T0, complete=True) == T0 - SECOND
     book.acked([row(2, T0)])
@@ -34,7 +36,7 @@ def test_watermark_is_the_newest_acknowledged_trade_not_the_newest_put() -> None
 
 def test_watermark_follows_what_is_heard_on_other_channels_less_how_far_they_may_be_apart() -> None:
     book = ledger()
-    book.put(BTC, T0)
+    book.put(BTC, T0, 1, T0)
     book.acked([row(1, T0)])
     book.venue_time.observe(T0, T0 + SECOND)
     book.venue_time.hear(T0 + 4 * SECOND)
@@ -44,7 +46,7 @@ def test_watermark_follows_what_is_heard_on_other_channels_less_how_far_they_may
 
 def test_live_stream_on_which_nothing_is_heard_moves_the_watermark_to_the_venues_time_less_a_second() -> None:
     book = ledger()
-    book.put(BTC, T0)
+    book.put(BTC, T0, 1, T0)
     book.acked([row(1, T0)])
     book.venue_time.observe(T0, T0 + SECOND)
     assert book.advance(BTC, T0 + 6 * SECOND, complete=True) == T0 + 4 * SECOND
@@ -52,12 +54,47 @@ def test_live_stream_on_which_nothing_is_heard_moves_the_watermark_to_the_venues
 
 def test_watermark_waits_while_trades_are_outstanding_or_the_stream_is_not_whole() -> None:
     book = ledger()
-    book.put(BTC, T0)
+    book.put(BTC, T0, 1, T0)
     book.acked([row(1, T0)])
     book.venue_time.observe(T0 + 5 * SECOND, T0 + 5 * SECOND)
     assert book.advance(BTC, T0 + 6 * SECOND, complete=False) == T0
-    book.put(BTC, T0)
+    book.put(BTC, T0, 2, T0 + 1)
     assert book.advance(BTC, T0 + 6 * SECOND, complete=True) == T0
+
+
+def test_trade_that_is_not_acknowledged_holds_the_watermark_back_no_further_than_to_itself() -> None:
+    book = ledger()
+    book.venue_time.observe(T0 + 5 * SECOND, T0 + 5 * SECOND)
+    for seq, seconds in ((1, 2), (2, 3), (3, 4)):
+        book.put(BTC, T0 + seconds * SECOND, seq, T0 + seconds * SECOND)
+    assert book.advance(BTC, T0 + 5 * SECOND, complete=True) == T0 + 2 * SECOND - 1
+    book.acked([row(2, T0 + 3 * SECOND)])
+    assert book.advance(BTC, T0 + 5 * SECOND, complete=True) == T0 + 4 * SECOND - 1, "those before it were acknowledged"
+    book.acked([row(3, T0 + 4 * SECOND)])
+    assert book.advance(BTC, T0 + 5 * SECOND, complete=True) == T0 + 5 * SECOND - SKEW
+
+
+def test_trades_that_a_process_before_this_one_left_are_not_taken_for_those_that_wait_now() -> None:
+    book = ledger()
+    book.venue_time.observe(T0 + 5 * SECOND, T0 + 5 * SECOND)
+    book.put(BTC, T0 + 2 * SECOND, 9, T0 + 2 * SECOND)
+    book.acked([row(1, T0)])
+    assert book.advance(BTC, T0 + 5 * SECOND, complete=True) == T0 + 2 * SECOND - 1
+
+
+def test_watermark_waits_for_all_that_waits_while_the_store_is_away_however_much_that_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingest.ledger.OUTSTANDING_MAX", 3)
+    book = ledger()
+    book.venue_time.observe(T0 + 20 * SECOND, T0 + 20 * SECOND)
+    for seq in range(1, 11):
+        book.put(BTC, T0 + seq * SECOND, seq, T0 + seq * SECOND)
+    assert len(book.accounts[BTC].outstanding) == 3
+    book.acked([row(seq, T0 + seq * SECOND) for seq in range(1, 10)])
+    assert book.advance(BTC, T0 + 20 * SECOND, complete=True) == T0 + 9 * SECOND
+    book.acked([row(10, T0 + 10 * SECOND)])
+    assert book.advance(BTC, T0 + 20 * SECOND, complete=True) == T0 + 20 * SECOND - SKEW
 
 
 def test_watermark_never_falls_even_across_processes() -> None:
@@ -82,7 +119,7 @@ def test_watermark_that_passes_a_minutes_end_and_its_lateness_closes_a_bar_until
 
 def test_refused_trade_is_no_longer_outstanding() -> None:
     book = ledger()
-    book.put(BTC, T0 - 9 * SECOND)
+    book.put(BTC, T0 - 9 * SECOND, 1, T0)
     book.refused(row(1, T0))
     book.refused(Row("quotes", T0))
     book.venue_time.observe(T0, T0)
