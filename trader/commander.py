@@ -13,18 +13,21 @@ from ares.control import Json
 from ares.errors import UnknownName, UsageError
 from trader.account import Account
 from trader.alerts import ACTIONS, Alert, AlertsTaken
+from trader.amend import Amending, AmendParts, Change, OrderIsOver
 from trader.command_log import Command, CommandLog, Order, Outcome
 from trader.cycle import Cycle
 from trader.events import CapitalMoved, StrategyPaused, StrategyResumed
 from trader.execution.lease import Leadership, NotLeading
 from trader.execution.limits import Scope, SetLimits
 from trader.execution.pauses import StrategyPauses
+from trader.execution.plans import Plans
 from trader.execution.protection import Protection
 from trader.execution.state import ALERT, TradingStates
 from trader.flatten import Flattening
 from trader.limits_configured import limits
 from trader.limits_shown import limits_shown, shown
-from trader.manual import ManualOrders, ManualParts, Wish
+from trader.manual import ManualOrders, ManualParts
+from trader.manual_words import Wish
 from trader.reader import MarketReader
 from trader.risk import TradingState
 from trader.standing import Standing
@@ -32,12 +35,6 @@ from trader.watch import Life
 from trader.why import Circumstances, decided, sentence
 
 __all__ = ["Commander", "CommanderParts", "NotAgreed", "NotLeading", "Order", "OrderIsOver"]
-
-
-class OrderIsOver(UsageError):
-    """The order ended before: there is nothing to cancel."""
-
-    code = "order_is_over"
 
 
 class NotAgreed(UsageError):
@@ -57,6 +54,7 @@ class CommanderParts:
     leadership: Leadership
     clock: Clock
     protection: Protection
+    plans: Plans
     cycle: Cycle
     reader: MarketReader
     symbols: Sequence[str]
@@ -80,7 +78,10 @@ class Commander:
         who, control = parts.account.parts.who, parts.account.parts.control
         self._record = CommandLog(control, who.account, parts.clock)
         self._alerts = AlertsTaken(control, who.account)
-        self._standing = Standing(parts.account, parts.states, parts.pauses, parts.leadership, parts.is_ready)
+        self._plans = parts.plans
+        self._standing = Standing(
+            parts.account, parts.states, parts.pauses, parts.leadership, plans=parts.plans, is_ready=parts.is_ready
+        )
         self._flattening = Flattening(
             parts.account,
             parts.states,
@@ -100,6 +101,15 @@ class Commander:
                 config=parts.config,
                 symbols=parts.symbols,
                 is_ready=parts.is_ready,
+            )
+        )
+        self._amending = Amending(
+            AmendParts(
+                account=parts.account,
+                manual=self._manual,
+                is_of_plan=lambda order_id: parts.plans.key_of(order_id) is not None,
+                settle_s_max=parts.settle_s_max,
+                poll_s=parts.poll_s,
             )
         )
 
@@ -142,13 +152,17 @@ class Commander:
         return await self._say("resume", order, StrategyResumed(strategy, order.actor, order.reason))
 
     async def cancel(self, order: Order, order_id: str) -> Outcome:
-        """Ask the venue for the end of one order; tells what it shows then.
+        """Ask the venue for the end of one order, or end the plan that it is of; tells what the venue shows then.
 
         Raises `NotLeading`, `UnknownName`, `OrderIsOver`.
         """
 
         async def work(_: str) -> Outcome:
             self._require_lead("cancel")
+            plan = self._plans.key_of(order_id)
+            if plan is not None:
+                ended = await self._plans.end(plan, "cancelled")
+                return {"order_id": order_id, "plan": "ended" if ended else "ending"}
             standing = await self._account.parts.journal.find(order_id)
             if standing is None:
                 raise UnknownName("order", order_id, [each.intent.order_id for each in self._desk.orders()])
@@ -163,10 +177,11 @@ class Commander:
         return await self._record.recorded(Command("cancel", order, {"order_id": order_id}, audited=True), work)
 
     async def cancel_all(self, order: Order) -> Outcome:
-        """The same for every order that is open, but for those that protect a position. Raises `NotLeading`."""
+        """The same for every order and plan, but for orders that protect a position. Raises `NotLeading`."""
 
         async def work(_: str) -> Outcome:
             self._require_lead("cancel")
+            await self._plans.end_all("cancelled")
             asked = await self._desk.cancel_open()
             await self._desk.follow()
             return {"cancels_asked": asked, "orders_left": [each.intent.order_id for each in self._desk.orders()]}
@@ -193,11 +208,23 @@ class Commander:
         }
         return await self._record.recorded(Command("order", order, arguments, audited=True), work)
 
+    async def amend(self, order: Order, order_id: str, change: Change) -> Outcome:
+        """Change an order that stands. Raises `NotLeading`, `UsageError`."""
+
+        async def work(_: str) -> Outcome:
+            self._require_lead("amend")
+            return await self._amending.amend(order_id, change)
+
+        figures = {"quantity": change.quantity, "price": change.price}
+        said: dict[str, Json] = {name: None if each is None else f"{each:f}" for name, each in figures.items()}
+        return await self._record.recorded(Command("amend", order, {"order_id": order_id, **said}, audited=True), work)
+
     async def flatten(self, order: Order) -> Outcome:
         """HALTED, then every position is closed at market; it stays HALTED. Raises `NotLeading`."""
 
         async def work(command_id: str) -> Outcome:
             self._require_lead("flatten")
+            await self._plans.end_all("flattened")
             return {"state": TradingState.HALTED.value, **await self._flattening.run(command_id)}
 
         await self._set(TradingState.HALTED, order)

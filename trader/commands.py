@@ -13,7 +13,7 @@ from ares.errors import UsageError
 from trader.cli import COMMAND_S_MAX, LOOK_S_MAX, Json, Reason, command, print_answer, print_json
 from trader.client import Answer, call
 from trader.commands_books import deposit, report, withdraw
-from trader.commands_orders import order, preview
+from trader.commands_orders import amend, order, preview
 from trader.commands_why import explain, why
 from trader.live.commands import app as live_app
 
@@ -92,7 +92,7 @@ def alive(json: Json = False) -> None:
     print_answer("alive", command("alive", "", COMMAND_S_MAX), json=json)
 
 
-for each in (preview, order, why, explain, deposit, withdraw, report):
+for each in (preview, order, amend, why, explain, deposit, withdraw, report):
     app.command()(each)
 
 
@@ -109,5 +109,5 @@ def _print_status(answer: Answer) -> None:
     rates = cast("Sequence[Mapping[str, object]]", answer["venue_rates"])
     used = ", ".join(f"{r['used']} of {r['limit']} {r['kind']} in {r['interval_s']} s" for r in rates)
     console.print(f"used of what the venue allows: {used or 'nothing is counted'}")
-    for name, title in (("positions", "Positions"), ("orders_open", "Open orders")):
+    for name, title in (("positions", "Positions"), ("orders_open", "Open orders"), ("plans", "Plans under way")):
         print_rows(cast("Sequence[Mapping[str, object]]", answer[name]), json=False, title=title)

@@ -1,4 +1,4 @@
-"""`ares trader preview` and `ares trader order`: orders by hand."""
+"""`ares trader preview`, `order` and `amend`: orders by hand."""
 
 from __future__ import annotations
 
@@ -73,6 +73,27 @@ def order(
         raise typer.Exit(1)
 
 
+def amend(
+    order_id: Annotated[str, typer.Argument(help="As `ares trader status` lists it.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; it goes into the record.")],
+    quantity: Annotated[str, typer.Option(help="How much in all, in base, what was filled included.")] = "",
+    price: Annotated[str, typer.Option(help="Limit in quote.")] = "",
+    json: Json = False,
+) -> None:
+    """Change an order that stands. Example: ares trader amend ares0123…cdef --quantity 0.001 --reason "smaller" """
+    answer = command("amend", reason, ORDER_S_MAX, order_id=order_id, quantity=quantity, price=price)
+    if json:
+        print_json(answer)
+    else:
+        if answer.get("cancelled"):
+            console.print(f"{order_id} is cancelled, {answer['replaced_filled']} of it was filled", soft_wrap=True)
+        console.print(_outcome(answer), soft_wrap=True)
+        _warn(answer)
+    if not answer["sent"]:
+        raise typer.Exit(1)
+
+
 def _warn(answer: Answer) -> None:
     for each in cast("Sequence[Mapping[str, object]]", answer.get("warnings", ())):
         console.print(
@@ -94,6 +115,9 @@ def _outcome(answer: Answer) -> str:
         return f"refused: {what}: {seen}, allowed are {answer['limit']}"
     if answer["action"] == "skip":
         return f"not sent: {what}: {answer['reason']}"
+    if answer.get("kept_place") is not None:
+        done = "amended, its place in the queue kept" if answer["kept_place"] else f"not amended: {answer['reason']}"
+        return f"{answer['state']}: {what}, order {answer['order_id']}: {done}"
     again = ", as asked for before" if answer["repeated"] else ""
     why = f": {answer['reason']}" if answer["reason"] else ""
     return (

@@ -11,10 +11,11 @@ import orjson
 
 from ares.errors import UsageError
 from ares.model.market import Side
+from trader.amend import Change
 from trader.command_log import Order
 from trader.execution.limits import Scope
 from trader.limits_shown import limit_wanted
-from trader.manual import MANUAL, Wish
+from trader.manual_words import MANUAL, Wish
 from trader.portfolio.money import to_scale
 
 WORDS_MAX = 200
@@ -57,6 +58,15 @@ class Body:
             price=self._number("price") if self.text("price") else None,
             strategy=self.text("strategy") or MANUAL,
             key=self.text("id") or uuid4().hex,
+        )
+
+    def change(self) -> Change:
+        """What an order shall be. Raises `UsageError` naming field, value and way out."""
+        if not (self.text("quantity") or self.text("price")):
+            raise UsageError("quantity = '', price = '': neither is given. Say what to change")
+        return Change(
+            self._number("quantity") if self.text("quantity") else None,
+            self._number("price") if self.text("price") else None,
         )
 
     def movement(self) -> tuple[str, Decimal]:

@@ -93,6 +93,7 @@ class ControlPort:
             "cancel": cancel,
             "preview": lambda body: commander.preview(body.wish()),
             "order": lambda body: commander.order(body.order(), body.wish()),
+            "amend": lambda body: commander.amend(body.order(), body.text("order_id"), body.change()),
             "flatten": lambda body: commander.flatten(body.order()),
             "alive": lambda body: commander.alive(body.order()),
             "capital": lambda body: commander.move_capital(body.order(), *body.movement()),

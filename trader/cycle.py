@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, floor_ns
 from ares.config.trading import StrategyConfig, TradingConfig
@@ -13,18 +12,20 @@ from ares.errors import StoreError, VenueError
 from ares.model.row import Row
 from ares.telemetry import correlation, get_logger, metrics, observability, trace_id_of
 from trader.account import Account
-from trader.decide import Inputs, Outcome, age_s, decide
+from trader.decide import Inputs, Outcome, age_s, decide, opens
 from trader.execution.ids import DecisionName, client_order_id, correlation_id, cycle_id
 from trader.execution.limits import SetLimits
 from trader.execution.pauses import StrategyPauses
+from trader.execution.plan_orders import plan_of
+from trader.execution.plans import Plans
 from trader.execution.protection import Protection
 from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
-from trader.limits_configured import limits
+from trader.limits_configured import limits, sizing
 from trader.outage import Outage
 from trader.portfolio.legs import only_closes
 from trader.portfolio.orders import Intent, OrderState
-from trader.portfolio.sizing import Move, SizingPolicy
+from trader.portfolio.sizing import Move
 from trader.reader import MarketReader, MarketSeen, QuoteSeen, SignalSeen
 from trader.risk import Limits, RiskState, build_rules
 from trader.risk_now import PricesSeen, risk_now, scale_now
@@ -52,6 +53,7 @@ class CycleParts:
     pauses: StrategyPauses
     limits: SetLimits
     protection: Protection
+    plans: Plans
     rests: Rests
     reader: MarketReader
     storage: Outage
@@ -81,6 +83,7 @@ class Cycle:
         self._pauses = parts.pauses
         self._storage = parts.storage
         self._protection = parts.protection
+        self._plans = parts.plans
         self._rests = parts.rests
         self._reader = parts.reader
         self._who: Identity = parts.account.parts.who
@@ -110,7 +113,7 @@ class Cycle:
         moment = await self._look()
         decisions, order_ids = await self._decide_all(moment)
         self.newest = decisions
-        await asyncio.gather(*(self._send(order_id) for order_id in order_ids))
+        await asyncio.gather(*(self._send(order_id) for order_id in order_ids), self._plans.tend())
         self._protection.restore("signal")
         await self._protection.tend()
         await self._write_equity()
@@ -176,10 +179,10 @@ class Cycle:
             outcome = await self._considered(key, moment)
             decision = self._decision(key, moment, outcome)
             if decision.client_order_id is not None and outcome.move is not None:
-                intent = self._intent(key, moment, decision, outcome.move)
-                if await self._desk.intend(intent, [decision_row(self._who, decision)]):
-                    order_ids.append(intent.order_id)
-                else:
+                committed, order_id = await self._commit(key, moment, decision, outcome.move)
+                if order_id is not None:
+                    order_ids.append(order_id)
+                if not committed:
                     decision = self._decision(key, moment, Outcome("skip", "order_stands_already", outcome.move))
                     rows.append(decision_row(self._who, decision))
             else:
@@ -189,6 +192,20 @@ class Cycle:
         await asyncio.to_thread(self._account.parts.control.mirror, rows)
         return decisions, order_ids
 
+    async def _commit(self, key: Key, moment: Moment, decision: Decision, move: Move) -> tuple[bool, str | None]:
+        """Write down what is to be sent, with its row; whether it was, and the order that waits to be sent."""
+        strategy, symbol = key
+        row, policy = decision_row(self._who, decision), self._plans.policy(strategy.name)
+        if policy is None:
+            intent = self._intent(key, moment, decision, move)
+            committed = await self._desk.intend(intent, [row])
+            return committed, intent.order_id if committed else None
+        assert move.side is not None, "an order has a side"
+        held = self._ledger.portfolio.position(symbol, strategy.name).quantity
+        reduces = only_closes(symbol, held, move.side, move.quantity)
+        plan = plan_of(self._who, decision, move, policy, moment.slot_ns, reduces=reduces)
+        return await self._plans.start(plan, [row]), None
+
     async def _considered(self, key: Key, moment: Moment) -> Outcome:
         """What to do, once nothing else may sell what is to be sold: what protects it is lifted first."""
         strategy, symbol = key
@@ -196,7 +213,12 @@ class Cycle:
         if signal is not None and signal.target is not None and signal.target <= 0:
             about = (symbol, strategy.name, strategy.version)
             await self._rests.wants_out(*about, known_at_ns=signal.known_at_ns, now_ns=moment.now_ns)
+        if signal is not None and self._plans.is_outdated(symbol, strategy.name, signal.known_at_ns):
+            await self._plans.end((symbol, strategy.name), "superseded")
         outcome = self._outcome(key, moment)
+        known_at_ns = 0 if signal is None else signal.known_at_ns
+        if outcome.action in ("buy", "sell") and self._plans.is_over(symbol, strategy.name, known_at_ns):
+            return Outcome("skip", "plan_over", outcome.move, scale=outcome.scale)
         if outcome.action == "sell" and self._desk.protecting(symbol, strategy.name):
             if not await self._protection.lift(symbol, strategy.name, "signal"):
                 return Outcome("skip", "protection_stands", outcome.move, scale=outcome.scale)
@@ -228,7 +250,7 @@ class Cycle:
 
         outcome = replace(decide(inputs, build_rules(effective.scaled(scale)), risk_state), scale=scale)
         known = self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max)
-        if _opens(symbol, inputs.held, outcome):  # the way out stays open
+        if opens(symbol, inputs.held, outcome):  # the way out stays open
             why_not = "instrument_stale" if known is None else self._protection.obstacle(symbol, strategy.name)
             if why_not is not None:
                 return Outcome("skip", why_not, outcome.move, scale=scale)
@@ -243,6 +265,9 @@ class Cycle:
             return "paused"
         if moment.market is None:
             return "store_unavailable"
+        plan = self._plans.obstacle(symbol, strategy.name)
+        if plan is not None:
+            return plan
         order = self._desk.busy(symbol, strategy.name)
         if order is not None:
             return "order_unknown" if order.state is OrderState.UNKNOWN else "order_open"
@@ -358,20 +383,3 @@ class Cycle:
                 reason=decision.reason,
                 order_id=decision.client_order_id,
             )
-
-
-def _opens(symbol: str, held: Decimal, outcome: Outcome) -> bool:
-    """Whether something is to be sent that does more than close what is held."""
-    if outcome.action not in ("buy", "sell") or outcome.move is None:
-        return False
-    return not only_closes(symbol, held, outcome.action, outcome.move.quantity)
-
-
-def sizing(config: TradingConfig, strategy: StrategyConfig, effective: Limits) -> SizingPolicy:
-    """How orders of a strategy are sized."""
-    return SizingPolicy(
-        max_position_quote=strategy.max_position_quote,
-        rebalance_share_min=Decimal(str(config.rebalance_share_min)),
-        slippage_max=config.slippage_max,
-        order_notional_quote_max=effective.order_notional_quote_max,
-    )

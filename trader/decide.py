@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from ares.clock import NANOS_PER_SECOND
+from trader.portfolio.legs import only_closes
 from trader.portfolio.money import floor_to, from_market
 from trader.portfolio.positions import is_linear
 from trader.portfolio.sizing import Grid, Move, SizingPolicy, size
@@ -109,3 +110,10 @@ def _stale(inputs: Inputs, signal: SignalSeen, quote: QuoteSeen, rules: RiskRule
     if isinstance(verdict, Refused):
         return Outcome("skip", "stale_quote", refusal=verdict)
     return None
+
+
+def opens(symbol: str, held: Decimal, outcome: Outcome) -> bool:
+    """Whether something is to be sent that does more than close what is held."""
+    if outcome.action not in ("buy", "sell") or outcome.move is None:
+        return False
+    return not only_closes(symbol, held, outcome.action, outcome.move.quantity)

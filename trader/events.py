@@ -1,8 +1,8 @@
 """What happens to an account, as typed events: the shapes of what the journal, the book and the states write.
 
 Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>`,
-`capital/<account>`, `peak/<account>`, `limits/<account>`, `rests/<account>`, `trading_state/<account>`,
-`strategy_pause/<account>`, `trading_alert/<account>` and `live/<account>`.
+`capital/<account>`, `peak/<account>`, `limits/<account>`, `rests/<account>`, `plans/<account>`,
+`trading_state/<account>`, `strategy_pause/<account>`, `trading_alert/<account>` and `live/<account>`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from ares.events import EventRegistry, EventType
 from ares.events.registry import KnownType
 from ares.events.types import Origin
 from ares.model.strategies import FOREIGN
-from trader.portfolio.orders import Intent, OrderState, Step
+from trader.plan_events import ENDED, ENDING, STARTED
+from trader.portfolio.orders import AMEND_ASKED, AMENDED, Intent, OrderState, Step
 from trader.portfolio.portfolio import Funding, FundingShare
 from trader.portfolio.positions import Execution, Fill
 from trader.risk import TradingState
@@ -38,14 +39,17 @@ class OrderStepped:
     filled_quantity: Decimal | None
     filled_cost: Decimal | None
     reason: str | None
+    quantity: Decimal | None = None
 
     @classmethod
     def of(cls, step: Step) -> OrderStepped:
-        return cls(step.state, step.venue_order_id, step.filled_quantity, step.filled_cost, step.reason)
+        figures = (step.filled_quantity, step.filled_cost)
+        return cls(step.state, step.venue_order_id, *figures, step.reason, step.quantity)
 
     def step(self, name: str, ts_ns: int) -> Step:
         """The step as the order's life knows it."""
-        return Step(name, self.state, ts_ns, self.venue_order_id, self.filled_quantity, self.filled_cost, self.reason)
+        figures = (self.filled_quantity, self.filled_cost)
+        return Step(name, self.state, ts_ns, self.venue_order_id, *figures, self.reason, self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +291,12 @@ STEPPED = {
         ("order_outcome_unknown", OrderState.UNKNOWN, None, None, None, "no answer within 5 s"),
         ("not_sent", OrderState.CANCELED, None, None, None, "the lease ran out before it was sent"),
         ("absent", OrderState.EXPIRED, None, None, None, "the venue showed no such order in 3 looks"),
+        (AMEND_ASKED, OrderState.ACCEPTED, None, None, None, "quantity 0.05 → 0.03"),
     )
 }
+STEPPED[AMENDED] = EventType(
+    "order", AMENDED, OrderStepped(OrderState.ACCEPTED, "17", Decimal(0), Decimal(0), None, Decimal("0.03"))
+)
 SETTLED = EventType("orders_settled", "settled", OrderSettled(_INTENT.order_id))
 OPENED = EventType(
     "fills",
@@ -362,6 +370,9 @@ TYPES: tuple[KnownType, ...] = (
     LIMIT_SET,
     STOPPED_OUT,
     RELEASED,
+    STARTED,
+    ENDING,
+    ENDED,
     CHANGED,
     LIVE,
     PAUSED,

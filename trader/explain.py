@@ -14,6 +14,7 @@ from ares.errors import UnknownName
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_int, as_str
 from trader.execution.ids import PROTECTION_CYCLE
+from trader.portfolio.orders import AMEND_ASKED, AMENDED
 
 QUERIES = load_queries("trader", "queries/explain.sql")
 LOOK_BACK_DAYS = (1, 30, 9_000)
@@ -49,10 +50,33 @@ async def explain(database: Database, order_id: str) -> list[Leg]:
     if not steps:
         newest = await database.fetch(QUERIES["newest_orders"])
         raise UnknownName("order", order_id, [as_str(row["order_id"]) for row in newest])
-    decision = await database.fetch_one(QUERIES["decision"], about)
+    whole = {"correlation_id": str(steps[0]["correlation_id"] or ""), "since": about["since"]}
+    plan = await database.fetch(QUERIES["plan"], whole)
+    named = {**about, "order_id": as_str(plan[0]["plan_id"])} if plan else about
+    decision = await database.fetch_one(QUERIES["decision"], named)
     legs = await _before(database, steps[0], decision)
-    legs += [_decision(decision, steps[0]), *_steps(steps), *_fills(await database.fetch(QUERIES["fills"], about))]
-    return list(_delayed(legs))
+    later = [*_amended(steps), *_fills(await database.fetch(QUERIES["fills"], about))]
+    later.sort(key=lambda leg: (leg.at_ns is None, leg.at_ns or 0))
+    legs += [_decision(decision, steps[0]), *_steps(steps), *later]
+    chain = _chain(plan, await database.fetch(QUERIES["plan_orders"], whole)) if plan else ()
+    return [*_delayed(legs), *chain]
+
+
+def _chain(plan: Sequence[Record], orders: Sequence[Record]) -> Iterator[Leg]:
+    """The plan that the order is of: each of its orders, and what came of all."""
+    began = plan[0]
+    yield Leg("plan", as_int(began["ts_ns"]), "{policy}: {side} {quantity}, mark {mark}".format_map(began))
+    for row in orders:
+        words = "{order_id}: {side} {quantity} at {price}, {type} {time_in_force}: {state}, filled {filled_quantity}"
+        yield Leg("plan order", as_int(row["ts_ns"]), words.format_map(row))
+    if plan[-1]["event"] != "ended":
+        yield Leg("plan end", None, "none: it is under way")
+        return
+    ended = plan[-1]
+    bips = ended["shortfall_bips"]
+    paid = "" if bips is None else f", {bips:.2f} bips worse than mark"
+    words = "{reason}: filled {filled_quantity} of {quantity} in {orders} orders".format_map(ended)
+    yield Leg("plan end", as_int(ended["ts_ns"]), words + paid)
 
 
 async def _before(database: Database, first: Record, decision: Record | None) -> list[Leg]:
@@ -151,6 +175,13 @@ def _steps(steps: Sequence[Record]) -> Iterator[Leg]:
             yield Leg(name, as_int(step["ts_ns"]), f"{step['state']}{place}{reason}")
         else:
             yield Leg(name, None, f"missing: the order is {steps[-1]['state']}")
+
+
+def _amended(steps: Sequence[Record]) -> Iterator[Leg]:
+    for step in steps:
+        if step["event"] in (AMEND_ASKED, AMENDED):
+            asked = step["reason"] if step["event"] == AMEND_ASKED else f"asks for {step['quantity']}"
+            yield Leg(str(step["event"]), as_int(step["ts_ns"]), str(asked))
 
 
 def _waits_for(first: Record) -> str:

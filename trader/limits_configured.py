@@ -1,10 +1,11 @@
-"""The settings of `[trading.risk]` as the rules want them."""
+"""The settings of `[trading]` as rules and sizing want them."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from ares.config.trading import TradingConfig
+from ares.config.trading import StrategyConfig, TradingConfig
+from trader.portfolio.sizing import SizingPolicy
 from trader.risk import Limits
 
 
@@ -32,4 +33,14 @@ def limits(config: TradingConfig) -> Limits:
         duplicate_s=None if risk.duplicate_s is None else Decimal(str(risk.duplicate_s)),
         liquidation_share_min=risk.liquidation_share_min,
         soft_share=risk.soft_share,
+    )
+
+
+def sizing(config: TradingConfig, strategy: StrategyConfig, effective: Limits) -> SizingPolicy:
+    """How orders of a strategy are sized."""
+    return SizingPolicy(
+        max_position_quote=strategy.max_position_quote,
+        rebalance_share_min=Decimal(str(config.rebalance_share_min)),
+        slippage_max=config.slippage_max,
+        order_notional_quote_max=effective.order_notional_quote_max,
     )

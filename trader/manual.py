@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ares.config.trading import TradingConfig
-from ares.control import Json
 from ares.errors import StoreError, UnknownName, UsageError, VenueError, VenueUnavailable
-from ares.model.market import Side
 from ares.telemetry import get_logger, observability
 from trader.account import Account
 from trader.command_log import Outcome
@@ -21,36 +19,33 @@ from trader.execution.limits import SetLimits
 from trader.execution.protection import Protection
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
+from trader.manual_words import (
+    MANUAL,
+    Judged,
+    Wish,
+    ended,
+    order_words,
+    repeated,
+    time_in_force,
+    told_of,
+    verdict_words,
+    warned_words,
+)
 from trader.portfolio.money import ZERO
-from trader.portfolio.orders import Intent, Order, OrderState
+from trader.portfolio.orders import Intent
 from trader.portfolio.sizing import Grid, limit_price
 from trader.reader import MarketReader, MarketSeen
-from trader.risk import Candidate, Refused, RiskRules, Warned, build_rules
+from trader.risk import Candidate, Refused, build_rules
 from trader.risk.rules.buying_power import FEE_SHARE
 from trader.risk_now import PricesSeen, risk_now, scale_now
 from trader.rows import Decision, decision_row
 
-MANUAL = "manual"
-"""The strategy of orders that are nobody else's."""
 MARK_AGE_S = 1.0
 """Where no row tells a young price, the venue's is asked for unless it was within this."""
 READ_S_MAX = 2.0
 """How long QuestDB is waited for before the venue is asked for a price."""
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a person asks for: `quantity` in base; `price` in quote, None for "as the strategies do"."""
-
-    symbol: str
-    side: Side
-    quantity: Decimal
-    price: Decimal | None = None
-    strategy: str = MANUAL
-    key: str = ""
-    """Names the order: the same key is the same order, however often it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +61,6 @@ class ManualParts:
     config: Callable[[], TradingConfig]
     symbols: Sequence[str]
     is_ready: Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A wish with everything that is needed to check and send it."""
-
-    wish: Wish
-    candidate: Candidate
-    prices: PricesSeen
-    now_ns: int
-    rules: RiskRules
-    scale: Decimal
-    market_order: bool
 
 
 class ManualOrders:
@@ -102,7 +84,7 @@ class ManualOrders:
         expected = wish.price if wish.price is not None else prices.mark
         refused = [name for name, verdict in verdicts if isinstance(verdict, Refused)]
         return {
-            **_order_words(judged),
+            **order_words(judged),
             "mark": f"{prices.mark:f}",
             "quote_age_s": f"{prices.quote_age_s:.3f}",
             "cost_quote": f"{wish.quantity * expected:f}",
@@ -111,10 +93,28 @@ class ManualOrders:
             "state": self._parts.states.effective.value,
             "order_under_way": None if busy is None else busy.intent.order_id,
             "would_send": not refused and busy is None,
-            "rules": [_verdict_words(name, verdict) for name, verdict in verdicts],
-            "warnings": _warned_words(judged.rules.warnings(candidate, state)),
+            "rules": [verdict_words(name, verdict) for name, verdict in verdicts],
+            "warnings": warned_words(judged.rules.warnings(candidate, state)),
             "limit_scale": f"{judged.scale:f}",
         }
+
+    async def objection(self, wish: Wish, *, without: str, freed_quote: Decimal) -> Outcome | None:
+        """Why an order would be refused now, if one that is under way were gone; None if nothing speaks against it.
+
+        `freed_quote`: what the venue holds for that one. Nothing is sent or written. Raises `UsageError`.
+        """
+        judged = await self._judged(wish)
+        obstacle = self._account.parts.gateway.obstacle(wish.symbol)
+        if obstacle is not None:
+            return {**order_words(judged), **ended("skip", obstacle)}
+        state = risk_now(self._account, self._parts.states.effective, judged.now_ns, judged.prices)
+        free = state.cash_free_quote + freed_quote
+        state = replace(state, pending=self._desk.pending(without=without), cash_free_quote=free)
+        verdict = judged.rules.check(judged.candidate, state)
+        if not isinstance(verdict, Refused):
+            return None
+        words = verdict_words(verdict.rule, verdict)
+        return {**order_words(judged), **words, **ended("refuse", refusal_reason(verdict))}
 
     async def send(self, wish: Wish) -> Outcome:
         """Check, commit and send it; a refusal is a row and an outcome. Raises `NotLeading`, `UsageError`."""
@@ -124,23 +124,23 @@ class ManualOrders:
                 told, leaves = await self._commit(wish, order_id)
             finally:
                 self._protection.restore("manual")  # a sell that was committed keeps protection away by itself
-        return {**told, **_told(await self._desk.send(order_id), repeated=False)} if leaves else told
+        return {**told, **told_of(await self._desk.send(order_id), repeated=False)} if leaves else told
 
     async def _commit(self, wish: Wish, order_id: str) -> tuple[Outcome, bool]:
         """What to tell, and whether an order was committed that now leaves."""
         standing = await self._account.parts.journal.find(order_id)
         if standing is not None:
-            return _repeated(standing, wish), False
+            return repeated(standing, wish), False
         self._parts.leadership.require("order", is_ready=self._parts.is_ready())
         judged = await self._judged(wish)
         obstacle = self._account.parts.gateway.obstacle(wish.symbol)
         if obstacle is not None:
             await self._tell(judged, "skip", obstacle)
-            return {**_order_words(judged), **_ended("skip", obstacle)}, False
+            return {**order_words(judged), **ended("skip", obstacle)}, False
         if wish.side == "sell" and self._desk.protecting(wish.symbol, wish.strategy) and self._would_leave(judged):
             if not await self._protection.lift(wish.symbol, wish.strategy, "manual"):
                 await self._tell(judged, "skip", "protection_stands")
-                return {**_order_words(judged), **_ended("skip", "protection_stands")}, False
+                return {**order_words(judged), **ended("skip", "protection_stands")}, False
             judged = await self._judged(wish)  # it may have been executed meanwhile
         # Nothing is waited for between the check and `intend`, which reserves before it waits itself.
         state = risk_now(self._account, self._parts.states.effective, judged.now_ns, judged.prices)
@@ -148,15 +148,15 @@ class ManualOrders:
         if isinstance(verdict, Refused):
             reason = refusal_reason(verdict)
             await self._tell(judged, "refuse", reason, verdict)
-            told = {**_order_words(judged), **_verdict_words(verdict.rule, verdict), **_ended("refuse", reason)}
+            told = {**order_words(judged), **verdict_words(verdict.rule, verdict), **ended("refuse", reason)}
             return told, False
         warned = judged.rules.warnings(judged.candidate, state)
         decision = replace(self._decision(judged, wish.side, MANUAL, order_id), warnings=warned)
         intent = self._intent(judged, order_id)
         if await self._desk.intend(intent, [decision_row(self._account.parts.who, decision)]):
-            return {"warnings": _warned_words(warned)}, True
+            return {"warnings": warned_words(warned)}, True
         await self._tell(judged, "skip", "order_open")
-        return {**_order_words(judged), **_ended("skip", "order_open")}, False
+        return {**order_words(judged), **ended("skip", "order_open")}, False
 
     def _would_leave(self, judged: Judged) -> bool:
         """Whether it is worth lifting protection for an order: nothing else keeps it here."""
@@ -253,7 +253,7 @@ class ManualOrders:
             version=self._version(wish.strategy),
             side=wish.side,
             type="market" if judged.market_order else "limit",
-            time_in_force=_time_in_force(wish),
+            time_in_force=time_in_force(wish),
             quantity=wish.quantity,
             price=None if judged.market_order else judged.candidate.price,
             mark=judged.prices.mark,
@@ -311,81 +311,3 @@ def _check_form(wish: Wish, grid: Grid, mark: Decimal) -> None:
             f"quantity = {wish.quantity:f}: worth {cost:f} in quote, less than the venue's least order of "
             f"{grid.cost_min:f}. Ask for more"
         )
-
-
-def _time_in_force(wish: Wish) -> str:
-    """A price that a person names is waited for; without one the order takes what is there."""
-    return "IOC" if wish.price is None else "GTC"
-
-
-def _order_words(judged: Judged) -> dict[str, Json]:
-    wish = judged.wish
-    return {
-        "symbol": wish.symbol,
-        "strategy": wish.strategy,
-        "side": wish.side,
-        "quantity": f"{wish.quantity:f}",
-        "type": "market" if judged.market_order else "limit",
-        "time_in_force": _time_in_force(wish),
-        "price": None if judged.market_order else f"{judged.candidate.price:f}",
-    }
-
-
-def _verdict_words(name: str, verdict: object) -> dict[str, Json]:
-    if isinstance(verdict, Refused):
-        return {
-            "rule": name,
-            "verdict": "refused",
-            "observed": None if verdict.observed is None else f"{verdict.observed:f}",
-            "limit": f"{verdict.limit:f}",
-            "unit": verdict.unit,
-        }
-    return {"rule": name, "verdict": "approved", "observed": None, "limit": None, "unit": None}
-
-
-def _warned_words(warned: Sequence[Warned]) -> list[Json]:
-    return [
-        {"rule": each.rule, "observed": f"{each.observed:f}", "soft": f"{each.soft:f}", "unit": each.unit}
-        for each in warned
-    ]
-
-
-def _ended(action: str, reason: str) -> dict[str, Json]:
-    return {"sent": False, "repeated": False, "action": action, "reason": reason}
-
-
-def _told(order: Order, *, repeated: bool) -> Outcome:
-    intent = order.intent
-    stays_home = order.state is OrderState.REJECTED or (order.state.final and order.venue_order_id is None)
-    return {
-        "order_id": intent.order_id,
-        "symbol": intent.symbol,
-        "strategy": intent.strategy,
-        "side": intent.side,
-        "quantity": f"{intent.quantity:f}",
-        "price": None if intent.price is None else f"{intent.price:f}",
-        "state": order.state.value,
-        "filled": f"{order.filled_quantity:f}",
-        "filled_cost": f"{order.filled_cost:f}",
-        "sent": not stays_home,
-        "repeated": repeated,
-        "action": intent.side,
-        "reason": order.reason,
-    }
-
-
-def _repeated(order: Order, wish: Wish) -> Outcome:
-    """The order that the key names already. Raises `UsageError` if it is another one than is asked for now."""
-    intent = order.intent
-    same = (intent.symbol, intent.side, intent.quantity, intent.strategy) == (
-        wish.symbol,
-        wish.side,
-        wish.quantity,
-        wish.strategy,
-    )
-    if not same or (wish.price is not None and intent.price != wish.price):
-        raise UsageError(
-            f"id = {wish.key!r}: names another order already ({intent.side} {intent.quantity:f} {intent.symbol} "
-            f"for {intent.strategy}). Take another id"
-        )
-    return _told(order, repeated=True)

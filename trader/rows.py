@@ -125,7 +125,7 @@ def order_row(order: Order, step: Step) -> Row:
         "cycle_id": intent.cycle_id,
         "correlation_id": intent.correlation_id,
         "trace_id": intent.trace_id or None,
-        "quantity": to_scale(intent.quantity),
+        "quantity": to_scale(order.quantity),
         "price": _scaled(intent.price),
         "filled_quantity": to_scale(order.filled_quantity),
         "filled_cost": to_scale(order.filled_cost),

@@ -11,7 +11,7 @@ from decimal import Decimal
 from ares.clock import Clock
 from ares.config.trading import TradingConfig
 from ares.control import ControlStore
-from ares.errors import StoreError, VenueError
+from ares.errors import VenueError
 from ares.resilience import Backoff, Cache
 from ares.service.types import Health
 from ares.telemetry import get_logger
@@ -19,6 +19,7 @@ from trader.account import Account, AccountParts
 from trader.commander import Commander, CommanderParts
 from trader.contracts import sweep_funding
 from trader.cycle import Cycle, CycleParts
+from trader.due import Due
 from trader.execution.capital import Capital
 from trader.execution.desk import DeskParts, OrderDesk
 from trader.execution.journal import OrderJournal
@@ -26,6 +27,8 @@ from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
 from trader.execution.limits import SetLimits
 from trader.execution.pauses import StrategyPauses
+from trader.execution.plan_orders import policies_of
+from trader.execution.plans import Plans, PlansParts
 from trader.execution.protection import protection_of
 from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
@@ -37,7 +40,7 @@ from trader.live.gate import Gate, require_harmless_key
 from trader.live.settings import Terms
 from trader.outage import Outage
 from trader.portfolio.sizing import Grid
-from trader.reader import MarketReader, signal_pause_s
+from trader.reader import MarketReader
 from trader.reconcile import Reconciler
 from trader.risk import TradingState
 from trader.rows import Identity
@@ -119,11 +122,12 @@ class Trader:
         self.storage = Outage("QuestDB", clock)
         lift_s_max = parts.request_s_max
         self.protection = protection_of(config, self.account, self.states, self.rests, lift_s_max=lift_s_max)
+        self.plans = self._plans()
         self.cycle = self._cycle()
         self.life = Life(clock)
         self.commander = self._commander()
         self.watch = self._watch()
-        self._due = asyncio.Event()
+        self._due = Due(parts.reader, clock, lambda: self._config)
         self._ending = False
         self._running: asyncio.Task[None] | None = None
         self._doing = "starting"
@@ -154,6 +158,7 @@ class Trader:
         await self.ledger.load()
         await self.desk.load()
         await self._reconcile()
+        await self.plans.load()
         mark_age_s_max = self.limits.effective(limits(self._config)).mark_age_s_max
         await self.account.note_profit(self._clock.now_ns(), mark_age_s_max)
         await self.protection.tend()
@@ -227,10 +232,11 @@ class Trader:
         await self.begin()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(), name="follow")
+            tasks.create_task(self.plans.run(), name="plans")
             tasks.create_task(self.watch.run(), name="watch")
-            tasks.create_task(self._signals(), name="signals")
+            tasks.create_task(self._due.signals(), name="signals")
             tasks.create_task(self._look_around(), name="venue")
-            tasks.create_task(self._tick(), name="tick")
+            tasks.create_task(self._due.ticks(), name="tick")
             tasks.create_task(self._cycles(), name="cycle")
 
     async def _reconcile(self) -> None:
@@ -253,20 +259,6 @@ class Trader:
             else:
                 return
 
-    async def _signals(self) -> None:
-        """Let a cycle begin as soon as a signal can be read that none has seen. Without a store the cycles say so."""
-        seen_ns = 0
-        while True:
-            try:
-                newest_ns = await self._parts.reader.newest_signal_ns(self._clock.now_ns())
-            except StoreError:
-                await self._clock.sleep(self._config.cycle_s)
-                continue
-            if newest_ns > seen_ns:
-                seen_ns = newest_ns
-                self._due.set()
-            await self._clock.sleep(signal_pause_s(self._clock.now_ns(), newest_ns, self._config.signal_poll_s))
-
     async def _look_around(self) -> None:
         """How the venue is; what could not be learned is as it was."""
         while True:
@@ -276,19 +268,12 @@ class Trader:
                 log.warning("venue_condition_not_seen", cause=str(error))
             await self._clock.sleep(VENUE_S)
 
-    async def _tick(self) -> None:
-        """Let a cycle begin every `cycle_s`, whatever there is to see: what does not change is looked at too."""
-        while True:
-            self._due.set()
-            await self._clock.sleep(self._config.cycle_s)
-
     async def _cycles(self) -> None:
         """One after the other, as they are due. What a cycle does not expect ends the service: the journal knows where
         we were. One that is cut off here goes on: `stop` waits for it.
         """
         while not self._ending:
             await self._due.wait()
-            self._due.clear()
             self._running = asyncio.create_task(self._cycle_once(), name="one-cycle")
             await asyncio.shield(self._running)
 
@@ -338,6 +323,23 @@ class Trader:
             )
         )
 
+    def _plans(self) -> Plans:
+        return Plans(
+            PlansParts(
+                account=self.account,
+                states=self.states,
+                pauses=self.pauses,
+                limits=self.limits,
+                leadership=self.leadership,
+                protection=self.protection,
+                reader=self._parts.reader,
+                config=lambda: self._config,
+                policies=policies_of(self._config),
+                settle_s_max=self._parts.request_s_max,
+                poll_s=self._config.unknown_poll_s,
+            )
+        )
+
     def _cycle(self) -> Cycle:
         return Cycle(
             CycleParts(
@@ -348,6 +350,7 @@ class Trader:
                 pauses=self.pauses,
                 limits=self.limits,
                 protection=self.protection,
+                plans=self.plans,
                 rests=self.rests,
                 reader=self._parts.reader,
                 storage=self.storage,
@@ -378,6 +381,7 @@ class Trader:
                 leadership=self.leadership,
                 clock=self._clock,
                 protection=self.protection,
+                plans=self.plans,
                 cycle=self.cycle,
                 reader=self._parts.reader,
                 symbols=self._symbols,

@@ -10,6 +10,7 @@ from trader.account import Account
 from trader.command_log import Outcome
 from trader.execution.lease import Leadership
 from trader.execution.pauses import StrategyPauses
+from trader.execution.plans import Plans
 from trader.execution.state import TradingStates
 
 
@@ -22,20 +23,24 @@ class Standing:
         states: TradingStates,
         pauses: StrategyPauses,
         leadership: Leadership,
+        *,
+        plans: Plans,
         is_ready: Callable[[], bool],
     ) -> None:
         self._account = account
         self._states = states
         self._pauses = pauses
         self._leadership = leadership
+        self._plans = plans
         self._is_ready = is_ready
 
     async def tell(self) -> Outcome:
-        """State, rests, lease, orders, positions, profit, cash."""
+        """State, rests, lease, orders, plans, positions, profit, cash."""
         worth = self._account.worth()
         return {
             **await self.head(),
             "orders_open": self._orders(),
+            "plans": self._plans_told(),
             "positions": self._positions(),
             "pnl_quote": {
                 "realised": f"{worth.realised_quote:f}",
@@ -82,10 +87,25 @@ class Standing:
                 "strategy": order.intent.strategy,
                 "side": order.intent.side,
                 "state": order.state.value,
-                "quantity": f"{order.intent.quantity:f}",
+                "quantity": f"{order.quantity:f}",
                 "filled": f"{order.filled_quantity:f}",
             }
             for order in self._account.parts.desk.orders()
+        ]
+
+    def _plans_told(self) -> list[Json]:
+        return [
+            {
+                "plan_id": plan.plan_id,
+                "symbol": plan.symbol,
+                "strategy": plan.strategy,
+                "policy": plan.policy.name,
+                "side": plan.side,
+                "quantity": f"{plan.quantity:f}",
+                "ends_at": isoformat(plan.ends_at_ns),
+                "ending": ending or None,
+            }
+            for plan, ending in self._plans.under_way()
         ]
 
     def _positions(self) -> list[Json]:

@@ -113,6 +113,9 @@ class PaperVenue:
             raise VenueRejected("OrderNotFound", "Unknown order sent.")
         self.orders[client_order_id] = replace(report, state=OrderState.CANCELED, ts_ns=self.clock.now_ns())
 
+    async def amend(self, symbol: str, client_order_id: str, quantity: Decimal) -> None:
+        raise VenueRejected("NotSupported", f"{client_order_id}: this venue makes no {symbol} order {quantity:f}")
+
     async def find_order(
         self, symbol: str, *, client_order_id: str | None = None, venue_order_id: str | None = None
     ) -> OrderReport | None:

@@ -88,6 +88,7 @@ class ConfigSource:
         refuse_plain_text(config)
         refuse_half_a_transport(config)
         refuse_protection_of_contracts(config)
+        refuse_makers_of_contracts(config)
         return _placed(config)
 
     def overrides(self) -> Path:
@@ -170,6 +171,22 @@ def refuse_protection_of_contracts(config: AresConfig) -> None:
             problem = f"venue {trading.venue} trades perpetuals, whose positions cannot be protected yet"
             way_out = "Set it to 0, or trade on a venue of coins"
             raise ConfigError(field_name, said, problem, way_out)
+
+
+def refuse_makers_of_contracts(config: AresConfig) -> None:
+    """Orders that never take are sent to venues of coins alone so far. Raises `ConfigError`."""
+    trading = config.trading
+    venue = config.venues.get(trading.venue)
+    if venue is None or venue.protocol != "binanceusdm":
+        return
+    asked = {"trading.execution.policy": trading.execution.policy}
+    asked |= {
+        f"trading.strategies.{s.name}.execution.policy": s.execution.policy for s in trading.strategies if s.execution
+    }
+    for field_name, policy in asked.items():
+        if policy in ("post_only", "iceberg"):
+            problem = f"venue {trading.venue} trades perpetuals, for which no order rests as a maker yet"
+            raise ConfigError(field_name, policy, problem, "Set it to ioc or twap, or trade on a venue of coins")
 
 
 def refuse_plain_text(config: AresConfig) -> None:

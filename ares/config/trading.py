@@ -14,6 +14,8 @@ Quote = Annotated[Decimal, Field(gt=0)]
 BIPS_MIN, BIPS_MAX = 10, 2_000
 """By how much the venue lets a trailing stop follow, in 1/10,000."""
 ShareAbove0 = Annotated[Decimal, Field(gt=0, le=1)]
+WithinBar = Annotated[float, Field(ge=1, le=50)]
+"""Seconds of a plan: signals come every minute, and the next one ends it."""
 Percent = Annotated[Decimal, Field(ge=0, lt=100)]
 
 
@@ -45,6 +47,25 @@ class ProtectionConfig(Section):
         return next((f"{name} = {value:f}" for name, value in asked if value), None)
 
 
+class ExecutionConfig(Section):
+    """How a decision becomes orders. See the guide Execution."""
+
+    policy: Literal["ioc", "post_only", "twap", "iceberg"] = Field(
+        "ioc", description="ioc: one order at once, of trading.order_type; the others: several, one after the other"
+    )
+    patience_s: WithinBar = Field(30.0, description="post_only, iceberg: how long orders rest at their own side's best")
+    follow_share: Annotated[Decimal, Field(ge=0, lt=1)] = Field(
+        Decimal("0.0002"), description="post_only, iceberg: follow once the best price is away by more than this share"
+    )
+    follow_s_min: Seconds = Field(5.0, description="post_only, iceberg: but not more often than this")
+    then: Literal["take", "give_up"] = Field(
+        "take", description="post_only, iceberg: after patience_s take the rest within slippage_max, or leave it"
+    )
+    slices: Annotated[int, Field(ge=2, le=50)] = Field(6, description="twap: how many orders")
+    over_s: WithinBar = Field(30.0, description="twap: over how long")
+    visible_share: ShareAbove0 = Field(Decimal("0.2"), description="iceberg: how much of the whole is shown at once")
+
+
 class StrategyConfig(Section):
     """A strategy that may trade: `max_position_quote` is its position at target 1, per symbol."""
 
@@ -53,6 +74,7 @@ class StrategyConfig(Section):
     max_position_quote: Quote
     symbols: tuple[str, ...] = ()
     protection: ProtectionConfig | None = Field(None, description="instead of trading.protection, for this strategy")
+    execution: ExecutionConfig | None = Field(None, description="instead of trading.execution, for this strategy")
 
 
 class RiskConfig(Section):
@@ -131,6 +153,7 @@ class TradingConfig(Section):
     strategies: tuple[StrategyConfig, ...] = ()
     risk: RiskConfig = RiskConfig()
     protection: ProtectionConfig = ProtectionConfig()
+    execution: ExecutionConfig = ExecutionConfig()
     unprotected_s_max: Seconds = Field(
         10.0, description="a position that stands longer without its protection is told of"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -168,7 +167,7 @@ class IdleCheck:
 
     async def __call__(self, connection: Connection) -> None:
         """Raises `psycopg.OperationalError` for a connection that is broken."""
-        now_s = time.monotonic()
+        now_s = asyncio.get_running_loop().time()
         if now_s - self._lent_at_s.get(connection, 0.0) > IDLE_S_MAX:
             await AsyncConnectionPool.check_connection(connection)
         self._lent_at_s[connection] = now_s

@@ -125,6 +125,13 @@ TRADER_PROTECTION_SECONDS = Histogram(
     "From a position's change until its protection stands",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+TRADER_PLANS = Counter("ares_trader_plans_total", "Plans that ended", ["policy", "reason"])
+TRADER_SHORTFALL_BIPS = Histogram(
+    "ares_trader_shortfall_bips",
+    "What a plan paid more than the mark at its decision, in 1/10,000; without fees",
+    ["policy"],
+    buckets=(-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50, 100),
+)
 TRADER_BALANCE_SHORT = Gauge("ares_trader_balance_short", "Coins the book has and the venue has not", ["currency"])
 KEY_REFUSED = Gauge("ares_trader_key_refused", "1 while new keys were refused, so that old ones are used", ["venue"])
 SIGNAL_TO_ORDER_SECONDS = Histogram(

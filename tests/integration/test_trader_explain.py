@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ares.clock import MINUTE_NS, NANOS_PER_MILLI, SystemClock, floor_ns
 from ares.config.settings import DatabaseConfig
-from ares.config.trading import ProtectionConfig
+from ares.config.trading import ExecutionConfig, ProtectionConfig, RiskConfig
 from ares.control import ControlStore
 from ares.errors import UnknownName
 from ares.model.row import Row, UtcNs
@@ -20,7 +20,7 @@ from tests.integration.test_trader_views import BTC, MOMENTUM, TABLES, a_trader,
 from trader.command_log import Order
 from trader.commands import app
 from trader.explain import PROTECTS, Leg, explain
-from trader.manual import Wish
+from trader.manual_words import Wish
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.runtime import Trader
 from trader.testing import PaperVenue, StaticReader
@@ -68,7 +68,12 @@ def facts(venue: str, bar_ns: int, model: str | None) -> list[Row]:
 
 
 async def bought(
-    control: ControlStore, venue: str, writer: RowWriter, database: Database, model: str | None
+    control: ControlStore,
+    venue: str,
+    writer: RowWriter,
+    database: Database,
+    model: str | None,
+    **changes: object,
 ) -> tuple[Trader, str]:
     """A trader that bought by a signal whose every row is there; and the order's id."""
     now_ns = CLOCK.now_ns()
@@ -77,9 +82,12 @@ async def bought(
     mark = Decimal(50_000)
     seen = MarketSeen({(MOMENTUM, 1, BTC): signal}, {BTC: QuoteSeen(mark, mark, now_ns)}, {BTC: mark})
     paper = PaperVenue(CLOCK, {BTC: mark}, {"USDT": Decimal(20_000), "BTC": Decimal("0.02")})
-    trader = await a_trader(control, venue, paper, StaticReader(seen))
+    trader = await a_trader(control, venue, paper, StaticReader(seen), **changes)
     (decision,) = await trader.cycle.run()
     assert decision.client_order_id is not None, decision
+    while trader.plans.under_way():
+        await asyncio.sleep(0.1)
+        await trader.plans.tend()
     await write_outbox(control, writer, database, facts(venue, bar_ns, model))
     await database.wait_applied([*TABLES, *KNOWN])
     return trader, decision.client_order_id
@@ -162,6 +170,29 @@ async def test_an_order_that_protects_rests_on_no_signal_and_says_what_it_waits_
         assert ("once it trades at 49500" in told["intent"].detail) == (row["type"] == "stop_loss")
         assert "of the pair list" in told["intent"].detail
         assert told["ack"].detail.startswith("REJECTED: ")
+
+
+async def test_each_order_of_a_plan_leads_to_its_decision_and_to_what_came_of_the_whole(
+    control: ControlStore, venue: str, writer: RowWriter, database: Database
+) -> None:
+    execution = ExecutionConfig(policy="twap", slices=2, over_s=1)
+    changes = {"execution": execution, "risk": RiskConfig(duplicate_s=None)}
+    trader, first = await bought(control, venue, writer, database, MODEL, **changes)
+    await database.wait_applied(["execution_plans"])
+    rows = await database.fetch("SELECT order_id FROM orders WHERE account = %(who)s ORDER BY ts", {"who": venue})
+    ids = [str(row["order_id"]) for row in rows]
+    assert ids[0] == first
+    assert len(ids) == 2
+    for order_id in ids:
+        legs = await explain(database, order_id)
+        told = by_name(legs)
+        assert told["signal"].at_ns is not None
+        assert "to_target" in told["decision"].detail
+        assert told["plan"].detail.startswith("twap: buy ")
+        assert [leg.detail.split(":")[0] for leg in legs if leg.name == "plan order"] == ids
+        assert told["plan end"].detail.startswith("filled: filled 0.06")
+        assert told["plan end"].detail.endswith("in 2 orders, 0.00 bips worse than mark")
+    assert trader.plans.under_way() == []
 
 
 async def test_an_order_that_never_left_says_what_is_missing(

@@ -22,7 +22,7 @@ from tests.integration.test_trader_control import bearer
 from tests.integration.test_trader_service import BTC, serving
 from trader.command_log import Order
 from trader.control_port import ControlPort
-from trader.manual import Wish
+from trader.manual_words import Wish
 from trader.reader import DatabaseReader
 from trader.runtime import Trader, TraderParts
 from trader.venues.ccxt_gateway import CcxtGateway

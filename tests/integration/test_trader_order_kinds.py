@@ -105,3 +105,18 @@ async def test_a_pair_locks_its_quantity_once_and_ends_with_either_leg(gateway: 
         found = await gateway.find_order(BTC, client_order_id=each.client_order_id)
         assert found is not None
         assert found.state is OrderState.CANCELED
+
+
+async def test_an_order_that_is_made_smaller_keeps_its_ids(gateway: CcxtGateway) -> None:
+    asked = request("limit", price=await at(gateway, "1.2"))
+    before = await gateway.submit(asked)
+    smaller = QUANTITY / 2
+    await gateway.amend(BTC, asked.client_order_id, smaller)
+    after = await gateway.find_order(BTC, client_order_id=asked.client_order_id)
+    assert after is not None
+    assert (after.venue_order_id, after.quantity, after.state) == (before.venue_order_id, smaller, OrderState.ACCEPTED)
+    assert (await gateway.balances())["BTC"].locked == smaller
+    with pytest.raises((VenueRejected, OrderOutcomeUnknown), match="quantity increase"):
+        await gateway.amend(BTC, asked.client_order_id, QUANTITY)
+    await gateway.cancel(BTC, asked.client_order_id)
+    assert await gateway.open_orders() == []

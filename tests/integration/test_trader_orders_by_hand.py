@@ -106,6 +106,40 @@ async def test_an_order_by_hand_rests_is_listed_and_cancelled_by_command(
     assert "cancels_asked 0" in printed(await ares(tmp_path, "cancel", "--all"))
 
 
+async def test_an_order_is_replaced_by_command_and_asked_for_again_it_is_the_same_one(
+    trader: Trader, paper: PaperVenue, tmp_path: Path
+) -> None:
+    asked = ("order", BTC, "buy", "0.01", "--price", "49900", "--reason", "hedge", "--id", "hedge-1")
+    first = json.loads(printed(await ares(tmp_path, *asked, "--json")))["order_id"]
+    change = ("amend", first, "--price", "49800", "--quantity", "0.02", "--reason", "cheaper")
+    done = await ares(tmp_path, *change)
+    assert done.exit_code == 0
+    assert f"{first} is cancelled, 0 of it was filled" in printed(done)
+    assert f"ACCEPTED: buy 0.02 {BTC} at 49800 for manual" in printed(done)
+    again = json.loads(printed(await ares(tmp_path, *change, "--json")))
+    assert (again["repeated"], again["replaces"], len(paper.submissions)) == (True, first, 2)
+    over = await ares(tmp_path, "amend", first, "--price", "49700", "--reason", "cheaper still")
+    assert "it is CANCELED already" in refused(over, UsageError)
+
+
+async def test_a_change_that_did_not_come_about_says_why_and_exits_with_1(
+    trader: Trader, paper: PaperVenue, tmp_path: Path
+) -> None:
+    asked = ("order", BTC, "buy", "0.02", "--price", "49900", "--reason", "hedge", "--id", "hedge-1", "--json")
+    first = json.loads(printed(await ares(tmp_path, *asked)))["order_id"]
+    smaller = await ares(tmp_path, "amend", first, "--quantity", "0.01", "--reason", "less")
+    assert smaller.exit_code == 1
+    assert f"not amended: {first}: this venue makes no {BTC} order 0.01" in printed(smaller)
+    larger = await ares(tmp_path, "amend", first, "--quantity", "0.2", "--reason", "more")
+    assert larger.exit_code == 1
+    assert printed(larger).startswith(f"refused: buy 0.2 {BTC} at 49900")
+    paper.faults.append("reject")
+    replaced = await ares(tmp_path, "amend", first, "--quantity", "0.03", "--reason", "more")
+    assert replaced.exit_code == 1
+    assert f"{first} is cancelled" in printed(replaced)
+    assert "REJECTED: buy 0.03" in printed(replaced)
+
+
 async def test_a_preview_shows_every_rule_and_sends_nothing(trader: Trader, paper: PaperVenue, tmp_path: Path) -> None:
     shown = await ares(tmp_path, "preview", BTC, "sell", "0.01")
     assert shown.exit_code == 0
@@ -136,6 +170,9 @@ async def test_a_refused_order_is_one_line_and_exit_code_1(trader: Trader, tmp_p
         (["cancel"], ["order_id = ''", "--all"]),
         (["cancel", "ares1", "--all"], ["order_id = 'ares1'", "--all"]),
         (["order", BTC, "buy", "0.000001", "--reason", "x"], ["quantity = 0.000001", "amount step 0.00001"]),
+        (["amend", "ares1", "--reason", "x"], ["quantity = ''", "Say what to change"]),
+        (["amend", "ares1", "--price", "1", "--reason", "x"], ["order = 'ares1'", "no such order"]),
+        (["amend", "ares1", "--price", "x", "--reason", "x"], ["price = 'x'", "not a number above 0"]),
         (["order", BTC, "hold", "1", "--reason", "x"], ["side = 'hold'", "neither buy nor sell"]),
         (["preview", BTC, "buy", "many"], ["quantity = 'many'", "Example: 0.001"]),
         (["preview", "NO/SUCH", "buy", "1"], ["symbol = 'NO/SUCH'", f"Known: {BTC}"]),

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from ares.clock import NANOS_PER_SECOND, floor_ns
 from ares.config.settings import VenueConfig
 from ares.config.trading import StrategyConfig, TradingConfig
-from ares.errors import ControlUnavailable, LeaseLost, SequenceConflict, VenueError
+from ares.errors import ControlUnavailable, LeaseLost, SequenceConflict, UsageError, VenueError
 from tests.simulation.loop import MachineClock, Process, spawn
 from tests.simulation.store import FlakyStore
 from tests.simulation.venue import MARKETS, STEP, TICK, TIMEOUT_S, Exchange, Line, Weather
+from trader.amend import Change
+from trader.command_log import Order
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
+from trader.manual_words import MANUAL
 from trader.portfolio.orders import TIMED, Intent, OrderType
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.runtime import Trader, TraderParts
@@ -23,7 +26,7 @@ from trader.testing import StaticReader
 from trader.venues.ccxt_gateway import CcxtGateway
 
 ACCOUNT, VENUE = "paper", "sim"
-STRATEGY, RESTING = "signal_momentum", "resting"
+STRATEGY, RESTING = "signal_momentum", MANUAL
 CONTINGENT: tuple[OrderType, ...] = ("stop_loss", "stop_loss_limit", "take_profit", "take_profit_limit")
 AT_MARKET: tuple[OrderType, ...] = ("market", "stop_loss", "take_profit")
 KINDS: tuple[OrderType, ...] = ("limit", "limit", "limit", "market", "market", "limit_maker", *CONTINGENT)
@@ -65,6 +68,10 @@ class Place:
     config: TradingConfig
     intents: list[Intent] = field(default_factory=list)
     """Orders that were asked for beside the cycles, to be asked for again."""
+    signal_s: tuple[float, ...] = (0.0,)
+    """For how long a signal stays the newest."""
+    amends: list[tuple[str, Change]] = field(default_factory=list)
+    """Changes that were asked for, to be asked for again."""
 
 
 class Machine:
@@ -78,6 +85,7 @@ class Machine:
         self._starts = 0
         self._process = Process(name, alive=False)
         self._task: asyncio.Task[None] | None = None
+        self._signals_from_ns = self._signals_until_ns = 0
         self.trader: Trader | None = None
 
     @property
@@ -141,6 +149,7 @@ class Machine:
         self._tell(f"{self._process.name} trades")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(trader._follow())
+            tasks.create_task(trader.plans.run())
             if decides:
                 tasks.create_task(self._decide(trader))
 
@@ -150,8 +159,17 @@ class Machine:
         while True:
             await self.clock.sleep(rng.uniform(0.1, 0.8))
             self._show(reader)
-            act = rng.choice((self._cycle, self._cycle, self._rest, self._repeat, self._sweep, self._cancel))
-            await act(trader)
+            acts = (
+                self._cycle,
+                self._cycle,
+                self._rest,
+                self._repeat,
+                self._sweep,
+                self._cancel,
+                self._amend,
+                self._amend,
+            )
+            await rng.choice(acts)(trader)
 
     async def _cycle(self, trader: Trader) -> None:
         await trader.cycle.run()
@@ -159,7 +177,7 @@ class Machine:
     async def _rest(self, trader: Trader) -> None:
         """An order of any type, at a price that may have to wait."""
         intent = self._drawn(trader)
-        if intent is not None and await trader.desk.intend(intent):
+        if await trader.desk.intend(intent):
             self._place.intents.append(intent)
             await trader.desk.send(intent.order_id)
 
@@ -169,6 +187,38 @@ class Machine:
             intent = self._place.rng.choice(self._place.intents)
             assert not await trader.desk.intend(intent), "what was asked for once is not asked for again"
 
+    async def _amend(self, trader: Trader) -> None:
+        """An order that stands shall be another one: smaller, at another price, or what was asked for before."""
+        rng, place = self._place.rng, self._place
+        standing = [o for o in trader.desk.orders() if o.intent.strategy == RESTING and o.intent.type == "limit"]
+        if not standing:
+            await self._stand(trader)
+        elif place.amends and rng.random() < 0.3:
+            await self._ask_to_amend(trader, *rng.choice(place.amends))
+        else:
+            order = rng.choice(standing)
+            quantity = order.quantity * rng.choice((1, 2, 3, 3, 4, 5)) / 4 // STEP * STEP
+            price = None if rng.random() < 0.5 else order.intent.price + TICK * rng.randint(-3_000, 3_000)
+            place.amends.append((order.intent.order_id, Change(quantity, price)))
+            await self._ask_to_amend(trader, *place.amends[-1])
+
+    async def _stand(self, trader: Trader) -> None:
+        """An order that does not take at once."""
+        drawn = self._drawn(trader)
+        away = TICK * self._place.rng.randint(1_000, 12_000)
+        price = drawn.mark - away if drawn.side == "buy" else drawn.mark + away
+        plain = replace(drawn, type="limit", time_in_force="GTC", price=price, stop_price=None, trailing_bips=0)
+        if await trader.desk.intend(plain):
+            await trader.desk.send(plain.order_id)
+
+    async def _ask_to_amend(self, trader: Trader, order_id: str, change: Change) -> None:
+        try:
+            told = await trader.commander.amend(Order("ada", "a drill"), order_id, change)
+        except (UsageError, VenueError) as error:
+            self._tell(f"{self._process.name} does not amend {order_id}: {error}")
+        else:
+            self._tell(f"{self._process.name} amends {order_id} by {change}: {told}")
+
     async def _sweep(self, trader: Trader) -> None:
         try:
             await trader._look_at_account(trader.ledger.portfolio.fills)
@@ -176,20 +226,26 @@ class Machine:
             self._tell(f"{self._process.name} does not see the account: {error}")
 
     async def _cancel(self, trader: Trader) -> None:
+        if self._place.rng.random() < 0.5:
+            await trader.plans.end_all("cancelled")
         await trader.desk.cancel_open()
 
     def _show(self, reader: StaticReader) -> None:
         """What the database tells: young quotes, and a signal that turns at will."""
         rng, now_ns = self._place.rng, self.clock.now_ns()
         marks = {symbol: self._place.exchange.middles[name] for symbol, name in MARKETS.items()}
-        signals = {
-            (STRATEGY, 1, symbol): SignalSeen(now_ns - NANOS_PER_SECOND, now_ns, rng.choice((0.0, 0.3, 1.0)), 1.0)
-            for symbol in MARKETS
-        }
+        signals = dict(reader.market.signals)
+        if now_ns >= self._signals_until_ns or now_ns < self._signals_from_ns:
+            self._signals_from_ns = now_ns
+            self._signals_until_ns = now_ns + round(rng.choice(self._place.signal_s) * NANOS_PER_SECOND)
+            signals = {
+                (STRATEGY, 1, symbol): SignalSeen(now_ns - NANOS_PER_SECOND, now_ns, rng.choice((0.0, 0.3, 1.0)), 1.0)
+                for symbol in MARKETS
+            }
         quotes = {symbol: QuoteSeen(mark - TICK, mark + TICK, now_ns) for symbol, mark in marks.items()}
         reader.market = MarketSeen(signals, quotes, marks)
 
-    def _drawn(self, trader: Trader) -> Intent | None:
+    def _drawn(self, trader: Trader) -> Intent:
         rng, symbol = self._place.rng, self._place.rng.choice(list(MARKETS))
         held = trader.ledger.portfolio.position(symbol, RESTING).quantity // STEP * STEP
         middle = self._place.exchange.middles[MARKETS[symbol]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 
 from simulator.matching import Order
@@ -13,11 +14,16 @@ from trader.events import REGISTRY, FillBooked, OrderIntended, OrderSettled
 from trader.execution.ids import is_ours
 from trader.execution.journal import OrderJournal
 from trader.execution.ledger import Ledger
+from trader.execution.plan_orders import child_id
 from trader.execution.protection import policies
+from trader.plan_events import PlanEnded, PlanStarted
+from trader.portfolio.plans import Plan
 from trader.rows import Identity
 from trader.runtime import Trader
 
 ZERO = Decimal(0)
+ORDERS_MAX = 100
+"""Of one plan."""
 DUST_QUOTE = Decimal(6)
 """Below this, the venue's least order with room for how far a stop lies, nothing can be protected."""
 SYMBOLS = {venue: symbol for symbol, venue in MARKETS.items()}
@@ -44,7 +50,54 @@ def findings(exchange: Exchange, store: FlakyStore, *, adopted: bool) -> list[st
         *_unfinished(exchange, store, intents, settled),
         *_fills(exchange, booked),
         *_book(exchange, store, adopted=adopted),
+        *_plans(exchange, store, booked),
     ]
+
+
+def _plans(exchange: Exchange, store: FlakyStore, booked: list[FillBooked]) -> list[str]:
+    """Every plan ends once, none of two of a symbol and strategy at a time, and fills no more than was decided."""
+    found: list[str] = []
+    under_way: dict[tuple[str, str], Plan] = {}
+    plans: dict[str, Plan] = {}
+    ended: Counter[str] = Counter()
+    for event in store.log(0, ROWS):
+        if event.category != "plans":
+            continue
+        body = REGISTRY.read(event).body
+        if isinstance(body, PlanStarted):
+            plan = plans[body.plan.plan_id] = body.plan
+            ended[plan.plan_id] -= 1
+            if plan.key in under_way:
+                found.append(f"plan {plan.plan_id} started while {under_way[plan.key].plan_id} was under way")
+            under_way[plan.key] = plan
+        elif isinstance(body, PlanEnded):
+            ended[body.plan_id] += 1
+            under_way.pop(plans[body.plan_id].key, None)
+    found += [f"plan {name} started and ended unequally often: {ended[name]:+d}" for name in plans if ended[name]]
+    filled: Counter[str] = Counter()
+    for each in booked:
+        filled[each.fill.correlation_id] += each.fill.execution.quantity
+    for plan in plans.values():
+        if filled[plan.correlation_id] > plan.quantity:
+            found.append(f"plan {plan.plan_id} was filled by {filled[plan.correlation_id]} of {plan.quantity}")
+    absent = {event.stream.rpartition("/")[2] for event in store.log(0, ROWS) if event.type == "absent"}
+    return found + _side_by_side(exchange, plans.values(), absent)
+
+
+def _side_by_side(exchange: Exchange, plans: Iterable[Plan], absent: set[str]) -> list[str]:
+    """Two orders of one plan that stood at the venue at a time, but for what it showed too late to be waited for."""
+    orders = {o.accepted.client_id: o for o in exchange.ledger.orders.values() if o.accepted.client_id not in absent}
+    found: list[str] = []
+    for plan in plans:
+        before: Order | None = None
+        for number in range(ORDERS_MAX):
+            order = orders.get(child_id(plan, number))
+            if order is None:
+                continue
+            if before is not None and before.updated_ms > order.accepted.ts_ms:
+                found.append(f"{order.accepted.client_id} stood beside {before.accepted.client_id} of its plan")
+            before = order
+    return found
 
 
 def _sent_twice(exchange: Exchange) -> list[str]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ares.clock import NANOS_PER_SECOND
-from ares.config.trading import ProtectionConfig
+from ares.config.trading import ExecutionConfig, ProtectionConfig
 from ares.errors import ControlUnavailable
 from tests.simulation.loop import MachineClock, run
 from tests.simulation.machine import ACCOUNT, STRATEGY, Machine, Place, config_of
 from tests.simulation.proof import findings, unprotected
 from tests.simulation.store import ROWS, FlakyStore
 from tests.simulation.venue import FATES, HELD_S_MAX, LATE_S_MAX, Exchange, Weather
+from trader.events import StrategyPaused, StrategyResumed
+from trader.execution.pauses import StrategyPauses
 from trader.execution.state import TradingStates
 from trader.execution.tracked import PROTECTION
 from trader.risk import TradingState
@@ -30,6 +32,18 @@ PROTECTIONS: tuple[dict[str, str], ...] = (
     {"trailing_pct": "0.1"},
     {"trailing_pct": "0.2", "take_profit_pct": "0.3"},
 )
+QUICK = {"patience_s": "6", "follow_s_min": "1", "over_s": "8"}
+EXECUTIONS: tuple[dict[str, str], ...] = (
+    {},
+    {"policy": "post_only", **QUICK},
+    {"policy": "post_only", "then": "give_up", "follow_share": "0", **QUICK},
+    {"policy": "twap", "slices": "4", **QUICK},
+    {"policy": "twap", "slices": "12", **QUICK},
+    {"policy": "iceberg", **QUICK},
+    {"policy": "iceberg", "visible_share": "0.1", "follow_share": "0.001", **QUICK},
+)
+SIGNALS_S = (0.0, 2.0, 10.0, 40.0)
+"""For how long a signal is the newest: some plans are superseded at once, others end by themselves."""
 HEALED_S_MAX = 180.0
 MOVE_S = 0.3
 
@@ -69,10 +83,12 @@ class Schedule:
             order_type=rng.choice(("limit_ioc", "market")),
             adopt_balances_to=rng.choice((None, STRATEGY)),
             protection=ProtectionConfig.model_validate(rng.choice(PROTECTIONS)),
+            execution=ExecutionConfig.model_validate(rng.choice(EXECUTIONS)),
         )
-        self.place = Place(rng, exchange, Weather(rng), store, config)
+        self.place = Place(rng, exchange, Weather(rng), store, config, signal_s=SIGNALS_S)
         self.machines = [Machine(name, self.place, MachineClock(loop), self.tell) for name in ("one", "two")]
         self.operator = TradingStates(store, ACCOUNT, MachineClock(loop))
+        self.pauses = StrategyPauses(store, ACCOUNT)
         moving = asyncio.create_task(self._move())
         self.machines[0].start()
         for _ in range(rng.randint(10, 30)):
@@ -94,7 +110,7 @@ class Schedule:
                     each.start()
                     return
         faults = (self._kill, self._pause, self._stop, self._jump, self._weather, self._weather, self._next_order)
-        words = (self._away, self._store_fails, self._halt, self._resume, self._hide)
+        words = (self._away, self._store_fails, self._halt, self._resume, self._hide, self._rest)
         await rng.choice(faults + words)(machine)
 
     async def _kill(self, machine: Machine) -> None:
@@ -146,6 +162,16 @@ class Schedule:
     async def _halt(self, _: Machine) -> None:
         await self._say(self.rng.choice((TradingState.HALTED, TradingState.REDUCING)))
 
+    async def _rest(self, _: Machine) -> None:
+        """The strategy is to rest, or to trade again."""
+        rests = STRATEGY in self.pauses.paused
+        said = (StrategyResumed if rests else StrategyPaused)(STRATEGY, "operator", "a drill")
+        try:
+            await self.pauses.say(said, self.operator._maintenance._clock.now_ns())
+            self.tell(f"{STRATEGY} {'trades again' if rests else 'rests'}")
+        except ControlUnavailable as error:
+            self.tell(f"the operator is not heard: {error}")
+
     async def _resume(self, _: Machine) -> None:
         await self._say(TradingState.ACTIVE)
 
@@ -176,7 +202,7 @@ class Schedule:
                 last.bury()
                 assert last.runs, "nothing is wrong any more that could end a trader"
             await self._protected(trader)
-            while trader.desk.orders():
+            while trader.desk.orders() or trader.plans.under_way():
                 await trader.desk.cancel_open(sparing=())
                 await asyncio.sleep(0.5)
             await asyncio.sleep(HELD_S_MAX + LATE_S_MAX)
@@ -217,10 +243,15 @@ class Schedule:
     def _count_all(self, exchange: Exchange, store: FlakyStore) -> None:
         orders = exchange.ledger.orders.values()
         self._count("orders", len(orders))
+        self._count("amendments", exchange.amendments)
         self._count("fills", sum(len(order.fills) for order in orders))
         self._count("partial fills", sum(0 < order.filled < order.accepted.amount for order in orders))
         for event in store.log(0, ROWS):
-            if event.type in ("stopped_out", "released"):
+            if event.type == "intended" and "amend" in str(event.payload):
+                self._count("replacements")
+            if event.category == "plans":
+                self._count(f"plans {event.type}")
+            if event.type in ("stopped_out", "released", "amend_asked", "amended"):
                 self._count(event.type)
             if event.type in ("intended", "order_outcome_unknown", "absent", "canceled", "rejected", "not_sent"):
                 self._count(event.type)

@@ -107,8 +107,9 @@ class Scene:
         await self.trader.states.change(TradingState.HALTED, "test", "the end", self.clock.now_ns())
         await asyncio.sleep(LATE_S_MAX)
         async with asyncio.timeout(WAIT_S_MAX):
-            while self.trader.desk.orders():
+            while self.trader.desk.orders() or self.trader.plans.under_way():
                 await self.trader.desk.cancel_open(sparing=())
+                await spawn(self.process, self.trader.plans.tend())
                 await self.follow()
                 await asyncio.sleep(0.5)
         await self.trader._look_at_account(self.trader.ledger.portfolio.fills)
@@ -139,12 +140,12 @@ async def _lead(trader: Trader) -> None:
     await trader.begin()
 
 
-async def scene_of(name: str, seed: str, store: FlakyStore) -> Scene:
+async def scene_of(name: str, seed: str, store: FlakyStore, **changes: object) -> Scene:
     clock, rng = MachineClock(asyncio.get_running_loop()), random.Random(seed)
     protection = ProtectionConfig.model_validate(POLICIES[name])
     exchange = Exchange(rng, clock, OPENING)
     exchange.last[BTCUSDT] = START
-    place = Place(rng, exchange, Weather(rng), store, config_of(protection=protection))
+    place = Place(rng, exchange, Weather(rng), store, config_of(**{"protection": protection, **changes}))
     scene = Scene(place, clock, build(place, clock, "first"), Process("first"))
     await scene.lead()
     return scene

@@ -12,7 +12,7 @@ from tests.simulation.proof import unprotected
 from tests.simulation.store import FlakyStore
 from tests.simulation.test_protection import BTC, BTCUSDT, START, Scene, play, scene_of
 from trader.command_log import Order
-from trader.manual import Wish
+from trader.manual_words import Wish
 from trader.risk import TradingState
 
 ADA = Order("ada", "by hand")

@@ -21,6 +21,7 @@ from simulator.matching.queue import PublicTrade
 from simulator.matching.types import DisplayedBook, Event, Levels, Refusal, Rules
 from simulator.params import Params
 from tests.simulation.loop import MachineClock, outside
+from trader.venues.ccxt_gateway import AMEND
 
 T = TypeVar("T")
 Raw = Mapping[str, object]
@@ -62,6 +63,7 @@ class Exchange:
         self.submissions: Counter[str] = Counter()
         self.accepted: Counter[str] = Counter()
         self.middles = {symbol: Decimal(50_000) for symbol in MARKETS.values()}
+        self.amendments = 0
         self.hides = False
         self._hidden_until_ms: dict[int, int] = {}
 
@@ -91,6 +93,13 @@ class Exchange:
     def cancel(self, order: Order, cancel_id: str) -> Order:
         """End an open order. Raises `Refusal`."""
         return self._apply(self.engine.cancel(order, cancel_id, self.now_ms()))
+
+    def amend(self, order: Order, amount: Decimal, client_id: str) -> Order:
+        """Make an open order smaller. Raises `Refusal`."""
+        amended = self._apply(self.engine.amend(order, amount, client_id, self.now_ms()))
+        assert amended is not None, "an amendment is of an order"
+        self.amendments += 1
+        return amended
 
     def order(self, params: Params) -> object:
         """An order, unless it is not shown yet. Raises `Refusal`."""
@@ -204,6 +213,12 @@ class Line:
         answer = await self._ask(lambda: self._exchange.changes.place_oco(words), signed=True, submits=True)
         assert isinstance(answer, Mapping)
         return answer
+
+    async def request(self, path: str, api: Sequence[str], method: str, params: Raw, /) -> object:
+        """The one call that ccxt has no name for."""
+        assert (path, *api, method) == (AMEND, "private", "PUT"), "nothing else is asked for like that"
+        words = Params({name: str(value) for name, value in params.items()})
+        return await self._ask(lambda: self._exchange.changes.amend(words), signed=True, submits=True)
 
     async def cancel_order(self, order_id: str | None, symbol: str, params: Raw, /) -> object:
         words = Params({"symbol": MARKETS[symbol], "origClientOrderId": str(params["origClientOrderId"])})

@@ -25,7 +25,17 @@ from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
 from trader.execution.tracked import PROTECTION, Tracked, excludes, pending_of, request_of
 from trader.portfolio.money import ZERO
-from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Source, Step, step_for
+from trader.portfolio.orders import (
+    AMEND_ASKED,
+    STANDING,
+    Intent,
+    Order,
+    OrderReport,
+    OrderState,
+    Source,
+    Step,
+    step_for,
+)
 from trader.portfolio.ways_out import closes_own, only_reduces
 from trader.risk import Pending, Sent, TradingState
 from trader.venues.gateway import OrderRequest, PairRequest, VenueGateway
@@ -103,21 +113,18 @@ class OrderDesk:
         """Whether some order's outcome is unknown."""
         return any(order.state is OrderState.UNKNOWN for order in self.orders())
 
-    def pending(self) -> tuple[Pending, ...]:
+    def pending(self, *, without: str = "") -> tuple[Pending, ...]:
         """What may still be executed or booked, at worst case; what is being committed counts already.
 
-        Of a pair only one leg is ever executed whole: it counts once, by the leg of which most may be.
+        `without`: as if this order were gone.
         """
         found = [(intent, intent.quantity) for intent in self._reserved.values()]
         for order in self.orders():
+            if order.intent.order_id == without:
+                continue
             unbooked = order.filled_quantity - self._ledger.portfolio.filled(order.intent.order_id)
             found.append((order.intent, order.remaining + max(ZERO, unbooked)))
-        most: dict[str, tuple[Intent, Decimal]] = {}
-        for intent, remaining in found:
-            name = intent.list_id or intent.order_id
-            if remaining > (most[name][1] if name in most else ZERO):
-                most[name] = (intent, remaining)
-        return tuple(pending_of(intent, remaining) for intent, remaining in most.values())
+        return pending_of(found)
 
     def sent(self, now_ns: int) -> tuple[Sent, ...]:
         """Orders that were committed within the last hour, or are being, those of a flatten included."""
@@ -160,9 +167,9 @@ class OrderDesk:
                 self._committed.append(intent)
                 metrics.TRADER_ORDERS.labels(order.state.value).inc()
         except BaseException:
-            for intent in intents:
-                if intent.order_id in self._tracked:  # nobody will send it: it is looked after like one not seen
-                    self._tracked[intent.order_id].unsent = False
+            for each in intents:  # nobody will send them: what is committed is looked after like what was not seen
+                if each.order_id in self._tracked:
+                    self._tracked[each.order_id].unsent = False
             raise
         finally:
             for intent in intents:
@@ -242,6 +249,28 @@ class OrderDesk:
             # Also "no such order": a repeated DELETE says so of an order that the first one cancelled.
             log.warning("cancel_unclear", order_id=order_id, cause=str(error))
         return True
+
+    async def amend(self, order_id: str, quantity: Decimal) -> str | None:
+        """Ask for less of an order, in base, what was filled included; it keeps its place.
+
+        Returns what speaks against it, as far as anybody said so; None: nothing does. `follow` sees what came of it;
+        until then it counts as it was.
+        """
+        async with self._following:  # nobody else writes a step of it meanwhile
+            tracked = self._tracked.get(order_id)
+            if tracked is None or tracked.sending or tracked.order.state not in STANDING:
+                return "it does not stand any more"
+            if not self._leadership.may_send():
+                return "the lease would end before the request's recvWindow"
+            order = tracked.order
+            asked = f"quantity {order.quantity:f} → {quantity:f}"
+            await self._record(tracked, [self._step(AMEND_ASKED, order.state, asked)])
+        try:
+            await self._gateway.amend(order.intent.symbol, order_id, quantity)
+        except VenueError as error:
+            log.warning("amend_unclear", order_id=order_id, cause=str(error))
+            return str(error)
+        return None
 
     async def _unfit(self, intent: Intent) -> str | None:
         """Why an order must not leave now, whatever was true when it was decided."""

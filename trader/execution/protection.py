@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal
 
 from ares.clock import NANOS_PER_SECOND
 from ares.config.trading import TradingConfig
@@ -22,8 +23,8 @@ from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
 from trader.execution.tracked import PROTECTION
 from trader.portfolio.money import ZERO, to_scale
-from trader.portfolio.orders import Intent, OrderState, Source
-from trader.portfolio.protection import STANDING, Leg, ProtectionPlan, ProtectionPolicy, plan_protection
+from trader.portfolio.orders import STANDING, Intent, OrderState, Source
+from trader.portfolio.protection import Leg, ProtectionPlan, ProtectionPolicy, plan_protection
 from trader.risk import TradingState
 
 MARK_AGE_S = 5.0
@@ -34,6 +35,8 @@ OFF = ProtectionPolicy()
 
 Key = tuple[str, str]
 """(symbol, strategy)"""
+Lifter = Source | Literal["plan"]
+"""Who is about to sell."""
 
 log = get_logger(__name__)
 
@@ -58,7 +61,7 @@ class Watched:
     """One position: `lifted_by` those who are about to sell something of it."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    lifted_by: set[Source] = field(default_factory=set)
+    lifted_by: set[Lifter] = field(default_factory=set)
     attempt: int = 0
     seq: int = 0
     """Of the position that `attempt` counts for."""
@@ -97,7 +100,7 @@ class Protection:
                         log.warning("protection_unclear", symbol=key[0], strategy=key[1], cause=str(error))
                 await self._report(key, watched)
 
-    async def lift(self, symbol: str, strategy: str, by: Source) -> bool:
+    async def lift(self, symbol: str, strategy: str, by: Lifter) -> bool:
         """Cancel what protects a position and wait until it is seen to be gone, its fills booked.
 
         False if it may still stand: then nothing of the position may be sold. Nothing is placed again before who
@@ -118,10 +121,11 @@ class Protection:
                 await self._clock.sleep(self._parts.poll_s)
             return True
 
-    def restore(self, by: Source) -> None:
+    def restore(self, by: Lifter, only: Key | None = None) -> None:
         """What was lifted for these sells may stand again from the next `tend` on, unless others still lift it."""
-        for watched in self._watched.values():
-            watched.lifted_by.discard(by)
+        for key, watched in self._watched.items():
+            if only in (None, key):
+                watched.lifted_by.discard(by)
 
     def obstacle(self, symbol: str, strategy: str) -> str | None:
         """Why nothing may be bought: the strategy was stopped out, or what it holds is not protected."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Intent, Order, Source
 from trader.risk import Pending
 from trader.venues.gateway import OrderRequest
@@ -12,11 +14,20 @@ from trader.venues.gateway import OrderRequest
 PROTECTION: Source = "protection"
 
 
-def pending_of(intent: Intent, quantity: Decimal) -> Pending:
-    """What of an order may still happen, as rules see it."""
-    price = intent.mark if intent.price is None else intent.price
-    protects = intent.source == PROTECTION
-    return Pending(intent.strategy, intent.symbol, intent.side, quantity, price, protects=protects)
+def pending_of(intents: Iterable[tuple[Intent, Decimal]]) -> tuple[Pending, ...]:
+    """What of orders may still happen, as rules see it: intents with their quantities, in base.
+
+    Of a pair only one leg is ever executed whole: it counts once, by the leg of which most may be.
+    """
+    most: dict[str, tuple[Intent, Decimal]] = {}
+    for intent, remaining in intents:
+        name = intent.list_id or intent.order_id
+        if remaining > (most[name][1] if name in most else ZERO):
+            most[name] = (intent, remaining)
+    return tuple(
+        Pending(i.strategy, i.symbol, i.side, remaining, i.price or i.mark, protects=i.source == PROTECTION)
+        for i, remaining in most.values()
+    )
 
 
 def request_of(intent: Intent, *, reduce_only: bool) -> OrderRequest:

@@ -29,6 +29,8 @@ take what there is (`stop_loss`, `take_profit`) or not beyond a limit. A `stop_l
 """
 TIMED: frozenset[OrderType] = frozenset({"limit", "stop_loss_limit", "take_profit_limit"})
 """Types that are told for how long they are in force."""
+AMEND_ASKED, AMENDED = "amend_asked", "amended"
+"""Events of an order that the venue was asked to make smaller, and did; what the first asked for is its reason."""
 Source = Literal["signal", "flatten", "manual", "protection"]
 
 
@@ -51,6 +53,7 @@ class OrderState(StrEnum):
 
 
 _FINAL = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
+STANDING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 _AT_VENUE = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.UNKNOWN}) | _FINAL
 LEGAL: dict[OrderState, frozenset[OrderState]] = {
     # An intent may end unsent (CANCELED) or be found at the venue after a crash, by way of UNKNOWN.
@@ -106,7 +109,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of an order's life; figures are totals up to now, None keeps what was known."""
+    """One step of an order's life; figures are totals up to now, None keeps what was known.
+
+    `quantity`: how much it asks for since it was amended, what was filled included.
+    """
 
     event: str
     state: OrderState
@@ -115,6 +121,7 @@ class Step:
     filled_quantity: Decimal | None = None
     filled_cost: Decimal | None = None
     reason: str | None = None
+    quantity: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,10 @@ class OrderReport:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An intent and where it stands; `seq` counts its steps as the journal does, `changed_at_ns` grows with them."""
+    """An intent and where it stands; `seq` counts its steps as the journal does, `changed_at_ns` grows with them.
+
+    `amended` is what it asks for, in base, since the venue made it smaller.
+    """
 
     intent: Intent
     state: OrderState
@@ -145,11 +155,17 @@ class Order:
     filled_quantity: Decimal = ZERO
     filled_cost: Decimal = ZERO
     reason: str | None = None
+    amended: Decimal | None = None
+
+    @property
+    def quantity(self) -> Decimal:
+        """What it asks for now, in base, what was filled included."""
+        return self.intent.quantity if self.amended is None else self.amended
 
     @property
     def remaining(self) -> Decimal:
         """What may still be executed, in base; 0 once final."""
-        return ZERO if self.state.final else max(ZERO, self.intent.quantity - self.filled_quantity)
+        return ZERO if self.state.final else max(ZERO, self.quantity - self.filled_quantity)
 
 
 def intended(intent: Intent) -> tuple[Order, Step]:
@@ -169,6 +185,8 @@ def advance(order: Order, step: Step) -> Order:
     filled = order.filled_quantity if step.filled_quantity is None else step.filled_quantity
     if filled < order.filled_quantity:
         raise IllegalTransition(f"{order.intent.order_id}: filled {order.filled_quantity} → {filled}")
+    if step.quantity is not None and not filled <= step.quantity <= order.quantity:
+        raise IllegalTransition(f"{order.intent.order_id}: asks for {order.quantity} → {step.quantity}")
     return replace(
         order,
         state=step.state,
@@ -177,14 +195,15 @@ def advance(order: Order, step: Step) -> Order:
         venue_order_id=step.venue_order_id or order.venue_order_id,
         filled_quantity=filled,
         filled_cost=order.filled_cost if step.filled_cost is None else step.filled_cost,
-        reason=step.reason or order.reason,
+        reason=order.reason if step.event == AMEND_ASKED else step.reason or order.reason,
+        amended=order.amended if step.quantity is None else step.quantity,
     )
 
 
 def step_for(order: Order, report: OrderReport, ts_ns: int) -> Step | None:
     """The step that a venue's report means for an order; None when it is old news.
 
-    Reports may come twice and in any order: an order only grows more filled and more final.
+    Reports may come twice and in any order: an order only grows more filled, smaller and more final.
     """
     if order.state.final or report.filled_quantity < order.filled_quantity:
         return None
@@ -192,15 +211,17 @@ def step_for(order: Order, report: OrderReport, ts_ns: int) -> Step | None:
     if state is OrderState.ACCEPTED and report.filled_quantity > 0:
         state = OrderState.PARTIALLY_FILLED
     more = report.filled_quantity > order.filled_quantity
-    if state is order.state and not more:
+    smaller = report.filled_quantity <= report.quantity < order.quantity
+    if state is order.state and not more and not smaller:
         return None
     if state is not order.state and state not in LEGAL[order.state]:
         return None
     return Step(
-        event=state.value.lower(),
+        event=AMENDED if smaller and state is order.state and not more else state.value.lower(),
         state=state,
         ts_ns=ts_ns,
         venue_order_id=report.venue_order_id,
         filled_quantity=report.filled_quantity,
         filled_cost=report.filled_cost,
+        quantity=report.quantity if smaller else None,
     )

@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import Literal
 
 from trader.portfolio.money import ZERO, ceil_to, floor_to
-from trader.portfolio.orders import Order, OrderState, OrderType
+from trader.portfolio.orders import STANDING, Order, OrderType
 from trader.portfolio.positions import Position
 from trader.portfolio.sizing import Grid
 
-STANDING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 BIPS = Decimal(10_000)
 
 

@@ -1,7 +1,16 @@
 -- steps: every step of an order, as the journal mirrored it.
 SELECT ts::long AS ts_ns, account, venue, symbol, strategy, event, state, side, type, time_in_force, seq, venue_order_id,
-       cycle_id, quantity, price, filled_quantity, reason, stop_price, trailing_bips, list_id
+       cycle_id, correlation_id, quantity, price, filled_quantity, reason, stop_price, trailing_bips, list_id
 FROM order_events WHERE order_id = %(order_id)s AND ts >= %(since)s ORDER BY seq;
+
+-- plan: the decision that is carried out in several orders, of which an order is one.
+SELECT ts::long AS ts_ns, event, policy, side, plan_id, quantity, mark, orders, filled_quantity, filled_cost,
+       shortfall_bips, reason
+FROM execution_plans WHERE correlation_id = %(correlation_id)s AND ts >= %(since)s ORDER BY ts;
+
+-- plan_orders: all orders of a plan, each with what became of it.
+SELECT ts::long AS ts_ns, order_id, side, type, time_in_force, state, quantity, price, filled_quantity FROM orders
+WHERE correlation_id = %(correlation_id)s AND ts >= %(since)s ORDER BY ts;
 
 -- newest_orders: the ids of the last orders, for somebody who asks for one that is not there.
 SELECT order_id FROM orders ORDER BY ts DESC LIMIT 3;

@@ -31,6 +31,8 @@ from trader.venues.words import Raw, Words
 
 PAGE_ROWS = 1_000
 NEVER = 1_000_000_000
+AMEND = "order/amend/keepPriority"
+"""Of ccxt neither a unified nor an implicit method."""
 ANEW = True
 """To load_markets: ask the venue, whatever was asked before."""
 T = TypeVar("T")
@@ -43,6 +45,7 @@ WEIGHTS = {
     "create_order": 1,
     "create_order_list": 1,
     "cancel_order": 1,
+    "amend_order": 4,
     "fetch_order": 4,
     "fetch_open_orders": 80,
     "fetch_my_trades": 20,
@@ -180,6 +183,16 @@ class CcxtGateway:
     async def cancel(self, symbol: str, client_order_id: str) -> None:
         params = {"origClientOrderId": client_order_id}
         await self._write("cancel_order", Use.CLOSE, lambda: self._client.cancel_order(None, symbol, params))
+
+    async def amend(self, symbol: str, client_order_id: str, quantity: Decimal) -> None:
+        # Unless it is named anew by its own id, the venue invents one for what is left.
+        params = {
+            "symbol": self._venue_symbol(symbol),
+            "origClientOrderId": client_order_id,
+            "newClientOrderId": client_order_id,
+            "newQty": f"{quantity:f}",
+        }
+        await self._write("amend_order", Use.CLOSE, lambda: self._client.request(AMEND, ["private"], "PUT", params))
 
     async def find_order(
         self, symbol: str, *, client_order_id: str | None = None, venue_order_id: str | None = None

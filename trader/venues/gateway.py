@@ -120,6 +120,13 @@ class VenueGateway(Protocol):
         """
         ...
 
+    async def amend(self, symbol: str, client_order_id: str, quantity: Decimal) -> None:
+        """Ask for less of an open order, in base, what was filled included; it keeps its id and its place in the queue.
+
+        Whether it came is for `find_order` to say, whatever this returns or raises.
+        """
+        ...
+
     async def find_order(
         self, symbol: str, *, client_order_id: str | None = None, venue_order_id: str | None = None
     ) -> OrderReport | None:

@@ -94,6 +94,10 @@ class UsdmGateway(CcxtGateway):
     async def submit_pair(self, request: PairRequest) -> tuple[OrderReport, OrderReport]:
         raise VenueRejected("NotSupported", f"{self.name} takes no pair of orders in {request.above.symbol}")
 
+    async def amend(self, symbol: str, client_order_id: str, quantity: Decimal) -> None:
+        asked = f"{client_order_id} smaller, to {quantity:f} {symbol}"
+        raise VenueRejected("NotSupported", f"{self.name} makes no order {asked}")
+
     async def positions(self) -> Mapping[str, VenuePosition]:
         answer = await self._read("position_risk", self._usdm.fapiprivatev3_get_positionrisk)
         return self._understood("position_risk", lambda: usdm_words.positions(answer, self._symbol))

@@ -153,6 +153,39 @@ def test_positions_of_perpetuals_cannot_be_protected_and_that_is_said(
     assert load(file=own).trading.protection.said() is None
 
 
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (
+            "[trading.execution]\npolicy = 'post_only'\n",
+            r"trading\.execution\.policy = 'post_only': venue perps .*no order rests.*Set it to ioc or twap",
+        ),
+        (
+            "[[trading.strategies]]\nname = 's'\nmax_position_quote = 9\nexecution = { policy = 'iceberg' }\n",
+            r"trading\.strategies\.s\.execution\.policy = 'iceberg': .*a venue of coins",
+        ),
+    ],
+)
+def test_no_order_rests_for_perpetuals_and_that_is_said(tmp_path: Path, settings: str, complaint: str) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(settings)
+    assert load(file=own).trading.venue == "sim"
+    own.write_text(f"[trading]\nvenue = 'perps'\n{settings}[venues.perps]\nprotocol = 'binanceusdm'\n")
+    with pytest.raises(ConfigError, match=complaint):
+        load(file=own)
+    sliced = settings.replace("post_only", "twap").replace("iceberg", "twap")
+    own.write_text(f"[trading]\nvenue = 'perps'\n{sliced}[venues.perps]\nprotocol = 'binanceusdm'\n")
+    assert load(file=own).trading.venue == "perps"
+
+
+@pytest.mark.parametrize(("name", "value"), [("over_s", "60"), ("slices", "1"), ("visible_share", "0")])
+def test_a_plan_that_would_outlive_its_signal_or_be_none_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(f"[trading.execution]\npolicy = 'twap'\n{name} = {value}\n")
+    with pytest.raises(ConfigError, match=rf"trading\.execution\.{name} = {value}"):
+        load(file=own)
+
+
 def test_broken_toml_is_named(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text("[database\n")

@@ -10,7 +10,7 @@ from ares.errors import StoreUnavailable
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
 from trader.command_log import Order
 from trader.commander import NotLeading
-from trader.manual import Wish
+from trader.manual_words import Wish
 from trader.portfolio.orders import OrderState
 from trader.risk import TradingState
 from trader.venues.gateway import OrderRequest

@@ -17,7 +17,7 @@ from trader.commander import NotLeading, OrderIsOver
 from trader.control_bodies import Body
 from trader.execution.ids import is_ours, manual_order_id
 from trader.execution.limits import Scope
-from trader.manual import MANUAL, Wish
+from trader.manual_words import MANUAL, Wish
 from trader.reader import MarketSeen
 from trader.risk import TradingState
 

@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS decisions (
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, cycle_id, strategy, symbol);
 
 -- order_events: a step of an order's life, mirrored from the journal. state after the step.
--- Grain: account, order_id, seq. order_id is our client order id; venue_order_id the venue's, once known.
+-- Grain: account, order_id, seq. order_id is our client order id; venue_order_id the venue's, once known. quantity = what
+-- it asks for after the step, less once it was amended.
 -- cycle_id is 'protection' for an order that protects a position. stop_price is what an order waits for; trailing_bips
 -- (1/10,000) how far from the best price it follows; list_id the pair of which one leg ends the other.
 CREATE TABLE IF NOT EXISTS order_events (
@@ -30,6 +31,16 @@ CREATE TABLE IF NOT EXISTS protection_events (
   ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, event SYMBOL,
   quantity DECIMAL(28,10), unprotected_s DOUBLE, order_id VARCHAR, reason VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, symbol, strategy, event);
+
+-- execution_plans: a decision that is carried out in several orders: that it started, that it ended and what came of it.
+-- Grain: account, plan_id, event. plan_id = its decision's client_order_id; its orders share correlation_id. quantity in
+-- base; mark at the decision and filled_cost in quote; shortfall_bips = what was paid more than mark, in 1/10,000, without
+-- fees (below 0: better than mark); reason = why it ended.
+CREATE TABLE IF NOT EXISTS execution_plans (
+  ts TIMESTAMP_NS, account SYMBOL, venue SYMBOL, symbol SYMBOL, strategy SYMBOL, event SYMBOL, policy SYMBOL, side SYMBOL,
+  plan_id VARCHAR, cycle_id VARCHAR, correlation_id VARCHAR, quantity DECIMAL(28,10), mark DECIMAL(28,10), orders LONG,
+  filled_quantity DECIMAL(28,10), filled_cost DECIMAL(28,10), shortfall_bips DECIMAL(28,10), reason VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, account, plan_id, event);
 
 -- fills: an execution of one of our orders, or a foreign one. ts = the venue's time of the fill.
 -- fee < 0 is a rebate; fee_quote is the fee in quote, whatever it was paid in.
