@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from simulator.matching.queue import PublicTrade
 from simulator.matching.types import DisplayedBook, Side
 from simulator.recording import AGG, DEPTH, GONE, QUOTE, TRADE, BookSide, apply_levels, to_text
 from simulator.series import Segment, Series
@@ -123,6 +124,13 @@ class Replay:
         """What is displayed at one price by the depth updates; zero when nothing is."""
         ticks = int(price.scaleb(self.series.recording.price_decimals))
         return Decimal((self.bids if side == "BUY" else self.asks).get(ticks, "0"))
+
+    def public_trade(self, event: TradeEvent) -> PublicTrade:
+        """A trade of the tape in the matching's words."""
+        tape, i = self.series.recording.trades, event.index
+        price = to_text(event.segment.price(int(tape.price[i])), self.series.recording.price_decimals)
+        maker = bool(tape.buyer_is_maker[i]) != event.segment.mirrored
+        return PublicTrade(self.series.symbol, Decimal(price), Decimal(tape.amount_text[i]), maker, event.sent_ms)
 
     @property
     def top(self) -> QuoteEvent:

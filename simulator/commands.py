@@ -56,7 +56,7 @@ def with_overrides(
     config: AresConfig, port: int | None, recordings: list[Path] | None, seed: int | None, state_dir: Path | None
 ) -> ExchangeOptions:
     """The configured exchange with what the command line changes."""
-    configured = options_of(config.simulator, config.environment.state_dir.resolve())
+    configured = options_of(config, config.environment.state_dir.resolve())
     return replace(
         configured,
         port=configured.port if port is None else port,

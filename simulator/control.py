@@ -19,10 +19,9 @@ STORM_MS_MAX = 3_600_000
 
 
 class Control:
-    """The `/sim/…` endpoints."""
+    """The `/sim/…` endpoints of every exchange."""
 
-    def __init__(self, market: Market, desk: Desk, misbehaviour: Misbehaviour) -> None:
-        self._market = market
+    def __init__(self, desk: Desk, misbehaviour: Misbehaviour) -> None:
         self._desk = desk
         self._misbehaviour = misbehaviour
 
@@ -31,7 +30,6 @@ class Control:
             web.post("/sim/misbehave", self._misbehave),
             web.get("/sim/misbehave", self._misbehaving),
             web.delete("/sim/misbehave", self._behave),
-            web.get("/sim/issued", self._issued),
             web.get("/sim/orders", self._orders),
         ]
 
@@ -56,26 +54,6 @@ class Control:
         self._misbehaviour.armed.clear()
         self._misbehaviour.rates.clear()
         return self._state()
-
-    async def _issued(self, request: web.Request) -> web.Response:
-        """Ids that exist by now, or since `since_ms` (by time of trade); `last` < `first` when there are none."""
-        only_loopback(request)
-        now_ms = self._market.clock.now_ms()
-        try:
-            series = self._market.series(request.query.get("symbol", ""))
-            since_ms = int(request.query.get("since_ms", series.epoch_ms))
-        except (Refusal, ValueError) as error:
-            return web.json_response({"error": str(error), "symbols": self._market.symbols}, status=400)
-        return web.json_response(
-            {
-                "symbol": series.symbol,
-                "now_ms": now_ms,
-                "first": series.first_agg_at(since_ms),
-                "last": series.aggs_sent(now_ms),
-                "first_trade": series.first_trade_at(since_ms),
-                "last_trade": series.trades_sent(now_ms),
-            }
-        )
 
     async def _orders(self, request: web.Request) -> web.Response:
         """All orders ever accepted, and how often each client id was sent since this process started."""
@@ -109,6 +87,36 @@ class Control:
         state = self._misbehaviour
         waiting = {armed.kind: armed.count for armed in state.armed}
         return web.json_response({"armed": waiting, "rates": state.rates, "done": state.done})
+
+
+class Issued:
+    """What a replayed market has published: a live venue's can be asked of the venue."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/sim/issued", self._issued)]
+
+    async def _issued(self, request: web.Request) -> web.Response:
+        """Ids that exist by now, or since `since_ms` (by time of trade); `last` < `first` when there are none."""
+        only_loopback(request)
+        now_ms = self._market.clock.now_ms()
+        try:
+            series = self._market.series(request.query.get("symbol", ""))
+            since_ms = int(request.query.get("since_ms", series.epoch_ms))
+        except (Refusal, ValueError) as error:
+            return web.json_response({"error": str(error), "symbols": self._market.symbols}, status=400)
+        return web.json_response(
+            {
+                "symbol": series.symbol,
+                "now_ms": now_ms,
+                "first": series.first_agg_at(since_ms),
+                "last": series.aggs_sent(now_ms),
+                "first_trade": series.first_trade_at(since_ms),
+                "last_trade": series.trades_sent(now_ms),
+            }
+        )
 
 
 def only_loopback(request: web.Request) -> None:

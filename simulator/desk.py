@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 
-from simulator.bars import last_price
+from ares.errors import ConfigError
 from simulator.book import DepthEvent, Replay, TradeEvent
 from simulator.journal import Journal
-from simulator.market import Market, opening_assets
-from simulator.matching import DisplayedBook, Engine, Event, Ledger, NewOrder, NewPair, Order, OrderList
+from simulator.market import opening_assets
+from simulator.matching import Engine, Event, Ledger, NewOrder, NewPair, Order, OrderList
 from simulator.matching.queue import PublicTrade
-from simulator.matching.types import NEVER_MS, ZERO, Accepted, Amended
-from simulator.recording import to_text
+from simulator.matching.types import NEVER_MS, Accepted, Amended, Side
+from simulator.prices import Prices
 
 Listener = Callable[[Event, Order], None]
 ListStatus = Literal["EXEC_STARTED", "UPDATED", "ALL_DONE"]
@@ -26,10 +25,14 @@ ListListener = Callable[[OrderList, ListStatus], None]
 class Desk:
     """One account at the exchange. Events are durable before they are applied, and applied before they are told."""
 
-    def __init__(self, market: Market, journal: Journal, balances: Mapping[str, Decimal]) -> None:
+    def __init__(self, market: Prices, journal: Journal, balances: Mapping[str, Decimal]) -> None:
         opening, past = journal.open(opening_assets(market.rules, balances))
         self.ledger = Ledger(market.rules.values(), opening)
         for event in past:
+            if isinstance(event, Accepted) and event.symbol not in market.rules:
+                way_out = "List it again, or begin anew in another environment.state_dir"
+                problem = f"the account has orders of {event.symbol}"
+                raise ConfigError("symbols", ", ".join(market.symbols), problem, way_out)
             self.ledger.apply(event)
         self.submissions: Counter[str] = Counter()
         """How often each client id was sent to us since the start, refusals included."""
@@ -38,7 +41,6 @@ class Desk:
         self._journal = journal
         self._listeners: list[Listener] = []
         self._list_listeners: list[ListListener] = []
-        self._last: dict[str, TradeEvent] = {}
         self._catch_up()
 
     def listen(self, listener: Listener) -> None:
@@ -54,20 +56,23 @@ class Desk:
         return self._market.clock.now_ms()
 
     def check(self, new: NewOrder) -> None:
-        """Only form and filters. Raises `Refusal`."""
+        """Only form, filters, and whether the market takes orders. Raises `Refusal`."""
+        self._market.require_open(new.symbol)
         self._engine.check(new)
 
     def place(self, new: NewOrder) -> Order:
         """Take an order. Raises `Refusal`."""
         self.submissions[new.client_id] += 1
-        events = self._engine.place(new, self._book(new.symbol), self.now_ms())
+        self._market.require_open(new.symbol)
+        events = self._engine.place(new, self._market.book(new.symbol), self.now_ms())
         return self._commit(events)[0]
 
     def place_pair(self, pair: NewPair) -> OrderList:
         """Take an OCO pair. Raises `Refusal`."""
         for leg in (pair.above, pair.below):
             self.submissions[leg.client_id] += 1
-        events = self._engine.place_pair(pair, self._book(pair.above.symbol), self.now_ms())
+        self._market.require_open(pair.above.symbol)
+        events = self._engine.place_pair(pair, self._market.book(pair.above.symbol), self.now_ms())
         return self.ledger.lists[self._commit(events)[0].accepted.list_id]
 
     def cancel(self, order: Order, cancel_id: str) -> Order:
@@ -81,60 +86,45 @@ class Desk:
         return order
 
     def on_trade(self, replay: Replay, event: TradeEvent) -> None:
+        """The replayed market traded."""
+        self.take(replay.public_trade(event))
+
+    def on_depth(self, replay: Replay, _event: DepthEvent) -> None:
+        """The replayed book changed."""
+        self.see(replay.series.symbol, replay.displayed_amount)
+
+    def take(self, trade: PublicTrade) -> None:
         """The market traded: resting orders may be filled, contingent ones triggered."""
-        series = replay.series
-        self._last[series.symbol] = event
-        stops = self.ledger.stops[series.symbol]
-        if not stops and not self.ledger.resting(series.symbol):
+        symbol = trade.symbol
+        self._market.traded(symbol, trade.price)
+        stops = self.ledger.stops[symbol]
+        if not stops and not self.ledger.resting(symbol):
             return
-        tape, i = series.recording.trades, event.index
-        trade = PublicTrade(
-            series.symbol,
-            self._price_of(replay, event),
-            Decimal(tape.amount_text[i]),
-            bool(tape.buyer_is_maker[i]) != event.segment.mirrored,
-            event.sent_ms,
-        )
         events = self._engine.on_trade(trade)
         if events:
             self._commit(events)
-        while stops and (events := self._engine.on_price(trade, self._book(series.symbol))):
+        while stops and (events := self._engine.on_price(trade, self._market.book(symbol))):
             self._commit(events)
 
-    def on_depth(self, replay: Replay, _event: DepthEvent) -> None:
+    def see(self, symbol: str, displayed: Callable[[Side, Decimal], Decimal]) -> None:
         """The book changed: what resting orders wait behind may have shrunk."""
-        self._engine.on_book(replay.series.symbol, replay.displayed_amount)
+        self._engine.on_book(symbol, displayed)
 
     def close(self) -> None:
         self._journal.close()
 
-    def _book(self, symbol: str) -> DisplayedBook:
-        replay = self._market.replay(symbol)
-        played = self._last.get(symbol)
-        if played is not None:
-            return replace(replay.displayed(), last=self._price_of(replay, played))
-        series = replay.series
-        ticks = last_price(series, series.trades_sent(self.now_ms()))
-        last = ZERO if ticks is None else _price(ticks, replay)
-        return replace(replay.displayed(), last=last)
-
-    def _price_of(self, replay: Replay, event: TradeEvent) -> Decimal:
-        return _price(event.segment.price(int(replay.series.recording.trades.price[event.index])), replay)
-
     def _catch_up(self) -> None:
-        """Trailing stops that a restart brought back have seen what the market did meanwhile: it is on the tape."""
+        """Trailing stops that a restart brought back have seen what the market did meanwhile, where that is known."""
         now_ms = self.now_ms()
         for order in self.ledger.open_orders():
             if order.working or order.trailing_ms == NEVER_MS:
                 continue
             a = order.accepted
-            bar = self._market.span(a.symbol, order.trailing_ms + 1, now_ms)
-            if bar is None:
+            between = self._market.extremes(a.symbol, order.trailing_ms + 1, now_ms)
+            if between is None:
                 continue
-            replay = self._market.replay(a.symbol)
-            best = max(order.trailing_from, _price(bar.high, replay))
-            if a.side == "BUY":
-                best = min(order.trailing_from, _price(bar.low, replay))
+            lowest, highest = between
+            best = min(order.trailing_from, lowest) if a.side == "BUY" else max(order.trailing_from, highest)
             self.ledger.stops[a.symbol].restart(order, best)
 
     def _commit(self, events: Sequence[Event]) -> list[Order]:
@@ -171,7 +161,3 @@ class Desk:
 
     def _list_of(self, event: Event) -> OrderList | None:
         return self.ledger.list_of(self.ledger.orders[event.order_id])
-
-
-def _price(ticks: int, replay: Replay) -> Decimal:
-    return Decimal(to_text(ticks, replay.series.recording.price_decimals))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ares.clock import NANOS_PER_MILLI, Clock
+from ares.errors import ConfigError
 from ares.service.http import listen
 from ares.service.types import Health
 from ares.telemetry import get_logger
@@ -18,22 +19,26 @@ from simulator.account_api import AccountApi
 from simulator.auth import Keys
 from simulator.change_api import ChangeApi
 from simulator.clock import MarketClock
-from simulator.control import Control
+from simulator.control import Control, Issued
 from simulator.desk import Desk
 from simulator.hub import Hub
 from simulator.journal import Journal
 from simulator.late_fills import LateFills
 from simulator.market import Fees, Source, load_market
 from simulator.misbehaviour import Kind, Misbehaviour
+from simulator.paper.upstream import FeedOptions
+from simulator.paper.venue import PaperVenue
 from simulator.perpetual.venue import PerpetualOptions, PerpetualVenue, Surroundings
+from simulator.prices import Prices
 from simulator.public_api import PublicApi
 from simulator.pump import Pump
-from simulator.rest import Rest, account_endpoints, change_endpoints, public_endpoints
+from simulator.rest import PublicMethods, Rest, account_endpoints, change_endpoints, public_endpoints
 from simulator.streams import MarketStreams
 from simulator.user_streams import UserStreams, signed_methods
 
 JOURNAL = Path("exchange") / "journal.jsonl"
 SHUTDOWN_S = 1.0
+ONE_MARKET = "Leave one of the two out"
 DEFAULT_FEES = Fees(Decimal("0.001"), Decimal("0.001"))
 
 log = get_logger(__name__)
@@ -61,6 +66,19 @@ class ExchangeOptions:
     rates: Mapping[Kind, float] = field(default_factory=dict)
     perpetuals: PerpetualOptions | None = None
     """With them it is the class `binanceusdm` too, under /fapi."""
+    feed: FeedOptions | None = None
+    """With it orders meet a venue's market of now instead of recordings: paper trading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """The coins' market and account, however the market comes about; `play` moves it on until cancelled."""
+
+    market: Prices
+    desk: Desk
+    api: PublicMethods
+    play: Callable[[], Coroutine[None, None, None]]
+    routes: list[web.RouteDef]
 
 
 class Exchange:
@@ -71,39 +89,43 @@ class Exchange:
         self._clock = clock
         self._journal = Journal(options.state_dir / JOURNAL)
         self._runner: web.AppRunner | None = None
-        self._pump: Pump | None = None
+        self._playing: list[Callable[[], Coroutine[None, None, None]]] = []
+        self._paper: PaperVenue | None = None
         self._markets: MarketStreams | None = None
         self._users: UserStreams | None = None
         self._perpetuals: PerpetualVenue | None = None
         self.address = ""
 
     async def start(self) -> None:
-        """Load, recover the account, listen. Raises `ConfigError`, `StateDirUnusable` or `PortInUse`."""
+        """Load, recover the account, listen.
+
+        Raises `ConfigError`, `StateDirUnusable`, `PortInUse`, or what the feed's venue fails with.
+        """
         options = self._options
         market_clock = MarketClock(self._clock, options.speed, options.start_ns)
-        market = await asyncio.to_thread(load_market, options.recordings, options.seed, market_clock, options.fees)
         misbehaviour = Misbehaviour(options.seed, dict(options.rates), now_ms=self._now_ms)
-        desk = Desk(market, self._journal, options.balances)
+        hub = Hub(misbehaviour)
+        spot = await (self._fed(options.feed, hub, market_clock) if options.feed else self._replayed(hub, market_clock))
+        market, desk = spot.market, spot.desk
+        self._playing.append(spot.play)
         late = LateFills(misbehaviour, self._now_ms)
         desk.listen(late.on_event)
-        hub = Hub(misbehaviour)
         account = AccountApi(desk, market_clock.now_ms, late, futures=options.perpetuals is not None)
         change = ChangeApi(desk, market_clock.now_ms)
         rest = Rest(market, options.keys, misbehaviour, self._clock)
         self._markets = MarketStreams(hub, self._clock)
         signed = signed_methods(account, change)
         self._users = UserStreams(desk, signed, options.keys, self._clock, misbehaviour)
-        self._pump = Pump(market, hub, desk)
-        self._pump.start()
         app = web.Application()
-        endpoints = [*public_endpoints(PublicApi(market)), *account_endpoints(account), *change_endpoints(change)]
+        endpoints = [*public_endpoints(spot.api), *account_endpoints(account), *change_endpoints(change)]
         app.add_routes(rest.routes(endpoints))
-        app.add_routes(Control(market, desk, misbehaviour).routes())
+        app.add_routes([*Control(desk, misbehaviour).routes(), *spot.routes])
         app.add_routes(stream_routes(self._markets, self._users))
         if options.perpetuals is not None:
             around = Surroundings(options.state_dir, options.seed, market_clock, self._clock, misbehaviour, late)
             self._perpetuals = await asyncio.to_thread(PerpetualVenue, options.perpetuals, around)
             self._perpetuals.pump.start()
+            self._playing.append(self._perpetuals.pump.run)
             app.add_routes(rest.routes(self._perpetuals.endpoints()))
             app.add_routes(self._perpetuals.routes())
         await self._listen(app)
@@ -111,16 +133,15 @@ class Exchange:
 
     async def run(self) -> None:
         """Play the market until cancelled; returns only when a replay of the past has reached the present."""
-        assert self._pump is not None, "start() comes first"
-        pumps = [self._pump] if self._perpetuals is None else [self._pump, self._perpetuals.pump]
+        assert self._playing, "start() comes first"
         async with asyncio.TaskGroup() as playing:
-            for pump in pumps:
-                playing.create_task(pump.run())
+            for play in self._playing:
+                playing.create_task(play())
         log.info("replay_reached_present", start_ns=self._options.start_ns)
 
     async def stop(self) -> None:
         """Say goodbye to the clients and let go of port and journal; harmless twice."""
-        for streams in (self._markets, self._users, self._perpetuals):
+        for streams in (self._markets, self._users, self._perpetuals, self._paper):
             if streams is not None:
                 await streams.close()
         if self._runner is not None:
@@ -130,7 +151,30 @@ class Exchange:
 
     def health(self) -> Health:
         clients = self._markets.clients if self._markets else 0
-        return Health(self._runner is not None, f"{clients} market data clients" if self._runner else "not listening")
+        if self._runner is None:
+            return Health(ready=False, detail="not listening")
+        trouble = self._paper.trouble if self._paper else ""
+        return Health(ready=True, detail=f"takes no orders: {trouble}" if trouble else f"{clients} market data clients")
+
+    async def _replayed(self, hub: Hub, market_clock: MarketClock) -> Spot:
+        options = self._options
+        market = await asyncio.to_thread(load_market, options.recordings, options.seed, market_clock, options.fees)
+        desk = Desk(market, self._journal, options.balances)
+        pump = Pump(market, hub, desk)
+        pump.start()
+        return Spot(market, desk, PublicApi(market), pump.run, Issued(market).routes())
+
+    async def _fed(self, feed: FeedOptions, hub: Hub, market_clock: MarketClock) -> Spot:
+        options = self._options
+        if options.recordings:
+            played = ", ".join(str(getattr(source, "symbol", source)) for source in options.recordings)
+            raise ConfigError("simulator.recordings", played, f"simulator.feed = {feed.venue!r} is played", ONE_MARKET)
+        if options.start_ns is not None:
+            raise ConfigError("--start", options.start_ns, f"simulator.feed = {feed.venue!r} is of now", ONE_MARKET)
+        self._paper = PaperVenue(feed, hub, self._clock)
+        market = await self._paper.open(market_clock, options.fees)
+        desk = Desk(market, self._journal, options.balances)
+        return Spot(market, desk, self._paper.serve(market, desk), self._paper.run, [])
 
     def _now_ms(self) -> int:
         """The machine's time: faults last as long for those who wait, whatever the market's speed."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 from ares.errors import ConfigError
-from simulator.bars import DAY_MS, Candle, Grid, candles
+from simulator.bars import DAY_MS, Candle, Grid, candles, last_price
 from simulator.book import Replay
 from simulator.clock import MarketClock
-from simulator.matching.types import Refusal, Rules
-from simulator.recording import Recording, load_recording
+from simulator.matching.types import ZERO, DisplayedBook, Refusal, Rules
+from simulator.recording import Recording, load_recording, to_text
 from simulator.series import Series
 
 BUNDLED = ("spot_btcusdt_20240808.gz", "spot_ethusdt_20240808.gz")
@@ -39,6 +39,7 @@ class Market:
         self.clock = clock
         self.replays = {one.symbol: Replay(one) for one in series}
         self.rules = {symbol: rules_of(replay.series, fees) for symbol, replay in self.replays.items()}
+        self._last: dict[str, Decimal] = {}
 
     @property
     def symbols(self) -> list[str]:
@@ -54,6 +55,28 @@ class Market:
         if found is None:
             raise Refusal(-1121, "Invalid symbol.")
         return found
+
+    def require_open(self, symbol: str) -> None:
+        """A recording never rests. Raises the venue's `Refusal` for a symbol it does not list."""
+        self.replay(symbol)
+
+    def book(self, symbol: str) -> DisplayedBook:
+        """What is displayed, and the price of the last trade. Raises `Refusal`."""
+        replay = self.replay(symbol)
+        last = self._last.get(symbol)
+        if last is None:
+            ticks = last_price(replay.series, replay.series.trades_sent(self.clock.now_ms()))
+            last = ZERO if ticks is None else self._price(symbol, ticks)
+        return replace(replay.displayed(), last=last)
+
+    def traded(self, symbol: str, price: Decimal) -> None:
+        """The price of the trade that was played last."""
+        self._last[symbol] = price
+
+    def extremes(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Decimal, Decimal] | None:
+        """Lowest and highest price from the tape; None when nothing was traded."""
+        bar = self.span(symbol, start_ms, end_ms)
+        return None if bar is None else (self._price(symbol, bar.low), self._price(symbol, bar.high))
 
     def seek(self) -> None:
         """Start the replays at market time now."""
@@ -71,6 +94,9 @@ class Market:
         grid = Grid(max(1, now_ms - start_ms + 1), start_ms)
         found = candles(self.series(symbol), grid, start_ms, start_ms + 1, now_ms)
         return found[0] if found else None
+
+    def _price(self, symbol: str, ticks: int) -> Decimal:
+        return Decimal(to_text(ticks, self.replays[symbol].series.recording.price_decimals))
 
 
 def load_market(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 
 from simulator.matching.types import Refusal
@@ -16,6 +16,10 @@ class Params:
 
     def has(self, name: str) -> bool:
         return bool(self._values.get(name))
+
+    def of(self, names: Collection[str]) -> dict[str, str]:
+        """Those of these names that are there."""
+        return {name: value for name, value in self._values.items() if name in names and value}
 
     def maybe(self, name: str) -> str | None:
         """The text, or None when it is absent or empty."""

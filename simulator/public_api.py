@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from simulator import render
 from simulator.bars import DAY_MS, HOUR_MS, INTERVALS_MS, Grid, candles
@@ -49,7 +50,7 @@ class PublicApi:
             "serverTime": self._market.clock.now_ms(),
             "rateLimits": RATE_LIMITS,
             "exchangeFilters": [],
-            "symbols": [_symbol_info(self._market.rules[symbol]) for symbol in self._chosen(params)],
+            "symbols": [symbol_info(self._market.rules[symbol]) for symbol in chosen(params, self._market.rules)],
         }
 
     def depth(self, params: Params) -> object:
@@ -107,10 +108,10 @@ class PublicApi:
 
     def ticker_price(self, params: Params) -> object:
         now_ms = self._market.clock.now_ms()
-        return self._one_or_all(params, [self._price(symbol, now_ms) for symbol in self._chosen(params)])
+        return one_or_all(params, [self._price(symbol, now_ms) for symbol in self._chosen(params)])
 
     def ticker_book(self, params: Params) -> object:
-        return self._one_or_all(params, self._best_rows(params))
+        return one_or_all(params, self._best_rows(params))
 
     def ticker_day(self, params: Params) -> object:
         now_ms = self._market.clock.now_ms()
@@ -120,7 +121,7 @@ class PublicApi:
             )
             for symbol in self._chosen(params)
         ]
-        return self._one_or_all(params, rows)
+        return one_or_all(params, rows)
 
     def _best_rows(self, params: Params) -> list[dict[str, object]]:
         return [_best(self._market.replay(symbol)) for symbol in self._chosen(params)]
@@ -136,18 +137,23 @@ class PublicApi:
         return series, series.trades_sent(self._market.clock.now_ms())
 
     def _chosen(self, params: Params) -> list[str]:
-        """The symbols asked for by `symbol` or `symbols`; all if by neither."""
-        symbol, symbols = params.maybe("symbol"), params.maybe("symbols")
-        if symbol is None and symbols is None:
-            return self._market.symbols
-        chosen = [symbol] if symbol else [part.strip(' "') for part in (symbols or "").strip("[]").split(",")]
-        for name in chosen:
-            self._market.series(name)
-        return chosen
+        return chosen(params, self._market.rules)
 
-    @staticmethod
-    def _one_or_all(params: Params, rows: list[dict[str, object]]) -> object:
-        return rows[0] if params.has("symbol") else rows
+
+def chosen(params: Params, listed: Collection[str]) -> list[str]:
+    """The symbols asked for by `symbol` or `symbols`; all if by neither. Raises `Refusal`."""
+    symbol, symbols = params.maybe("symbol"), params.maybe("symbols")
+    if symbol is None and symbols is None:
+        return list(listed)
+    names = [symbol] if symbol else [part.strip(' "') for part in (symbols or "").strip("[]").split(",")]
+    if any(name not in listed for name in names):
+        raise Refusal(-1121, "Invalid symbol.")
+    return names
+
+
+def one_or_all(params: Params, rows: list[dict[str, object]]) -> object:
+    """The row of the one symbol that was asked for, else all."""
+    return rows[0] if params.has("symbol") else rows
 
 
 def _span(params: Params, grid: Grid, now_ms: int, epoch_ms: int) -> tuple[int, int]:
@@ -173,15 +179,20 @@ def _best(replay: Replay) -> dict[str, object]:
     }
 
 
-def _symbol_info(rules: Rules) -> dict[str, object]:
-    amounts = {"minQty": text(rules.step), "maxQty": text(rules.amount_max), "stepSize": text(rules.step)}
+def symbol_info(rules: Rules, status: str = "TRADING") -> dict[str, object]:
+    """One symbol of `GET /api/v3/exchangeInfo`."""
+    amounts = {
+        "minQty": text(max(rules.step, rules.amount_min)),
+        "maxQty": text(rules.amount_max),
+        "stepSize": text(rules.step),
+    }
     prices = {"minPrice": text(rules.tick), "maxPrice": text(rules.price_max), "tickSize": text(rules.tick)}
     least, most = rules.trailing_delta_min, rules.trailing_delta_max
     deltas = {f"minTrailing{where}Delta": least for where in ("Above", "Below")}
     deltas |= {f"maxTrailing{where}Delta": most for where in ("Above", "Below")}
     return {
         "symbol": rules.symbol,
-        "status": "TRADING",
+        "status": status,
         "baseAsset": rules.base,
         "baseAssetPrecision": 8,
         "quoteAsset": rules.quote,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal, Protocol
 from urllib.parse import parse_qsl
 
 import orjson
@@ -14,12 +15,11 @@ from simulator.account_api import AccountApi
 from simulator.auth import Keys, check_key, signed_text, verify
 from simulator.bars import DAY_MS, MINUTE_MS
 from simulator.change_api import ChangeApi
-from simulator.market import Market
 from simulator.matching.types import Refusal
 from simulator.misbehaviour import Armed, Kind, Misbehaviour
 from simulator.params import Params
-from simulator.public_api import PublicApi
-from simulator.refusals import refusal_body
+from simulator.prices import Prices
+from simulator.refusals import refusal_body, too_many, under_maintenance
 
 Method = Callable[[Params], object]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -31,7 +31,7 @@ BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Ga
 STATUS_PATH = "/sapi/v1/system/status"
 RIGHTS_PATH = "/sapi/v1/account/apiRestrictions"
 
-TOO_MANY: tuple[tuple[Kind, int, str], ...] = (
+TOO_MANY: tuple[tuple[Literal["429", "418"], int, str], ...] = (
     ("429", 429, "Too many requests; please use the websocket for live updates to avoid polling the API."),
     ("418", 418, "Way too much request weight used; IP banned. Please use WebSocket Streams for live updates."),
 )
@@ -67,7 +67,24 @@ class Count:
         self.number += more
 
 
-def public_endpoints(api: PublicApi) -> list[Endpoint]:
+class PublicMethods(Protocol):
+    """Market data over REST, each as `Method`."""
+
+    def ping(self, params: Params, /) -> object: ...
+    def time(self, params: Params, /) -> object: ...
+    def system_status(self, params: Params, /) -> object: ...
+    def exchange_info(self, params: Params, /) -> object: ...
+    def depth(self, params: Params, /) -> object: ...
+    def trades(self, params: Params, /) -> object: ...
+    def historical_trades(self, params: Params, /) -> object: ...
+    def agg_trades(self, params: Params, /) -> object: ...
+    def klines(self, params: Params, /) -> object: ...
+    def ticker_price(self, params: Params, /) -> object: ...
+    def ticker_book(self, params: Params, /) -> object: ...
+    def ticker_day(self, params: Params, /) -> object: ...
+
+
+def public_endpoints(api: PublicMethods) -> list[Endpoint]:
     """Market data; weights are the venue's."""
     v3 = "/api/v3"
     return [
@@ -123,7 +140,7 @@ def change_endpoints(api: ChangeApi) -> list[Endpoint]:
 class Rest:
     """Turns requests into calls and refusals into the venue's error bodies."""
 
-    def __init__(self, market: Market, keys: Keys | None, misbehaviour: Misbehaviour, clock: Clock) -> None:
+    def __init__(self, market: Prices, keys: Keys | None, misbehaviour: Misbehaviour, clock: Clock) -> None:
         self._market = market
         self._keys = keys
         self._misbehaviour = misbehaviour
@@ -163,7 +180,7 @@ class Rest:
             if isinstance(result, Awaitable):
                 result = await result
         except Refusal as refusal:
-            return _json(refusal_body(refusal), refusal.http_status)
+            return _refused(refusal)
         return _json(result, 200)
 
     async def _hold_back(self, endpoint: Endpoint, request: web.Request, params: Params) -> None:
@@ -204,7 +221,7 @@ class Rest:
             fault = self._hit(kind, endpoint, params)
             if fault is not None:
                 wait_s = max(1, fault.wait_ms // 1_000)
-                return _json({"code": -1003, "msg": message}, status, {"Retry-After": str(wait_s)})
+                return _refused(too_many(message, status, wait_s))
         return None
 
     def _of_itself(self, endpoint: Endpoint, params: Params) -> web.Response | None:
@@ -212,7 +229,7 @@ class Rest:
         if self._hit("maintenance", endpoint, params):
             if endpoint.path == STATUS_PATH:
                 return _json({"status": 1, "msg": "system_maintenance"}, 200)
-            return _json({"code": -1016, "msg": "This service is no longer available."}, 503)
+            return _refused(under_maintenance())
         if endpoint.path == RIGHTS_PATH and self._hit("key_may_withdraw", endpoint, params):
             return _json({"enableReading": True, "enableSpotAndMarginTrading": True, "enableWithdrawals": True}, 200)
         return None
@@ -222,6 +239,11 @@ class Rest:
             return None
         name = f"{endpoint.verb} {endpoint.path}"
         return self._misbehaviour.hit(kind, params.maybe("symbol") or "", name, self._requests)
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else None
+    return _json(refusal_body(refusal), refusal.http_status, headers)
 
 
 def _json(body: object, status: int, headers: dict[str, str] | None = None) -> web.Response:

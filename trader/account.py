@@ -26,6 +26,7 @@ from trader.portfolio.portfolio import Worth
 from trader.portfolio.positions import Execution, is_linear
 from trader.portfolio.sizing import Grid
 from trader.rows import Equity, Identity, balance_rows, equity_row
+from trader.venues.announced import Announced
 from trader.venues.gateway import Balance, VenueGateway, VenuePosition
 
 PAGES_MAX = 20
@@ -59,6 +60,8 @@ class AccountParts:
     capital: Capital
     foreign_strategy: str
     """Whose the executions are that nobody here ordered."""
+    announced: Announced
+    """When the venue said that it will be worked on."""
 
 
 @dataclass(slots=True)

@@ -324,6 +324,7 @@ class Commander:
             reason=state.reason,
             since=isoformat(state.ts_ns),
             maintenance=self._parts.states.in_maintenance,
+            announced=self._parts.account.parts.announced.said(self._clock.now_ns()),
             ready=self._parts.is_ready(),
             leader=self._parts.leadership.lease is not None,
             pauses={name: f"since {isoformat(p.ts_ns)} by {p.actor}: {p.reason}" for name, p in pauses.items()},

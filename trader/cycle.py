@@ -252,6 +252,7 @@ class Cycle:
         known = self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max)
         if opens(symbol, inputs.held, outcome):  # the way out stays open
             why_not = "instrument_stale" if known is None else self._protection.obstacle(symbol, strategy.name)
+            why_not = self._account.parts.announced.obstacle(moment.now_ns) or why_not
             if why_not is not None:
                 return Outcome("skip", why_not, outcome.move, scale=scale)
         return outcome

@@ -133,7 +133,7 @@ class ManualOrders:
             return repeated(standing, wish), False
         self._parts.leadership.require("order", is_ready=self._parts.is_ready())
         judged = await self._judged(wish)
-        obstacle = self._account.parts.gateway.obstacle(wish.symbol)
+        obstacle = self._obstacle(judged)
         if obstacle is not None:
             await self._tell(judged, "skip", obstacle)
             return {**order_words(judged), **ended("skip", obstacle)}, False
@@ -157,6 +157,13 @@ class ManualOrders:
             return {"warnings": warned_words(warned)}, True
         await self._tell(judged, "skip", "order_open")
         return {**order_words(judged), **ended("skip", "order_open")}, False
+
+    def _obstacle(self, judged: Judged) -> str | None:
+        """Why the venue takes no such order: what only closes is kept from it by nothing that was only announced."""
+        parts = self._account.parts
+        state = risk_now(self._account, self._parts.states.effective, judged.now_ns, judged.prices)
+        announced = parts.announced.obstacle(judged.now_ns) if state.opening(judged.candidate) else None
+        return parts.gateway.obstacle(judged.wish.symbol) or announced
 
     def _would_leave(self, judged: Judged) -> bool:
         """Whether it is worth lifting protection for an order: nothing else keeps it here."""

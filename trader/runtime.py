@@ -22,6 +22,7 @@ from trader.cycle import Cycle, CycleParts
 from trader.due import Due
 from trader.execution.capital import Capital
 from trader.execution.desk import DeskParts, OrderDesk
+from trader.execution.eve import Eve
 from trader.execution.journal import OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
@@ -44,6 +45,7 @@ from trader.reader import MarketReader
 from trader.reconcile import Reconciler
 from trader.risk import TradingState
 from trader.rows import Identity
+from trader.venues.announced import Announced
 from trader.venues.gateway import VenueGateway
 from trader.watch import Life, Watch, WatchParts
 
@@ -78,6 +80,7 @@ class TraderParts:
     """Draws how long to wait before the venue is asked again."""
     four_eyes: bool = False
     """Whether raising a limit takes a second person."""
+    announced: Announced = field(default_factory=Announced)
 
 
 class Trader:
@@ -99,6 +102,7 @@ class Trader:
         self.instruments: Cache[str, Grid] = Cache("instruments", clock, parts.gateway.grids)
         self.rests = Rests(control, config.account)
         self.desk = self._desk(journal)
+        self._eve = Eve(parts.announced, self.desk, config.venue)
         self.account = Account(
             AccountParts(
                 who=who,
@@ -114,14 +118,14 @@ class Trader:
                 instruments=self.instruments,
                 capital=Capital(control, config.account),
                 foreign_strategy=config.foreign_strategy,
+                announced=parts.announced,
             )
         )
         self._symbols = tuple(dict.fromkeys(x for s in config.strategies for x in s.symbols or tuple(parts.symbols)))
         self.reconciler = Reconciler(self.account, self.states, clock, self._symbols)
         self.pauses = StrategyPauses(control, config.account)
         self.storage = Outage("QuestDB", clock)
-        lift_s_max = parts.request_s_max
-        self.protection = protection_of(config, self.account, self.states, self.rests, lift_s_max=lift_s_max)
+        self.protection = protection_of(config, self.account, self.states, self.rests, lift_s_max=parts.request_s_max)
         self.plans = self._plans()
         self.cycle = self._cycle()
         self.life = Life(clock)
@@ -197,6 +201,7 @@ class Trader:
         if said.state is TradingState.HALTED and said.seq != self._heeded_seq:
             await self.desk.cancel_open(sparing=("flatten", PROTECTION))
             self._heeded_seq = said.seq
+        await self._eve.heed(self._clock.now_ns())
         await self.desk.follow()
         await self.protection.tend()
         now_s, fills = self._clock.monotonic_s(), self.ledger.portfolio.fills

@@ -13,6 +13,7 @@ from trader.live.rekey import KeyChange
 from trader.live.settings import require_meant, terms_of
 from trader.reader import DatabaseReader
 from trader.runtime import Trader, TraderParts
+from trader.venues.announced import Announced
 from trader.venues.create import create_gateway
 
 REQUEST_SLACK_S = 2.0
@@ -28,6 +29,7 @@ class TraderService:
         self._venue = venue_config(config)
         require_meant(config)
         self._gateway = create_gateway(trading.venue, self._venue, context.clock, trading.leverage)
+        self._announced = Announced(self._venue)
         self._keys = KeyChange(self._gateway, trading.venue, context.clock)
         self._reader = DatabaseReader(config.database, trading.venue)
         self._control: ControlStore | None = None
@@ -49,6 +51,7 @@ class TraderService:
                 request_s_max=self._venue.request_timeout_s + REQUEST_SLACK_S,
                 terms=terms_of(context.config),
                 four_eyes=context.config.environment.profile == "prod",
+                announced=self._announced,
             )
         )
         self._port = ControlPort(self._trader.commander, context.state_dir, trading.control_host, trading.control_port)
@@ -60,6 +63,7 @@ class TraderService:
 
     def reconfigure(self, config: AresConfig) -> None:
         """Limits, slippage and pace hold from the next cycle on, the venue's keys once it says they are harmless."""
+        self._announced.reconfigure(venue_config(config))
         self._keys.wish(venue_config(config), real=terms_of(config) is not None)
         if self._trader is not None:
             self._trader.reconfigure(config.trading, terms_of(config))

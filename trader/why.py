@@ -28,7 +28,7 @@ REASONS: Mapping[str, str] = {
     "quote_is_not_sane": "the quote makes no sense (bid above ask, or not positive)",
     "stale_signal": "stale data: the signal is {observed} s old, {limit} s are allowed",
     "stale_quote": "stale data: the quote is {observed} s old, {limit} s are allowed",
-    "venue_maintenance": "the venue is being worked on",
+    "venue_maintenance": "the venue is being worked on, or has announced that it will be",
     "venue_asks_to_wait": "the venue asks to be left alone for a while",
     "symbol_break": "the venue lets this symbol rest",
     "symbol_halt": "the venue halted this symbol",
@@ -66,6 +66,8 @@ class Circumstances:
     reason: str
     since: str
     maintenance: bool = False
+    announced: str = ""
+    """What the venue said that it will be worked on, in words; only the trader itself knows it."""
     ready: bool = True
     leader: bool = True
     pauses: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +107,8 @@ def general(now: Circumstances) -> list[str]:
         said.append(f"{now.state} since {now.since} by {now.actor}: {now.reason or 'no reason given'}")
     elif now.maintenance:
         said.append("maintenance: somebody works on the platform, nothing is bought meanwhile")
+    if now.announced:
+        said.append(now.announced)
     return said
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
+from ares.config.feeds import refuse_impossible_feed
 from ares.config.hosts import is_here
 from ares.config.replicas import PRIMARY
 from ares.config.secrets import SecretReader, SecretResolver
@@ -89,6 +90,7 @@ class ConfigSource:
         refuse_half_a_transport(config)
         refuse_protection_of_contracts(config)
         refuse_makers_of_contracts(config)
+        refuse_impossible_feed(config)
         return _placed(config)
 
     def overrides(self) -> Path:

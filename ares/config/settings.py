@@ -16,7 +16,7 @@ from ares.config.influx import InfluxConfig
 from ares.config.replicas import ReplicaConfig, require_distinct
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share, require_order
 from ares.config.trading import TradingConfig
-from ares.config.venues import SpokenConfig
+from ares.config.venues import AnnouncedConfig, SpokenConfig
 
 DEFAULT_PASSWORD = "quest"  # noqa: S105 - QuestDB's own, refused outside dev
 
@@ -130,7 +130,7 @@ class KafkaConfig(Section):
         return self
 
 
-class VenueConfig(SpokenConfig):
+class VenueConfig(SpokenConfig, AnnouncedConfig):
     """A venue we talk to. `protocol` names its dialect and ccxt's class; URLs unset: the venue's own."""
 
     feed: Literal["native", "ccxt"] = Field("native", description="whose sockets and decoders collect the live data")
@@ -260,10 +260,16 @@ class PerpetualsConfig(Section):
 
 
 class SimulatorConfig(Section):
-    """The exchange that replays recordings."""
+    """The exchange that replays recordings or, with `feed`, lets orders meet a venue's market of now: paper trading."""
 
     host: str = "127.0.0.1"
     port: Port = 8900
+    feed: str | None = Field(
+        None, description="a venue of [venues] whose public stream is the market, for ingest.symbols; unset: recordings"
+    )
+    feed_silence_s_max: Seconds = Field(5.0, description="a book that nothing was heard of for longer takes no orders")
+    feed_backoff_s_min: Seconds = 0.5
+    feed_backoff_s_max: Seconds = 30.0
     recordings: tuple[Path, ...] = ()
     seed: int = 1
     maker_fee: Decimal = Decimal("0.001")
@@ -274,6 +280,11 @@ class SimulatorConfig(Section):
     api_key: SecretStr | None = None
     api_secret: SecretStr | None = None
     perpetuals: PerpetualsConfig = PerpetualsConfig()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        require_order(self.feed_backoff_s_min, self.feed_backoff_s_max, "feed_backoff_s_min, _max")
+        return self
 
 
 class MonitoringConfig(Section):

@@ -138,6 +138,18 @@ SIGNAL_TO_ORDER_SECONDS = Histogram(
     "ares_signal_to_order_seconds", "From a signal's knowledge time to its order's way out", buckets=LATENCY_BUCKETS_S
 )
 
+# The exchange of paper trading
+FEED_CONNECTS = Counter("ares_feed_connects_total", "Connections to the venue whose market paper orders meet")
+FEED_SNAPSHOTS = Counter("ares_feed_snapshots_total", "Books that were asked of that venue", ["symbol"])
+FEED_OPEN = Gauge("ares_feed_open", "1 while a symbol's book is whole and of now, so that it takes orders", ["symbol"])
+FEED_TRADES_MISSED = Counter("ares_feed_trades_missed_total", "Trades by id that never came", ["symbol"])
+FEED_TRADES_LATE = Counter(
+    "ares_feed_trades_late_total", "Trades that came so late that they filled nothing", ["symbol"]
+)
+FEED_TRADES_REPEATED = Counter(
+    "ares_feed_trades_repeated_total", "Trades that came again and were left out", ["symbol"]
+)
+
 # Analytics
 FROZEN_ROWS = Counter("ares_frozen_rows_total", "Rows appended to what decisions see", ["table", "known_at_kind"])
 CORRECTIONS = Counter("ares_corrections_total", "Frozen rows whose truth changed later", ["table"])

@@ -67,5 +67,5 @@ def _price(price: Decimal, rules: Rules) -> None:
 
 
 def _amount(amount: Decimal, rules: Rules) -> None:
-    if amount < rules.step or amount > rules.amount_max or amount % rules.step != 0:
+    if amount < max(rules.step, rules.amount_min) or amount > rules.amount_max or amount % rules.step != 0:
         raise failed("LOT_SIZE")

@@ -58,16 +58,24 @@ def is_time_in_force(text: str) -> TypeGuard[TimeInForce]:
 class Refusal(Exception):
     """What the venue answers instead of doing it; `code` and `message` are Binance's.
 
-    `data` goes with it where a part was done or refused (cancelReplace).
+    `data` goes with it where a part was done or refused (cancelReplace). `retry_after_s`: for how long nothing is
+    wanted; 0 where that is not said.
     """
 
     def __init__(
-        self, code: int, message: str, http_status: int = 400, data: Mapping[str, object] | None = None
+        self,
+        code: int,
+        message: str,
+        http_status: int = 400,
+        data: Mapping[str, object] | None = None,
+        *,
+        retry_after_s: int = 0,
     ) -> None:
         self.code = code
         self.message = message
         self.http_status = http_status
         self.data = data
+        self.retry_after_s = retry_after_s
         super().__init__(f"{code}: {message}")
 
 
@@ -83,6 +91,7 @@ class Rules:
     maker_fee: Decimal
     taker_fee: Decimal
     cost_min: Decimal = Decimal(5)
+    amount_min: Decimal = ZERO
     amount_max: Decimal = Decimal(9000)
     price_max: Decimal = Decimal(10_000_000)
     trailing_delta_min: int = 10

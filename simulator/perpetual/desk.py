@@ -21,10 +21,8 @@ from simulator.matching.contracts import (
 from simulator.matching.margin import Standing, standing
 from simulator.matching.margin_engine import MarginEngine
 from simulator.matching.margin_ledger import MarginLedger
-from simulator.matching.queue import PublicTrade
 from simulator.matching.types import Closed, Filled
 from simulator.perpetual.market import Perpetuals
-from simulator.recording import to_text
 
 KINDS: dict[str, type[MarginEvent]] = {
     "entered": Entered,
@@ -110,11 +108,7 @@ class MarginDesk:
         if not self.ledger.open_orders(series.symbol) and not self.ledger.positions[series.symbol].amount:
             return
         self.settle()
-        tape, i = series.recording.trades, event.index
-        price = to_text(event.segment.price(int(tape.price[i])), series.recording.price_decimals)
-        maker = bool(tape.buyer_is_maker[i]) != event.segment.mirrored
-        trade = PublicTrade(series.symbol, Decimal(price), Decimal(tape.amount_text[i]), maker, event.sent_ms)
-        self._commit(self._engine.on_trade(trade))
+        self._commit(self._engine.on_trade(replay.public_trade(event)))
         self._liquidate()
 
     def on_depth(self, replay: Replay, _event: DepthEvent) -> None:

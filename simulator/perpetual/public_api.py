@@ -10,7 +10,7 @@ from simulator.perpetual.market import Perpetuals
 from simulator.perpetual.render import NOT_THERE
 from simulator.perpetual.rows import money
 from simulator.perpetual.words import CONDITIONAL
-from simulator.public_api import PublicApi
+from simulator.public_api import PublicApi, one_or_all
 
 RATES = 100
 RATES_MAX = 1_000
@@ -59,7 +59,7 @@ class FuturesPublicApi(PublicApi):
 
     def premium_index(self, params: Params) -> object:
         now_ms = self._market.clock.now_ms()
-        return self._one_or_all(params, [self._premium(symbol, now_ms) for symbol in self._chosen(params)])
+        return one_or_all(params, [self._premium(symbol, now_ms) for symbol in self._chosen(params)])
 
     def funding_rate(self, params: Params) -> object:
         """What was paid, the oldest first; of all symbols when none is named."""
@@ -91,7 +91,7 @@ class FuturesPublicApi(PublicApi):
             row | {"time": now_ms, "lastUpdateId": self._market.replay(str(row["symbol"])).update_id}
             for row in self._best_rows(params)
         ]
-        return self._one_or_all(params, rows)
+        return one_or_all(params, rows)
 
     async def klines(self, params: Params) -> object:
         if params.maybe("interval") == "1s":

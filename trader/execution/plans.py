@@ -299,9 +299,10 @@ class Plans:
         if not plan.reduces:  # the way out stays open
             if self._account.parts.instruments.peek(plan.symbol, config.instrument_age_s_max) is None:
                 return "instrument_stale"
-            unprotected = self._parts.protection.obstacle(*plan.key)
-            if unprotected is not None:
-                return unprotected
+            announced = self._account.parts.announced.obstacle(self._clock.now_ns())
+            why_not = announced or self._parts.protection.obstacle(*plan.key)
+            if why_not is not None:
+                return why_not
         return self._account.parts.gateway.obstacle(plan.symbol)
 
     async def _say_ending(self, running: Running, reason: str) -> None:

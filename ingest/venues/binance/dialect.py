@@ -12,12 +12,12 @@ import msgspec
 
 from ares.errors import MalformedFrame
 from ares.model.market import TradeRun
+from ares.venues import BINANCE_STREAMS
 from ingest.feed import BookRules, Channel, MarketEvent
 from ingest.venues.binance.decoder import decode_depth, decode_quote, decode_run, decode_trade, follows
 from ingest.venues.dialect import Answer
 from ingest.venues.wire import Names, Wire
 
-BASE = "wss://stream.binance.com:9443"
 STREAMS: dict[Channel, str] = {"trades": "aggTrade", "quotes": "bookTicker", "books": "depth@100ms"}
 
 
@@ -51,7 +51,7 @@ class BinanceDialect:
 
     def address(self, base: str | None, channel: Channel) -> str:  # noqa: ARG002 - one address for all
         """Raw streams: without the wrapping of combined ones there is less to read."""
-        return f"{(base or BASE).rstrip('/')}/ws"
+        return f"{(base or BINANCE_STREAMS).rstrip('/')}/ws"
 
     def opening(self, channel: Channel, names: Names, *, levels: int) -> Sequence[bytes]:  # noqa: ARG002 - full books
         """One subscription for all symbols."""

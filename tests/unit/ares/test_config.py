@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ares.config import AresConfig, load_config
+from ares.config.changes import differences, take_over
 from ares.errors import ConfigError
 
 
@@ -211,3 +212,83 @@ def test_variables_for_tests_and_ci_are_not_settings() -> None:
 def test_config_cannot_be_changed_after_loading() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().database.http_port = 1  # type: ignore[misc]
+
+
+FEED = {
+    "ARES_SIMULATOR__FEED": "live",
+    "ARES_VENUES__LIVE__PROTOCOL": "binance",
+    "ARES_DATABASE__PASSWORD": "x",
+    "ARES_DATABASE__READONLY_PASSWORD": "y",
+}
+
+
+@pytest.mark.parametrize("profile", ["dev", "prod"])
+def test_a_venue_of_binances_protocol_feeds_paper_trading_without_keys(profile: str) -> None:
+    config = load(FEED, profile=profile)
+    assert (config.simulator.feed, config.venues["live"].api_key) == ("live", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"ARES_SIMULATOR__FEED": "nowhere"}, r"simulator\.feed = 'nowhere': no such venue.*live, sim"),
+        ({"ARES_VENUES__LIVE__PROTOCOL": "kraken"}, r"simulator\.feed = 'live': its protocol is kraken"),
+        ({"ARES_INGEST__SYMBOLS": "[]"}, r"ingest\.symbols = \(\): a feed needs symbols"),
+        ({"ARES_SIMULATOR__RECORDINGS": '["a.gz"]'}, r"simulator\.recordings = 'a\.gz': simulator\.feed = 'live'"),
+        ({"ARES_SIMULATOR__PERPETUALS__ENABLED": "true"}, r"simulator\.perpetuals\.enabled.*a feed is of coins"),
+        ({"ARES_VENUES__LIVE__REST_URL": "http://localhost:8900"}, r"simulator\.feed = 'live'.*the exchange itself"),
+        ({"ARES_SIMULATOR__FEED_BACKOFF_S_MIN": "60"}, r"feed_backoff_s_min"),
+    ],
+    ids=["unknown venue", "other protocol", "no symbols", "recordings too", "perpetuals", "itself", "backoff"],
+)
+def test_a_feed_that_cannot_be_is_refused_by_name(change: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load(FEED | change)
+
+
+def windows(*spans: tuple[str, str]) -> dict[str, str]:
+    written = ", ".join(f'{{"begins": "{begins}", "ends": "{ends}"}}' for begins, ends in spans)
+    return {"ARES_VENUES__SIM__MAINTENANCE": f"[{written}]"}
+
+
+NIGHT = ("2026-12-01T02:00:00Z", "2026-12-01T04:00:00Z")
+
+
+def test_announced_maintenance_may_be_written_in_toml_and_follow_at_once(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        "[venues.sim]\nmaintenance = [{begins = 2026-12-01T04:00:00Z, ends = 2026-12-01T05:00:00Z},"
+        " {begins = 2026-12-01T02:00:00Z, ends = 2026-12-01T04:00:00Z}]\n"
+    )
+    assert [window.begins.hour for window in load(file=own).venues["sim"].maintenance] == [4, 2]
+
+
+@pytest.mark.parametrize(
+    ("spans", "said"),
+    [
+        ([NIGHT[::-1]], "is not before ends"),
+        ([(NIGHT[0], NIGHT[0])], "is not before ends"),
+        ([("2026-12-01T02:00:00+01:00", NIGHT[1])], r"begins = 2026-12-01t02:00:00\+01:00: not utc"),
+        ([("2026-12-01T02:00:00", NIGHT[1])], r"maintenance\.0\.begins.*timezone"),
+        ([NIGHT, ("2026-12-01T03:59:59Z", "2026-12-01T05:00:00Z")], "overlap. make them one"),
+    ],
+    ids=["backwards", "empty", "not UTC", "of no zone", "overlapping"],
+)
+def test_announced_maintenance_that_cannot_be_is_refused(spans: list[tuple[str, str]], said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"venues\.sim.*{said}"):
+        load(windows(*spans))
+
+
+def test_announced_maintenance_is_taken_up_while_running() -> None:
+    before, after = load(), load(windows(NIGHT))
+    assert all(change.reloadable for change in differences(before, after))
+    assert take_over(before, after).venues["sim"].maintenance == after.venues["sim"].maintenance
+
+
+def test_the_guides_settings_for_trading_on_paper_are_valid_in_every_profile(tmp_path: Path) -> None:
+    guide = (Path(__file__).resolve().parents[3] / "docs/guides/trader/paper.md").read_text(encoding="utf-8")
+    own = tmp_path / "paper.toml"
+    own.write_text(guide.split("<<'END'\n")[1].split("END\n")[0], encoding="utf-8")
+    for profile in ("dev", "staging", "prod"):
+        config = load(SECRETS, own, profile)
+        assert (config.simulator.feed, config.trading.venue, config.trading.live) == ("binance", "paper", False)

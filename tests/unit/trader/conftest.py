@@ -16,6 +16,7 @@ from ares.testing.clock import SteppedClock
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.runtime import Trader, TraderParts
 from trader.testing import PaperVenue, StaticReader
+from trader.venues.announced import Announced
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 STRATEGY = "signal_momentum"
@@ -30,6 +31,7 @@ class Bench:
     venue: PaperVenue
     reader: StaticReader
     config: TradingConfig
+    announced: Announced = field(default_factory=Announced)
     instances: int = 0
     traders: list[Trader] = field(default_factory=list)
 
@@ -45,6 +47,7 @@ class Bench:
                 clock=self.clock,
                 instance=f"trader-{self.instances}",
                 request_s_max=1.0,
+                announced=self.announced,
             )
         )
         self.traders.append(trader)

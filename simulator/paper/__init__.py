@@ -1,0 +1,1 @@
+"""The exchange on a live venue's public stream: paper trading."""
