@@ -19,7 +19,7 @@ from trader.execution.pauses import StrategyPauses
 from trader.execution.plan_orders import plan_of
 from trader.execution.plans import Plans
 from trader.execution.protection import Protection
-from trader.execution.rests import Rests
+from trader.execution.rests import Rests, wants_out
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits, sizing
 from trader.outage import Outage
@@ -207,19 +207,20 @@ class Cycle:
         return await self._plans.start(plan, [row]), None
 
     async def _considered(self, key: Key, moment: Moment) -> Outcome:
-        """What to do, once nothing else may sell what is to be sold: what protects it is lifted first."""
+        """What to do, once nothing else may close what is to be closed: what protects it is lifted first."""
         strategy, symbol = key
         signal = (moment.market or MarketSeen()).signals.get((strategy.name, strategy.version, symbol))
-        if signal is not None and signal.target is not None and signal.target <= 0:
+        if signal is not None and signal.target is not None:
             about = (symbol, strategy.name, strategy.version)
-            await self._rests.wants_out(*about, known_at_ns=signal.known_at_ns, now_ns=moment.now_ns)
+            if wants_out(signal.target, self._rests.side(*about)):
+                await self._rests.wants_out(*about, known_at_ns=signal.known_at_ns, now_ns=moment.now_ns)
         if signal is not None and self._plans.is_outdated(symbol, strategy.name, signal.known_at_ns):
             await self._plans.end((symbol, strategy.name), "superseded")
         outcome = self._outcome(key, moment)
         known_at_ns = 0 if signal is None else signal.known_at_ns
         if outcome.action in ("buy", "sell") and self._plans.is_over(symbol, strategy.name, known_at_ns):
             return Outcome("skip", "plan_over", outcome.move, scale=outcome.scale)
-        if outcome.action == "sell" and self._desk.protecting(symbol, strategy.name):
+        if self._desk.protecting(symbol, strategy.name, outcome.action):
             if not await self._protection.lift(symbol, strategy.name, "signal"):
                 return Outcome("skip", "protection_stands", outcome.move, scale=outcome.scale)
             outcome = self._outcome(key, moment)  # it may have been executed meanwhile

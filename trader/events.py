@@ -14,6 +14,7 @@ from typing import Literal
 from ares.events import EventRegistry, EventType
 from ares.events.registry import KnownType
 from ares.events.types import Origin
+from ares.model.market import Side
 from ares.model.strategies import FOREIGN
 from trader.plan_events import ENDED, ENDING, STARTED
 from trader.portfolio.orders import AMEND_ASKED, AMENDED, Intent, OrderState, Step
@@ -176,12 +177,16 @@ class LimitSet:
 
 @dataclass(frozen=True, slots=True)
 class StoppedOut:
-    """A protective order of a strategy's position was executed: the strategy rests in the symbol from now on."""
+    """A protective order of a strategy's position was executed: the strategy rests in the symbol from now on.
+
+    `side` of that order: it bought back what was short.
+    """
 
     symbol: str
     strategy: str
     version: int
     order_id: str
+    side: Side = "sell"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from trader.decide import age_s, refusal_reason
 from trader.execution.ids import correlation_id, manual_order_id
 from trader.execution.lease import Leadership
 from trader.execution.limits import SetLimits
-from trader.execution.protection import Protection
+from trader.execution.protection import Protection, alone
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
 from trader.manual_words import (
@@ -31,6 +31,7 @@ from trader.manual_words import (
     verdict_words,
     warned_words,
 )
+from trader.portfolio.legs import only_closes
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Intent
 from trader.portfolio.sizing import Grid, limit_price
@@ -123,7 +124,7 @@ class ManualOrders:
             try:
                 told, leaves = await self._commit(wish, order_id)
             finally:
-                self._protection.restore("manual")  # a sell that was committed keeps protection away by itself
+                self._protection.restore("manual")  # a way out that was committed keeps protection away by itself
         return {**told, **told_of(await self._desk.send(order_id), repeated=False)} if leaves else told
 
     async def _commit(self, wish: Wish, order_id: str) -> tuple[Outcome, bool]:
@@ -137,7 +138,7 @@ class ManualOrders:
         if obstacle is not None:
             await self._tell(judged, "skip", obstacle)
             return {**order_words(judged), **ended("skip", obstacle)}, False
-        if wish.side == "sell" and self._desk.protecting(wish.symbol, wish.strategy) and self._would_leave(judged):
+        if self._desk.protecting(wish.symbol, wish.strategy, wish.side) and self._would_leave(judged):
             if not await self._protection.lift(wish.symbol, wish.strategy, "manual"):
                 await self._tell(judged, "skip", "protection_stands")
                 return {**order_words(judged), **ended("skip", "protection_stands")}, False
@@ -202,6 +203,13 @@ class ManualOrders:
             raise UnknownName("strategy", wish.strategy, strategies)
         if wish.symbol not in self._parts.symbols:
             raise UnknownName("symbol", wish.symbol, list(self._parts.symbols))
+        owner = alone(config, self._parts.symbols, wish.symbol)
+        held = self._account.parts.ledger.portfolio.position(wish.symbol, wish.strategy).quantity
+        if owner not in (None, wish.strategy) and not only_closes(wish.symbol, held, wish.side, wish.quantity):
+            raise UsageError(
+                f"strategy = {wish.strategy!r}: what {owner} holds of {wish.symbol} is protected at the venue, which "
+                f"keeps one position of all. Order for {owner}"
+            )
 
     async def _grid(self, symbol: str, config: TradingConfig) -> Grid:
         grids = await self._account.parts.instruments.get([symbol], config.instrument_age_s_max)

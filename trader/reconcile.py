@@ -76,12 +76,12 @@ class Reconciler:
         """REDUCING while the venue has fewer coins than the book, or another position of a contract.
 
         Nothing is concluded while orders are under way. Those that protect stand for days, so they do not count; but
-        what seems to be missing may be what they sold.
+        what seems to be missing may be what they closed.
         """
         if any(order.intent.source != PROTECTION or order.state is OrderState.UNKNOWN for order in self._desk.orders()):
             return await self._states.refresh()
         short = self._account.shortfalls()
-        if short and self._desk.orders():
+        if self._desk.orders() and (short or differences(self._ledger.portfolio, self._account.contracts)):
             fills = self._ledger.portfolio.fills
             await self._desk.follow()
             if self._ledger.portfolio.fills != fills:

@@ -12,7 +12,7 @@ from trader.rows import Decision
 REASONS: Mapping[str, str] = {
     "paused": "the strategy rests: {pause}",
     "store_unavailable": "no data: QuestDB did not answer",
-    "stopped_out": "its protection sold: it buys again once its signal has wanted to hold nothing since",
+    "stopped_out": "its protection closed what it held: it opens again once its signal has wanted out since",
     "unprotected": "what it holds is not protected at the venue, and nothing is bought on top of that",
     "protection_stands": "what protects the position may still stand at the venue: nothing is sold until it is gone",
     "plan_under_way": "what it decided is being carried out in several orders (trading.execution)",

@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,7 @@ from ares.config.hosts import is_here
 from ares.config.replicas import PRIMARY
 from ares.config.secrets import SecretReader, SecretResolver
 from ares.config.settings import DEFAULT_PASSWORD, AresConfig
+from ares.config.trading import ProtectionConfig
 from ares.errors import ConfigError
 from ares.redaction import HIDDEN
 
@@ -35,6 +37,10 @@ SECRET_WORDS = ("secret", "password", "api_key", "url")
 
 SAID_MODES = frozenset({"verify-full", "verify-ca", "require", "disable"})
 """Of libpq's `sslmode`: those that do what they say; `allow` and `prefer` fall back to clear text."""
+
+TRAILING_PCT_MAX, TRAILING_PCT_STEP = Decimal(10), Decimal("0.1")
+"""By how many percent a venue of contracts lets a stop follow the market."""
+HUNDRED = Decimal(100)
 
 Tree = dict[str, object]
 
@@ -88,7 +94,7 @@ class ConfigSource:
         refuse_default_passwords(config)
         refuse_plain_text(config)
         refuse_half_a_transport(config)
-        refuse_protection_of_contracts(config)
+        refuse_shared_protection(config)
         refuse_makers_of_contracts(config)
         refuse_impossible_feed(config)
         return _placed(config)
@@ -159,20 +165,43 @@ def refuse_half_a_transport(config: AresConfig) -> None:
         raise ConfigError("ingest.sink_database", ingest.sink_database, "no such database", way_out)
 
 
-def refuse_protection_of_contracts(config: AresConfig) -> None:
-    """A venue of perpetuals takes no protective orders from here yet. Raises `ConfigError`."""
+def refuse_shared_protection(config: AresConfig) -> None:
+    """A venue of contracts keeps one position of all strategies, so that a stop of one would close another's.
+
+    Raises `ConfigError` where a protected strategy shares a contract there, or asks for what such a venue does not do.
+    """
     trading = config.trading
     venue = config.venues.get(trading.venue)
     if venue is None or venue.protocol != "binanceusdm":
         return
-    asked = {"trading.protection": trading.protection}
-    asked |= {f"trading.strategies.{s.name}.protection": s.protection for s in trading.strategies if s.protection}
-    for field_name, protection in asked.items():
+    for strategy in trading.strategies:
+        protection = strategy.protection or trading.protection
         said = protection.said()
-        if said is not None:
-            problem = f"venue {trading.venue} trades perpetuals, whose positions cannot be protected yet"
-            way_out = "Set it to 0, or trade on a venue of coins"
-            raise ConfigError(field_name, said, problem, way_out)
+        if said is None:
+            continue
+        name = f"trading.strategies.{strategy.name}.protection" if strategy.protection else "trading.protection"
+        symbols = set(strategy.symbols or config.ingest.symbols)
+        for other in trading.strategies:
+            shared = sorted(symbols & set(other.symbols or config.ingest.symbols))
+            if other is not strategy and shared:
+                problem = (
+                    f"{strategy.name} and {other.name} both trade {shared[0]}, and venue {trading.venue} keeps one "
+                    "position of both, which a stop of one would close"
+                )
+                way_out = "Give each contract to one strategy (trading.strategies[].symbols), or set it to 0"
+                raise ConfigError(name, said, problem, way_out)
+        _refuse_unplayable(name, protection, trading.venue)
+
+
+def _refuse_unplayable(name: str, protection: ProtectionConfig, venue: str) -> None:
+    """What a venue of contracts follows by, and where no price is left to wait for. Raises `ConfigError`."""
+    trailing, profit = protection.trailing_pct, protection.take_profit_pct
+    if trailing and (trailing > TRAILING_PCT_MAX or trailing % TRAILING_PCT_STEP):
+        problem = f"venue {venue} follows contracts by 0.1 to {TRAILING_PCT_MAX} in steps of {TRAILING_PCT_STEP}"
+        raise ConfigError(name, f"trailing_pct = {trailing:f}", problem, "Round it")
+    if profit >= HUNDRED:
+        problem = "a short would have to be bought back at 0 or less"
+        raise ConfigError(name, f"take_profit_pct = {profit:f}", problem, "Set it below 100")
 
 
 def refuse_makers_of_contracts(config: AresConfig) -> None:

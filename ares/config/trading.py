@@ -22,12 +22,15 @@ Percent = Annotated[Decimal, Field(ge=0, lt=100)]
 class ProtectionConfig(Section):
     """Orders that stand at the venue for what a strategy holds; 0 is off. See the guide Order kinds and protection."""
 
-    stop_loss_pct: Percent = Field(Decimal(0), description="sell all once it trades so far below what it cost")
+    stop_loss_pct: Percent = Field(
+        Decimal(0), description="close all once it trades so far against what it was opened at"
+    )
     take_profit_pct: Annotated[Decimal, Field(ge=0)] = Field(
-        Decimal(0), description="sell all so far above what it cost"
+        Decimal(0), description="close all so far in favour of what it was opened at"
     )
     trailing_pct: Percent = Field(
-        Decimal(0), description="sell all once it trades so far below its highest; 0.1 to 20, instead of stop_loss_pct"
+        Decimal(0),
+        description="close all once it trades so far from its best; 0.1 to 20 (contracts: 10), not with stop_loss_pct",
     )
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeGuard
 
+from simulator.matching.conditional import ConditionalEvent
 from simulator.matching.types import NEVER_MS, ZERO, Closed, Filled, Side, Status, Why
 
 ContractType = Literal["LIMIT", "MARKET"]
@@ -182,7 +183,7 @@ class Cleared:
 
 OrderEvent = Entered | Filled | Closed
 AccountEvent = Funded | Levered | Cleared
-MarginEvent = OrderEvent | AccountEvent
+MarginEvent = OrderEvent | AccountEvent | ConditionalEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ def check_contract_order(new: NewContractOrder, contract: Contract, mark: Decima
     check_client_id("newClientOrderId", new.client_id)
     if new.client_id.startswith(FORCED):
         raise Refusal(-4015, "Client order id is not valid.")
-    _amount(new.amount, contract)
+    check_amount(new.amount, contract)
     if new.price is not None:
-        _price(new.price, contract)
+        check_price(new.price, contract)
         _near(new, new.price, contract, mark)
     if not new.reduce_only and new.amount * (new.price or mark) < contract.cost_min:
         text = f"Order's notional must be no smaller than {contract.cost_min} (unless you choose reduce only)."
@@ -32,7 +32,8 @@ def check_leverage(leverage: int, contract: Contract) -> None:
         raise Refusal(-4028, f"Leverage {leverage} is not valid")
 
 
-def _amount(amount: Decimal, contract: Contract) -> None:
+def check_amount(amount: Decimal, contract: Contract) -> None:
+    """Raises `Refusal` unless the contract takes so much in one order."""
     if amount <= 0:
         raise Refusal(-4003, "Quantity less than or equal to zero.")
     if amount % contract.step:
@@ -41,7 +42,8 @@ def _amount(amount: Decimal, contract: Contract) -> None:
         raise Refusal(-4005, f"Quantity greater than max quantity {contract.amount_max}.")
 
 
-def _price(price: Decimal, contract: Contract) -> None:
+def check_price(price: Decimal, contract: Contract) -> None:
+    """Raises `Refusal` unless it is a price of the contract's grid."""
     if price <= 0:
         raise Refusal(-4001, "Price less than 0.")
     if price % contract.tick:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
+from simulator.matching.conditional import Dropped
 from simulator.matching.contracts import (
     FORCED,
     Cleared,
@@ -110,12 +111,19 @@ class MarginEngine:
     def liquidate(self, marks: Marks, now_ms: int) -> list[MarginEvent]:
         """Nothing, or if the account is lost: all orders end, every position is closed at the mark price for a fee.
 
+        Conditional orders end too: what they were to reduce is gone.
+
         What the wallet is then short of zero the insurance fund pays.
         """
         if not standing(self._ledger, marks).lost:
             return []
         events: list[MarginEvent] = [
             Closed(order.order_id, now_ms, "EXPIRED", reason="REJECTED") for order in self._ledger.open_orders()
+        ]
+        events += [
+            Dropped(order.algo_id, now_ms, "EXPIRED")
+            for symbol in self._ledger.contracts
+            for order in self._ledger.waiting(symbol)
         ]
         wallet, number, last = self._ledger.wallet, 0, ""
         for symbol, position in self._ledger.positions.items():

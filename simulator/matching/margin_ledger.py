@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
+from simulator.matching.conditional import Awaited, Conditional, ConditionalEvent, Dropped, Followed, Sprung
 from simulator.matching.contracts import (
     AccountEvent,
     Cleared,
@@ -48,11 +49,15 @@ class MarginLedger:
         self.orders: dict[int, ContractOrder] = {}
         self.incomes: list[Income] = []
         self.next_order_id = 1
+        self.algos: dict[int, Conditional] = {}
+        self.next_algo_id = 1
         self.next_fill_id = FIRST_FILL_ID
         self.last_ms = 0
         """When the last event happened."""
         self._open: dict[str, dict[int, ContractOrder]] = {symbol: {} for symbol in self.contracts}
         self._by_client_id: dict[tuple[str, str], int] = {}
+        self._waiting: dict[str, dict[int, Conditional]] = {symbol: {} for symbol in self.contracts}
+        self._algo_by_client_id: dict[str, int] = {}
 
     @property
     def asset(self) -> str:
@@ -60,8 +65,11 @@ class MarginLedger:
         return next(iter(self.contracts.values())).quote
 
     def apply(self, event: MarginEvent) -> ContractOrder | None:
-        """Take in one event; returns the order it is about, if it is about one."""
+        """Take in one event; returns the order it is about, if it is about one on the book."""
         self.last_ms = max(self.last_ms, event.ts_ms)
+        if isinstance(event, Awaited | Followed | Sprung | Dropped):
+            self._condition(event)
+            return None
         if isinstance(event, Funded | Levered | Cleared):
             self._account(event)
             return None
@@ -94,6 +102,16 @@ class MarginLedger:
         found = self.orders.get(order_id or 0)
         return found if found is not None and found.accepted.symbol == symbol else None
 
+    def waiting(self, symbol: str) -> Collection[Conditional]:
+        """Conditional orders of a symbol that were not triggered, in order of their coming."""
+        return self._waiting[symbol].values()
+
+    def find_algo(self, algo_id: int | None, client_id: str | None) -> Conditional | None:
+        """By the venue's id or, the latest that used it, by the client's."""
+        if algo_id is None:
+            algo_id = self._algo_by_client_id.get(client_id or "")
+        return self.algos.get(algo_id or 0)
+
     def executions(self, symbol: str) -> list[tuple[ContractOrder, Execution]]:
         """All executions of a symbol in order of their ids."""
         orders = [order for order in self.orders.values() if order.accepted.symbol == symbol]
@@ -108,6 +126,20 @@ class MarginLedger:
         self._open[event.symbol][event.order_id] = order
         self._by_client_id[event.symbol, event.client_id] = event.order_id
         return order
+
+    def _condition(self, event: ConditionalEvent) -> None:
+        if isinstance(event, Awaited):
+            assert event.algo_id == self.next_algo_id, (event.algo_id, self.next_algo_id)
+            self.next_algo_id += 1
+            self.algos[event.algo_id] = Conditional(event, updated_ms=event.ts_ms)
+            self._waiting[event.symbol][event.algo_id] = self.algos[event.algo_id]
+            self._algo_by_client_id[event.client_id] = event.algo_id
+            return
+        order = self.algos[event.algo_id]
+        assert order.waits, order
+        order.apply(event)
+        if order.status != "NEW":
+            self._waiting[order.awaited.symbol].pop(order.algo_id)
 
     def _fill(self, order: ContractOrder, fill: Filled) -> None:
         assert ZERO < fill.amount <= order.remaining, (fill, order.remaining)

@@ -9,6 +9,16 @@ from decimal import Decimal
 from simulator.book import DepthEvent, Replay, TradeEvent
 from simulator.journal import EventJournal
 from simulator.matching import DisplayedBook
+from simulator.matching.conditional import (
+    Awaited,
+    Conditional,
+    Dropped,
+    Followed,
+    NewConditional,
+    Sprung,
+    WorkingType,
+)
+from simulator.matching.conditional_engine import ConditionalEngine, Look
 from simulator.matching.contracts import (
     Cleared,
     ContractOrder,
@@ -31,6 +41,10 @@ KINDS: dict[str, type[MarginEvent]] = {
     "funded": Funded,
     "levered": Levered,
     "cleared": Cleared,
+    "awaited": Awaited,
+    "followed": Followed,
+    "sprung": Sprung,
+    "dropped": Dropped,
 }
 Listener = Callable[[MarginEvent, ContractOrder | None], None]
 DecisionListener = Callable[[Sequence[MarginEvent]], None]
@@ -54,11 +68,13 @@ class MarginDesk:
         self.submissions: Counter[str] = Counter()
         """How often each client id was sent to us since the start, refusals included."""
         self._engine = MarginEngine(self.ledger)
+        self._conditional = ConditionalEngine(self.ledger, self._engine)
         self._perpetuals = perpetuals
         self._journal = journal
         self._listeners: list[Listener] = []
         self._decision_listeners: list[DecisionListener] = []
         self._paid_ms = self.ledger.last_ms
+        self._catch_up()
         self.settle()
 
     def listen(self, listener: Listener) -> None:
@@ -96,6 +112,19 @@ class MarginDesk:
         self._commit(self._engine.cancel(order, cancel_id, self.settle()))
         return order
 
+    def place_conditional(self, new: NewConditional) -> Conditional:
+        """Take an order that waits for a price. Raises `Refusal`."""
+        self.submissions[new.client_id] += 1
+        self._engine.contract(new.symbol)
+        now_ms, algo_id = self.settle(), self.ledger.next_algo_id
+        self._commit(self._conditional.place(new, self._perpetuals.marks(now_ms), now_ms))
+        return self.ledger.algos[algo_id]
+
+    def cancel_conditional(self, order: Conditional) -> Conditional:
+        """End one that waits. Raises `Refusal`."""
+        self._commit(self._conditional.cancel(order, self.settle()))
+        return order
+
     def set_leverage(self, symbol: str, leverage: int) -> None:
         """Raises `Refusal`."""
         now_ms = self.settle()
@@ -105,15 +134,37 @@ class MarginDesk:
     def on_trade(self, replay: Replay, event: TradeEvent) -> None:
         """The market traded: resting orders may be filled, and the account may be lost."""
         series = replay.series
-        if not self.ledger.open_orders(series.symbol) and not self.ledger.positions[series.symbol].amount:
+        waiting = self.ledger.waiting(series.symbol)
+        if (
+            not waiting
+            and not self.ledger.open_orders(series.symbol)
+            and not self.ledger.positions[series.symbol].amount
+        ):
             return
         self.settle()
-        self._commit(self._engine.on_trade(replay.public_trade(event)))
+        trade = replay.public_trade(event)
+        self._commit(self._engine.on_trade(trade))
+        self.look("CONTRACT_PRICE", series.symbol, trade.price)
         self._liquidate()
 
     def on_depth(self, replay: Replay, _event: DepthEvent) -> None:
         """The book changed: what resting orders wait behind may have shrunk."""
         self._engine.on_book(replay.series.symbol, replay.displayed_amount)
+
+    def on_second(self) -> None:
+        """Mark prices are published: orders that wait for one see it."""
+        marks = self._perpetuals.marks(self.settle())
+        for symbol, mark in marks.items():
+            self.look("MARK_PRICE", symbol, mark)
+
+    def look(self, working: WorkingType, symbol: str, price: Decimal) -> None:
+        """Let orders that wait for a price of this kind see it, the earliest first."""
+        if not self.ledger.waiting(symbol):
+            return
+        now_ms = self.now_ms()
+        marks = self._perpetuals.marks(now_ms)
+        while events := self._conditional.on_price(symbol, working, Look(price, self._book(symbol), marks, now_ms)):
+            self._commit(events)
 
     def settle(self) -> int:
         """Pay the funding that is due by now, and see whether the account is lost. Returns market time."""
@@ -133,8 +184,17 @@ class MarginDesk:
             now_ms = self.now_ms()
             self._commit(self._engine.liquidate(self._perpetuals.marks(now_ms), now_ms))
 
+    def _catch_up(self) -> None:
+        """Trailing orders that a restart brought back have seen what the market did meanwhile: it is on the tape."""
+        now_ms = self.now_ms()
+        for symbol in self.ledger.contracts:
+            for order in self.ledger.waiting(symbol):
+                if order.followed_ms:
+                    for price in self._perpetuals.extremes(symbol, order.followed_ms + 1, now_ms):
+                        order.see(price)
+
     def _book(self, symbol: str) -> DisplayedBook:
-        return self._perpetuals.market.replay(symbol).displayed()
+        return self._perpetuals.displayed(symbol)
 
     def _commit(self, events: Sequence[MarginEvent]) -> None:
         if not events:

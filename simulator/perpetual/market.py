@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from simulator.bars import last_price
 from simulator.market import Fees, Market
+from simulator.matching import DisplayedBook
 from simulator.matching.contracts import Contract
 from simulator.matching.types import ZERO
 from simulator.recording import to_text
@@ -52,6 +53,16 @@ class Perpetuals:
         series = self.market.series(symbol)
         ticks = last_price(series, series.trades_sent(at_ms))
         return ZERO if ticks is None else Decimal(to_text(ticks, series.recording.price_decimals))
+
+    def displayed(self, symbol: str) -> DisplayedBook:
+        """The book now, as far as it is displayed."""
+        return self.market.replay(symbol).displayed()
+
+    def extremes(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Decimal, ...]:
+        """The highest and the lowest price between two moments; none where nothing was traded."""
+        bar = self.market.span(symbol, start_ms, end_ms)
+        decimals = self.market.series(symbol).recording.price_decimals
+        return () if bar is None else tuple(Decimal(to_text(ticks, decimals)) for ticks in (bar.high, bar.low))
 
     def marks(self, at_ms: int) -> Mapping[str, Decimal]:
         """Mark price of every symbol."""

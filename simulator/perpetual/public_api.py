@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.matching.conditional import WAITING_MAX
 from simulator.matching.contracts import CONTRACT_TIMES, CONTRACT_TYPES, Contract
 from simulator.matching.types import Refusal
 from simulator.order_rows import text
@@ -152,6 +153,7 @@ def _contract_info(contract: Contract, onboard_ms: int) -> dict[str, object]:
             {"filterType": "LOT_SIZE", **amounts},
             {"filterType": "MARKET_LOT_SIZE", **amounts},
             {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": WAITING_MAX},
             {"filterType": "MIN_NOTIONAL", "notional": text(contract.cost_min)},
             {"filterType": "PERCENT_PRICE", **bounds, "multiplierDecimal": "4"},
         ],

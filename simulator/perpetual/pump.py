@@ -22,7 +22,7 @@ class PerpetualPump(Pump):
         self._desk = desk
 
     def _on_second(self, second_ms: int, now_ms: int) -> None:
-        self._desk.settle()
+        self._desk.on_second()
         super()._on_second(second_ms, now_ms)
 
     def _say(self, stream: str, kind: str, second_ms: int, now_ms: int) -> None:

@@ -12,10 +12,12 @@ from aiohttp import web
 from ares.clock import Clock
 from ares.telemetry import get_logger
 from simulator.hub import Connection
+from simulator.matching.conditional import Awaited, Conditional, Dropped, Followed, Sprung
 from simulator.matching.contracts import Cleared, ContractOrder, Funded, Levered, MarginEvent
 from simulator.matching.types import Filled, Refusal
 from simulator.misbehaviour import Kind, Misbehaviour
 from simulator.params import Params
+from simulator.perpetual.algo_rows import algo_status, algo_update
 from simulator.perpetual.desk import MarginDesk
 from simulator.perpetual.reports import Reason, account_update, config_update, order_update
 
@@ -101,10 +103,13 @@ class FuturesUserStreams:
         await asyncio.gather(*(connection.close() for connection in tuple(self._connections)))
 
     def _tell(self, event: MarginEvent, order: ContractOrder | None) -> None:
+        now_ms, ledger = self._desk.now_ms(), self._desk.ledger
         if order is not None:
-            self._tell_order(event, order, self._desk.now_ms())
+            self._tell_order(event, order, now_ms)
+        elif isinstance(event, Awaited | Followed | Sprung | Dropped):
+            self._tell_algo(ledger.algos[event.algo_id], now_ms)
         elif isinstance(event, Levered):
-            self._send(config_update(event.symbol, event.leverage, self._desk.now_ms()))
+            self._send(config_update(event.symbol, event.leverage, now_ms))
 
     def _tell_decision(self, events: Sequence[MarginEvent]) -> None:
         """What it did to the account, after the orders that did it."""
@@ -129,6 +134,12 @@ class FuturesUserStreams:
                 self._send(report)
         if held is not None:
             self._send(held)
+
+    def _tell_algo(self, order: Conditional, now_ms: int) -> None:
+        """What is placed at market has ended when it is told: it was triggered, and is finished."""
+        ledger = self._desk.ledger
+        for status in dict.fromkeys((order.status, algo_status(order, ledger))):
+            self._send(algo_update(order, ledger, now_ms, status))
 
     def _tell_account(self, reason: Reason, symbols: Sequence[str], times: tuple[int, int]) -> None:
         ledger = self._desk.ledger

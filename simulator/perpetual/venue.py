@@ -19,6 +19,8 @@ from simulator.matching.contracts import ContractOrder, MarginEvent
 from simulator.matching.types import Filled
 from simulator.misbehaviour import Misbehaviour
 from simulator.perpetual.account_api import FuturesApi
+from simulator.perpetual.algo_api import AlgoApi
+from simulator.perpetual.algo_rows import algo_row
 from simulator.perpetual.desk import KINDS, MarginDesk
 from simulator.perpetual.market import FEES, Funding, Perpetuals
 from simulator.perpetual.public_api import FuturesPublicApi
@@ -75,6 +77,7 @@ class PerpetualVenue:
         return [
             *public_endpoints(FuturesPublicApi(self.perpetuals)),
             *order_endpoints(api),
+            *algo_endpoints(AlgoApi(self.desk)),
             *account_endpoints(api),
             *key_endpoints(self._key),
         ]
@@ -98,8 +101,14 @@ class PerpetualVenue:
     async def _orders(self, request: web.Request) -> web.Response:
         """All orders ever accepted, and how often each client id was sent since this process started."""
         only_loopback(request)
-        orders = [order_row(order) for order in self.desk.ledger.orders.values()]
-        return web.json_response({"orders": orders, "submissions": dict(self.desk.submissions)})
+        ledger = self.desk.ledger
+        return web.json_response(
+            {
+                "orders": [order_row(order) for order in ledger.orders.values()],
+                "algo_orders": [algo_row(order, ledger) for order in ledger.algos.values()],
+                "submissions": dict(self.desk.submissions),
+            }
+        )
 
     def _tell_late(self, event: MarginEvent, order: ContractOrder | None) -> None:
         if order is not None and isinstance(event, Filled):
@@ -141,6 +150,19 @@ def order_endpoints(api: FuturesApi) -> list[Endpoint]:
         Endpoint("GET", f"{v1}/allOrders", api.all_orders, 5, signed=True),
         Endpoint("GET", f"{v1}/forceOrders", api.force_orders, 20, signed=True),
         Endpoint("GET", f"{v1}/userTrades", api.user_trades, 5, signed=True),
+    ]
+
+
+def algo_endpoints(api: AlgoApi) -> list[Endpoint]:
+    """Orders that wait for a price; signed."""
+    v1 = "/fapi/v1"
+    return [
+        Endpoint("POST", f"{v1}/algoOrder", api.place, 1, signed=True),
+        Endpoint("GET", f"{v1}/algoOrder", api.order, 1, signed=True),
+        Endpoint("DELETE", f"{v1}/algoOrder", api.cancel, 1, signed=True),
+        Endpoint("GET", f"{v1}/openAlgoOrders", api.open_orders, 1, signed=True),
+        Endpoint("DELETE", f"{v1}/algoOpenOrders", api.cancel_all, 1, signed=True),
+        Endpoint("GET", f"{v1}/allAlgoOrders", api.all_orders, 5, signed=True),
     ]
 
 

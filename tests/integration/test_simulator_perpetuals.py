@@ -193,6 +193,95 @@ async def test_user_stream_tells_of_orders_money_and_funding(exchange: Exchange,
     assert moved[1]["P"] == []
 
 
+def stop(name: str, **words: object) -> Json:
+    return {"clientAlgoId": name, "reduceOnly": "true", **words}
+
+
+async def stop_near_the_market(client: Client, name: str) -> None:
+    """A tick below the last price: the next fall triggers it, unless it came already."""
+    for _ in range(50):
+        last = cast("float", cast("Json", await client.fetch_ticker(BTC))["last"])
+        try:
+            await order(client, "market", "sell", 0.01, None, stop(name, stopLossPrice=round(last - 0.1, 1)))
+        except ccxt.OrderImmediatelyFillable:
+            continue
+        return
+    raise AssertionError("the market falls faster than it is asked")
+
+
+async def until_triggered(client: Client, name: str) -> Json:
+    async with asyncio.timeout(120):
+        while True:
+            info = cast("Json", (await found_algo(client, name))["info"])
+            if info["algoStatus"] != "NEW":
+                return info
+            await asyncio.sleep(0.2)
+
+
+async def found_algo(client: Client, name: str) -> Json:
+    return cast("Json", await client.fetch_order(None, BTC, {"clientAlgoId": name, "trigger": True}))
+
+
+async def test_conditional_orders_are_taken_shown_refused_and_cancelled_as_ccxt_asks(client: Client) -> None:
+    await order(client, "market", "buy", 0.02)
+    bid = cast("float", (await best(client))["bid"])
+    far, near = round(bid * 0.8, 1), round(bid * 1.2, 1)
+    taken = await order(client, "market", "sell", 0.02, None, stop("stop", stopLossPrice=far))
+    assert (taken["clientOrderId"], taken["status"], taken["triggerPrice"]) == ("stop", "open", far)
+    await order(client, "market", "sell", 0.02, None, stop("profit", takeProfitPrice=near))
+    await order(client, "market", "sell", 0.02, None, stop("trail", trailingPercent="5", workingType="MARK_PRICE"))
+    waiting = cast("list[Json]", await client.fetch_open_orders(BTC, None, None, {"trigger": True}))
+    assert [(o["clientOrderId"], cast("Json", o["info"])["orderType"]) for o in waiting] == [
+        ("stop", "STOP_MARKET"),
+        ("profit", "TAKE_PROFIT_MARKET"),
+        ("trail", "TRAILING_STOP_MARKET"),
+    ]
+    assert cast("Json", waiting[2]["info"])["callbackRate"] == "5.00000000"
+    assert await client.fetch_open_orders(BTC) == [], "the book does not know them"
+    with pytest.raises(ccxt.OrderImmediatelyFillable):
+        await order(client, "market", "sell", 0.02, None, stop("passed", stopLossPrice=near))
+    with pytest.raises(ccxt.OrderNotFound):
+        await client.fetch_order(None, BTC, {"origClientOrderId": "stop"})
+    with pytest.raises(ccxt.OrderNotFound):
+        await found_algo(client, "never")
+    await client.cancel_order(None, BTC, {"clientAlgoId": "stop", "trigger": True})
+    with pytest.raises(ccxt.OrderNotFound):
+        await client.cancel_order(None, BTC, {"clientAlgoId": "stop", "trigger": True})
+    assert (await found_algo(client, "stop"))["status"] == "canceled"
+    await client.cancel_all_orders(BTC, {"trigger": True})
+    assert await client.fetch_open_orders(BTC, None, None, {"trigger": True}) == []
+    assert len(cast("list[Json]", await client.fetch_orders(BTC, None, None, {"trigger": True}))) == 3
+
+
+async def test_a_triggered_stop_closes_the_position_and_is_told_with_the_order_that_it_became(
+    exchange: Exchange, client: Client
+) -> None:
+    key = cast("Json", await client.fapiprivate_post_listenkey())["listenKey"]
+    async with (
+        aiohttp.ClientSession(exchange.address) as http,
+        http.ws_connect("/private/ws", params={"listenKey": str(key)}) as stream,
+    ):
+        await order(client, "market", "buy", 0.01)
+        far = round(cast("float", (await best(client))["bid"]) * 1.2, 1)
+        await order(client, "market", "sell", 0.01, None, stop("far", takeProfitPrice=far))
+        await stop_near_the_market(client, "near")
+        info = await until_triggered(client, "near")
+        told: list[Json] = []
+        while not told or cast("Json", told[-1].get("o", {})).get("X") != "FINISHED":
+            told.append(cast("Json", await stream.receive_json(timeout=20)))
+    assert info["algoStatus"] == "FINISHED"
+    placed = cast("Json", await client.fetch_order(info["actualOrderId"], BTC))
+    assert (placed["clientOrderId"], placed["status"], placed["filled"]) == ("near", "closed", 0.01)
+    assert cast("list[Json]", await client.fetch_positions([BTC])) == []
+    algos = [cast("Json", event["o"]) for event in told if event["e"] == "ALGO_UPDATE"]
+    assert [(a["caid"], a["X"]) for a in algos if a["caid"] == "near"][-2:] == [
+        ("near", "TRIGGERED"),
+        ("near", "FINISHED"),
+    ]
+    assert algos[-1]["ai"] == info["actualOrderId"]
+    assert (await found_algo(client, "far"))["status"] == "open", "it waits on, and can only reduce"
+
+
 async def test_private_stream_is_refused_without_a_key_that_lives(exchange: Exchange, client: Client) -> None:
     await client.fapiprivate_post_listenkey()
     await client.fapiprivate_delete_listenkey()
@@ -275,6 +364,10 @@ async def test_killed_exchange_comes_back_with_position_order_and_the_funding_of
         await order(client, "market", "sell", 0.02)
         price = round(cast("float", (await best(client))["bid"]) * 0.9, 1)
         await order(client, "limit", "buy", 0.01, price, {"newClientOrderId": "kept"})
+        await order(client, "market", "buy", 0.02, None, stop("waits", stopLossPrice=round(price * 1.5, 1)))
+        await order(client, "market", "buy", 0.02, None, stop("follows", trailingPercent="9"))
+        await order(client, "market", "buy", 0.02, None, stop("gone", takeProfitPrice=round(price * 0.5, 1)))
+        await client.cancel_order(None, BTC, {"clientAlgoId": "gone", "trigger": True})
     killed_ms = time.time_ns() // 1_000_000
     await asyncio.sleep(4.5)
     back_ms = time.time_ns() // 1_000_000
@@ -282,6 +375,9 @@ async def test_killed_exchange_comes_back_with_position_order_and_the_funding_of
         position = cast("list[Json]", await client.fapiprivatev2_get_positionrisk({"symbol": "BTCUSDT"}))[0]
         assert (Decimal(str(position["positionAmt"])), position["leverage"]) == (Decimal("-0.02"), "7")
         assert [o["clientOrderId"] for o in cast("list[Json]", await client.fetch_open_orders(BTC))] == ["kept"]
+        waiting = cast("list[Json]", await client.fetch_open_orders(BTC, None, None, {"trigger": True}))
+        assert [o["clientOrderId"] for o in waiting] == ["waits", "follows"]
+        assert (await found_algo(client, "gone"))["status"] == "canceled"
         paid = cast("list[Json]", await client.fapiprivate_get_income({"incomeType": "FUNDING_FEE"}))
         times = {cast("int", income["time"]) for income in paid}
         away = range(killed_ms - killed_ms % 2_000 + 2_000, back_ms, 2_000)

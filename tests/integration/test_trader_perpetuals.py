@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from ares.clock import SystemClock
 from ares.config.settings import VenueConfig
-from ares.config.trading import RiskConfig, StrategyConfig, TradingConfig
+from ares.config.trading import ProtectionConfig, RiskConfig, StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.errors import VenueUnavailable
 from simulator.auth import Keys
@@ -49,6 +49,8 @@ QUANTITY = Decimal("0.004")
 FUNDING_MS = 2_000
 LEVERAGE = 3
 CLOCK = SystemClock()
+UNPROTECTED = ProtectionConfig()
+PAIR = ProtectionConfig(stop_loss_pct=Decimal(10), take_profit_pct=Decimal(10))
 
 
 @dataclass(slots=True)
@@ -66,6 +68,11 @@ class Venue:
     async def submissions(self) -> dict[str, int]:
         async with self.http.get("/sim/perpetual/orders") as answer:
             return cast("dict[str, int]", (await answer.json())["submissions"])
+
+    async def waiting(self) -> list[dict[str, object]]:
+        async with self.http.get("/sim/perpetual/orders") as answer:
+            rows = cast("list[dict[str, object]]", (await answer.json())["algo_orders"])
+        return [row for row in rows if row["algoStatus"] == "NEW"]
 
     async def quantity(self) -> Decimal:
         held = (await self.gateway.positions()).get(PERP)
@@ -161,14 +168,27 @@ def _name() -> str:
     return client_order_id(DecisionName("contract", STRATEGY, 1, PERP, uuid4().int))
 
 
-def a_trader(there: Venue, control: ControlStore, account: str, reader: StaticReader) -> Trader:
-    return a_trader_at(there.gateway, control, account, reader)
+def a_trader(
+    there: Venue,
+    control: ControlStore,
+    account: str,
+    reader: StaticReader,
+    protection: ProtectionConfig = UNPROTECTED,
+) -> Trader:
+    return a_trader_at(there.gateway, control, account, reader, protection)
 
 
-def a_trader_at(gateway: UsdmGateway, control: ControlStore, account: str, reader: StaticReader) -> Trader:
+def a_trader_at(
+    gateway: UsdmGateway,
+    control: ControlStore,
+    account: str,
+    reader: StaticReader,
+    protection: ProtectionConfig = UNPROTECTED,
+) -> Trader:
     config = TradingConfig(
         account=account,
         leverage=LEVERAGE,
+        protection=protection,
         strategies=(StrategyConfig(name=STRATEGY, max_position_quote=Decimal(2_000), symbols=(PERP,)),),
         risk=RiskConfig(order_notional_quote_max=Decimal(2_500), duplicate_s=None),
         slippage_max=Decimal("0.005"),
@@ -241,6 +261,39 @@ async def test_a_session_goes_short_is_paid_flips_dies_and_ends_flat(
     await second.account.refresh_balances()
     gained = second.account.cash.total - begun
     assert abs(gained - second.account.worth().pnl_quote) < Decimal("0.00001"), "the wallet is the book's profit"
+    assert set((await there.submissions()).values()) == {1}, "nothing was sent twice"
+
+
+async def test_a_short_is_protected_over_ccxt_through_a_lost_answer_and_a_death_and_nothing_stays_behind(
+    there: Venue, control: ControlStore, venue: str
+) -> None:
+    """What protects it is taken, found again at its own door by another process, lifted, and gone in the end."""
+    await there.get_flat()
+    reader = StaticReader()
+    first = a_trader(there, control, venue, reader, PAIR)
+    await first.leadership.wait()
+    await first.begin()
+    await there.misbehave(kind="accept_timeout", on="POST /fapi/v1/algoOrder")
+    assert await step(there, first, reader, -1.0) == "sell to_target"
+    held = first.ledger.portfolio.quantity(PERP)
+    states = {order.state for order in first.desk.protecting(PERP, STRATEGY)}
+    assert OrderState.UNKNOWN in states
+    del first  # it says goodbye to nobody: its lease runs out
+
+    second = a_trader(there, control, venue, reader, PAIR)
+    await second.leadership.wait()
+    await second.begin()
+    async with asyncio.timeout(20):
+        while len(await there.waiting()) != 2 or second.desk.in_doubt:
+            await second.follow_once(0.0)
+            await asyncio.sleep(0.2)
+    asked = [(row["side"], row["orderType"], row["reduceOnly"]) for row in await there.waiting()]
+    assert sorted(asked) == [("BUY", "STOP_MARKET", True), ("BUY", "TAKE_PROFIT_MARKET", True)]
+    assert {Decimal(str(row["quantity"])) for row in await there.waiting()} == {-held}
+    assert await step(there, second, reader, 0.0) == "buy closing"
+    assert await there.waiting() == [], "what protected it gave way"
+    assert await there.quantity() == 0
+    assert second.states.effective is TradingState.ACTIVE
     assert set((await there.submissions()).values()) == {1}, "nothing was sent twice"
 
 

@@ -72,6 +72,7 @@ class Place:
     """For how long a signal stays the newest."""
     amends: list[tuple[str, Change]] = field(default_factory=list)
     """Changes that were asked for, to be asked for again."""
+    build: Callable[[Place, MachineClock, str], Trader] = field(default_factory=lambda: build)
 
 
 class Machine:
@@ -97,14 +98,14 @@ class Machine:
         self.bury()
         self._starts += 1
         self._process = Process(f"{self.name}-{self._starts}")
-        trader = self.trader = build(self._place, self.clock, self._process.name)
+        trader = self.trader = self._place.build(self._place, self.clock, self._process.name)
         self._task = spawn(self._process, self._run(trader, decides=decides))
         self._tell(f"{self._process.name} starts")
         return trader
 
     def built(self) -> Trader:
         """A trader that was not started."""
-        return build(self._place, self.clock, self.name)
+        return self._place.build(self._place, self.clock, self.name)
 
     def kill(self) -> None:
         """As by `kill -9`."""

@@ -174,6 +174,8 @@ class Weather:
 class Line:
     """`CcxtClient` of one trader, whose every request meets the weather. Its words are parsed as ccxt's `info` is."""
 
+    words = WORDS
+
     def __init__(self, exchange: Exchange, weather: Weather, clock: MachineClock) -> None:
         self.last_response_headers: Mapping[str, str] | None = None
         self.apiKey = self.secret = "key"
@@ -282,14 +284,15 @@ class Line:
         self.last_response_headers = {"Retry-After": "1"} if fate in ("429", "418") else {}
         try:
             if fate in ("429", "418", "502"):
-                raise _meant(STATUS[fate], None if fate == "502" else TOO_MANY)
+                raise _meant(self.words, STATUS[fate], None if fate == "502" else TOO_MANY)
             if timestamp_ms is not None:
                 check_time(Params({"timestamp": str(timestamp_ms)}), self._exchange.now_ms())
             result = work()
             if fate == "garbled":
-                raise _meant(STATUS[fate], None)
+                raise _meant(self.words, STATUS[fate], None)
         except Refusal as refusal:
-            self._tell(answer, answer.set_exception, _meant(400, {"code": refusal.code, "msg": refusal.message}), fate)
+            no = _meant(self.words, 400, {"code": refusal.code, "msg": refusal.message})
+            self._tell(answer, answer.set_exception, no, fate)
         except ccxt.BaseError as error:
             self._tell(answer, answer.set_exception, error, fate)
         else:
@@ -303,13 +306,13 @@ class Line:
         asyncio.get_running_loop().call_later(way_s, lambda: None if answer.done() else settle(what), context=outside())
 
 
-def _meant(status: int, body: Mapping[str, object] | None) -> ccxt.BaseError:
+def _meant(words: ccxt.Exchange, status: int, body: Mapping[str, object] | None) -> ccxt.BaseError:
     """The error that ccxt makes of such an answer."""
     text = "<html>502 Bad Gateway</html>" if body is None else json.dumps(body)
     about = (status, "", "/api/v3/order", "POST")
     try:
-        WORDS.handle_errors(*about, {}, text, body, {}, {})
-        WORDS.handle_http_status_code(*about, text)
+        words.handle_errors(*about, {}, text, body, {}, {})
+        words.handle_http_status_code(*about, text)
     except ccxt.BaseError as error:
         return error
     raise AssertionError(f"ccxt takes HTTP {status} {text} for no error")

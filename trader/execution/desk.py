@@ -23,7 +23,7 @@ from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
 from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
-from trader.execution.tracked import PROTECTION, Tracked, excludes, pending_of, request_of
+from trader.execution.tracked import PROTECTION, Tracked, excludes, pending_of, protects_contract, request_of, sent_of
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import (
     AMEND_ASKED,
@@ -44,8 +44,7 @@ LOOKS_MIN = 2
 """Absence counts as evidence only when it was seen this often, the last time after the visibility delay."""
 
 SENT_MAX = 1_000
-SENT_S = 3_600
-"""How many orders, and of how long, are remembered for limits on how often and how soon again."""
+"""How many orders are remembered for limits on how often and how soon again."""
 
 log = get_logger(__name__)
 
@@ -103,10 +102,10 @@ class OrderDesk:
                 return order
         return None
 
-    def protecting(self, symbol: str, strategy: str) -> list[Order]:
-        """The orders that protect a position, or may."""
-        orders = self.orders()
-        return [o for o in orders if o.intent.key == (symbol, strategy) and o.intent.source == PROTECTION]
+    def protecting(self, symbol: str, strategy: str, side: str | None = None) -> list[Order]:
+        """The orders that protect a position, or may; of one side if asked for."""
+        orders = [o for o in self.orders() if o.intent.key == (symbol, strategy) and o.intent.source == PROTECTION]
+        return [order for order in orders if side in (None, order.intent.side)]
 
     @property
     def in_doubt(self) -> bool:
@@ -128,12 +127,7 @@ class OrderDesk:
 
     def sent(self, now_ns: int) -> tuple[Sent, ...]:
         """Orders that were committed within the last hour, or are being, those of a flatten included."""
-        found: list[Sent] = []
-        for intent in (*self._committed, *self._reserved.values()):
-            age_s = Decimal(max(0, now_ns - intent.decided_at_ns)) / NANOS_PER_SECOND
-            if age_s < SENT_S:
-                found.append(Sent(intent.strategy, intent.symbol, intent.side, intent.quantity, age_s))
-        return tuple(found)
+        return sent_of([*self._committed, *self._reserved.values()], now_ns)
 
     async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> bool:
         """Commit an intent with its rows; False, and nothing is written, if it must not be.
@@ -310,10 +304,16 @@ class OrderDesk:
         else:
             for tracked, report in zip(legs, reports, strict=True):
                 await self._record(tracked, [submitted])
-                await self._take(tracked, report)
+                try:
+                    await self._take(tracked, report)
+                except VenueError as error:
+                    # The order is known; what it filled is asked for again by the next look.
+                    log.warning("fills_not_seen", order_id=tracked.order.intent.order_id, cause=str(error))
 
     def _request(self, intent: Intent) -> OrderRequest:
-        return request_of(intent, reduce_only=only_reduces(intent, self._ledger.portfolio, self.orders()))
+        # Two that protect one position stand side by side, so that each alone would say that it may open.
+        reduces = protects_contract(intent) or only_reduces(intent, self._ledger.portfolio, self.orders())
+        return request_of(intent, reduce_only=reduces)
 
     async def _ask(self, requests: Sequence[OrderRequest], list_id: str) -> Sequence[OrderReport]:
         if len(requests) == 1:
@@ -342,6 +342,8 @@ class OrderDesk:
             await self.booking.book(tracked.order, report.executions)
         step = step_for(tracked.order, report, self._clock.now_ns())
         if step is not None:
+            if step.state is OrderState.UNKNOWN:  # it waited for a price and left; what it became is not shown yet
+                tracked.doubt_since_ns, tracked.looks = self._clock.now_ns(), 0
             await self._record(tracked, [step])
         await self._fetch_fills(tracked)
 

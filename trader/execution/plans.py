@@ -26,6 +26,7 @@ from trader.execution.plan_orders import child_id, child_intent, prices_of
 from trader.execution.protection import Protection
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
+from trader.portfolio.legs import way_out
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Order, OrderState
 from trader.portfolio.plans import (
@@ -222,7 +223,8 @@ class Plans:
             await self._finish(running)
             return
         step = await self._next(running, market)
-        if isinstance(step, Child) and running.plan.side == "sell":
+        held = self._portfolio.position(*running.plan.key).quantity
+        if isinstance(step, Child) and held and way_out(held) == running.plan.side:
             if not await self._parts.protection.lift(*running.plan.key, "plan"):
                 return
             step = await self._next(running, market)  # what protected it may have been executed meanwhile

@@ -1,7 +1,10 @@
 """Keeps the orders that protect positions: they stand at the venue, for exactly what is held, or give way.
 
-Nothing of a position is sold twice: the desk lets no two sells of one symbol and strategy stand side by side, so a
-protective order is seen to be gone before a sell by signal or a flatten leaves, and comes again after that one ended.
+Nothing of a position is closed twice: the desk lets no order of the same symbol, strategy and side stand beside one
+that protects, so that is seen to be gone before a way out by signal or a flatten leaves, and comes again after it.
+
+Of coins two legs are one pair at the venue, of which one ends the other. A venue of contracts has no pairs: its two
+legs are two orders that only reduce, and the one that is left over is cancelled once the other is seen to be executed.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from trader.execution.state import TradingStates
 from trader.execution.tracked import PROTECTION
 from trader.portfolio.money import ZERO, to_scale
 from trader.portfolio.orders import STANDING, Intent, OrderState, Source
+from trader.portfolio.positions import is_linear
 from trader.portfolio.protection import Leg, ProtectionPlan, ProtectionPolicy, plan_protection
 from trader.risk import TradingState
 
@@ -103,7 +107,7 @@ class Protection:
     async def lift(self, symbol: str, strategy: str, by: Lifter) -> bool:
         """Cancel what protects a position and wait until it is seen to be gone, its fills booked.
 
-        False if it may still stand: then nothing of the position may be sold. Nothing is placed again before who
+        False if it may still stand: then nothing of the position may be closed. Nothing is placed again before who
         lifted it calls `restore`.
         """
         key = (symbol, strategy)
@@ -128,7 +132,7 @@ class Protection:
                 watched.lifted_by.discard(by)
 
     def obstacle(self, symbol: str, strategy: str) -> str | None:
-        """Why nothing may be bought: the strategy was stopped out, or what it holds is not protected."""
+        """Why nothing may be opened: the strategy was stopped out, or what it holds is not protected."""
         version = self._parts.versions.get(strategy, 0)
         if self._parts.rests.since_ns(symbol, strategy, version) is not None:
             return "stopped_out"
@@ -164,7 +168,8 @@ class Protection:
         plan = self._plan(key)
         if plan.is_met_by(orders):
             return
-        if self._is_halted and all(order.remaining <= plan.quantity for order in orders):
+        waits = self._is_halted or self._clock.monotonic_s() < watched.asks_again_at_s
+        if waits and all(order.remaining <= plan.quantity for order in orders):
             return  # nothing could come in the place of what stands, and that is better than nothing
         if orders:
             await self._tell(key, "lifted", orders[0].intent, "the position is another one")
@@ -176,16 +181,19 @@ class Protection:
     async def _cancelled(self, key: Key) -> bool:
         """Ask for the end of what protects a position, and look; whether all of it is gone."""
         orders = self._desk.protecting(*key)
-        # A cancel of one leg ends the pair.
-        for order in {order.intent.list_id or order.intent.order_id: order for order in orders}.values():
-            await self._desk.cancel(order.intent.order_id)
+        names = {order.intent.order_id: order.intent.order_id for order in orders}
+        if not is_linear(key[0]):
+            names = {order.intent.list_id or order.intent.order_id: order.intent.order_id for order in orders}
+        for order_id in names.values():  # of coins a cancel of one leg ends the pair
+            await self._desk.cancel(order_id)
         await self._desk.follow({order.intent.order_id for order in orders})
         return not self._desk.protecting(*key)
 
     async def _place(self, key: Key, watched: Watched) -> None:
         if not self._plan(key).legs or self._clock.monotonic_s() < watched.asks_again_at_s:
             return
-        if any(order.intent.key == key and order.intent.side == "sell" for order in self._desk.orders()):
+        side = self._plan(key).side
+        if any(order.intent.key == key and order.intent.side == side for order in self._desk.orders()):
             return
         try:
             await self._account.parts.marks.get([key[0]], MARK_AGE_S)
@@ -217,12 +225,16 @@ class Protection:
             above, below = intents
             if not await self._desk.intend_pair(above, below):
                 return
-            orders = await self._desk.send_pair(above.order_id, below.order_id)
-        if orders[0].state is OrderState.REJECTED:
+            if is_linear(key[0]):
+                orders = [await self._desk.send(intent.order_id) for intent in intents]
+            else:
+                orders = await self._desk.send_pair(above.order_id, below.order_id)
+        refused = next((order for order in orders if order.state is OrderState.REJECTED), None)
+        if refused is not None:
             pause_s = min(PAUSE_S_MIN * 2**watched.refusals, PAUSE_S_MAX)
             watched.refusals += 1
             watched.asks_again_at_s = self._clock.monotonic_s() + pause_s
-            await self._tell(key, "refused", orders[0].intent, orders[0].reason or "")
+            await self._tell(key, "refused", refused.intent, refused.reason or "")
         else:
             watched.refusals = 0
 
@@ -244,7 +256,7 @@ class Protection:
             symbol=symbol,
             strategy=strategy,
             version=self._parts.versions.get(strategy, 0),
-            side="sell",
+            side=plan.side,
             type=leg.type,
             time_in_force="IOC" if leg.type == "market" else "GTC",
             quantity=plan.quantity,
@@ -323,6 +335,18 @@ def policies(config: TradingConfig) -> dict[str, ProtectionPolicy]:
         if policy.is_on:
             found[strategy.name] = policy
     return found
+
+
+def alone(config: TradingConfig, symbols: Sequence[str], symbol: str) -> str | None:
+    """The strategy that alone may trade a contract, because its protection stands there; None where any may.
+
+    A venue keeps one position of all strategies: another's would take away what is protected, or be closed with it.
+    """
+    if not is_linear(symbol):
+        return None
+    protected = policies(config)
+    traders = (s.name for s in config.strategies if symbol in (s.symbols or symbols))
+    return next((name for name in traders if name in protected), None)
 
 
 def protection_of(

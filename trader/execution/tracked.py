@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ares.clock import NANOS_PER_SECOND
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import Intent, Order, Source
-from trader.risk import Pending
+from trader.portfolio.positions import is_linear
+from trader.risk import Pending, Sent
 from trader.venues.gateway import OrderRequest
 
 PROTECTION: Source = "protection"
+SENT_S = 3_600
+"""Orders of how long are remembered for limits on how often and how soon again."""
 
 
 def pending_of(intents: Iterable[tuple[Intent, Decimal]]) -> tuple[Pending, ...]:
@@ -28,6 +32,17 @@ def pending_of(intents: Iterable[tuple[Intent, Decimal]]) -> tuple[Pending, ...]
         Pending(i.strategy, i.symbol, i.side, remaining, i.price or i.mark, protects=i.source == PROTECTION)
         for i, remaining in most.values()
     )
+
+
+def sent_of(intents: Iterable[Intent], now_ns: int) -> tuple[Sent, ...]:
+    """Orders that were committed within the last hour, with their ages, as rules see them."""
+    aged = [(intent, Decimal(max(0, now_ns - intent.decided_at_ns)) / NANOS_PER_SECOND) for intent in intents]
+    return tuple(Sent(i.strategy, i.symbol, i.side, i.quantity, age_s) for i, age_s in aged if age_s < SENT_S)
+
+
+def protects_contract(intent: Intent) -> bool:
+    """Whether an order protects a position of a contract: then it must open nothing, whatever else is under way."""
+    return intent.source == PROTECTION and is_linear(intent.symbol)
 
 
 def request_of(intent: Intent, *, reduce_only: bool) -> OrderRequest:
@@ -49,12 +64,12 @@ def request_of(intent: Intent, *, reduce_only: bool) -> OrderRequest:
 def excludes(one: Intent, other: Intent) -> bool:
     """Whether an order under way keeps another of its symbol and strategy from being asked for.
 
-    Two that a decision asked for never go side by side. Nor do two sells, whoever asked: what one of them may sell the
-    other must not. So an order that protects a position gives way, and is seen to be gone, before anything is sold.
+    Two that a decision asked for never go side by side. Nor do two of one side where one protects, whoever asked: what
+    it may close the other must not. So it gives way, and is seen to be gone, before anything of a position is closed.
     """
     if one.key != other.key:
         return False
-    return PROTECTION not in (one.source, other.source) or one.side == other.side == "sell"
+    return PROTECTION not in (one.source, other.source) or one.side == other.side
 
 
 @dataclass(slots=True)

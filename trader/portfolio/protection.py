@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from ares.model.market import Side
+from trader.portfolio.legs import way_out
 from trader.portfolio.money import ZERO, ceil_to, floor_to
 from trader.portfolio.orders import STANDING, Order, OrderType
-from trader.portfolio.positions import Position
+from trader.portfolio.positions import Position, is_linear
 from trader.portfolio.sizing import Grid
 
 BIPS = Decimal(10_000)
@@ -30,7 +32,7 @@ class ProtectionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A protective sell. Prices in quote; a stop that trails has none."""
+    """A protective order. Prices in quote; a stop that trails has none."""
 
     type: OrderType
     price: Decimal | None = None
@@ -46,23 +48,28 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class ProtectionPlan:
-    """What should stand: `legs` (the one above the market first), each for `quantity` in base.
+    """What should stand: `legs` (the one that takes profit first), each for `quantity` in base and of `side`.
 
-    `reached`: the market has passed a price of theirs already, so that only selling at market is left.
-    `is_sellable`: whether so little may be sold at all.
+    `reached`: the market has passed a price of theirs already, so that only closing at market is left.
+    `is_sellable`: whether so little may be closed at all.
     """
 
     legs: tuple[Leg, ...]
     quantity: Decimal
     reached: Literal["", "stop_loss", "take_profit"] = ""
     is_sellable: bool = True
+    side: Side = "sell"
 
     def is_met_by(self, orders: Sequence[Order]) -> bool:
         """Whether exactly this stands at the venue, as far as the venue said."""
         if not self.quantity or len(orders) != len(self.legs):
             return False
         standing = all(order.state in STANDING and order.remaining == self.quantity for order in orders)
-        return standing and all(any(leg.is_of(order) for order in orders) for leg in self.legs)
+        return (
+            standing
+            and all(order.intent.side == self.side for order in orders)
+            and all(any(leg.is_of(order) for order in orders) for leg in self.legs)
+        )
 
 
 def plan_protection(
@@ -70,30 +77,45 @@ def plan_protection(
 ) -> ProtectionPlan:
     """What should protect a position now; nothing where the policy is off or nothing is held.
 
-    `mark` (quote per base) None: nobody knows where the market is. Prices are rounded up to the tick: no stop is
-    farther from what was paid than it was asked to be. `was_met`: its protection sold a part already;
-    then what a trailing stop left is sold too, for nobody remembers the price that it had followed.
+    `mark` (quote per base) None: nobody knows where the market is. Prices are rounded up to the tick, of shorts down:
+    no stop is farther from what was paid than it was asked to be. `was_met`: its protection closed a part already;
+    then what a trailing stop left is closed too, for nobody remembers the price that it had followed.
     """
-    quantity = floor_to(max(position.quantity, ZERO), grid.amount_step)
+    contract = is_linear(position.symbol)
+    held = position.quantity if contract else max(position.quantity, ZERO)
+    quantity, side = floor_to(abs(held), grid.amount_step), way_out(held)
     if not policy.is_on or not quantity:
         return ProtectionPlan((), ZERO)
-    cost, tick = position.average_price, grid.price_tick
+    profit, stop = _prices(policy, position, grid, side)
     legs: list[Leg] = []
     reached: Literal["", "stop_loss", "take_profit"] = ""
     if policy.take_profit:
-        profit = ceil_to(cost * (1 + policy.take_profit), tick)
-        legs.append(Leg("limit_maker", price=profit))
-        if mark is not None and mark >= profit:
+        legs.append(Leg("take_profit", stop_price=profit) if contract else Leg("limit_maker", price=profit))
+        if mark is not None and _is_past(mark, profit, rising=side == "sell"):
             reached = "take_profit"
     if policy.stop_loss:
-        stop = ceil_to(cost * (1 - policy.stop_loss), tick)
         legs.append(Leg("stop_loss", stop_price=stop))
-        if mark is not None and mark <= stop:
+        if mark is not None and _is_past(mark, stop, rising=side == "buy"):
             reached = "stop_loss"
     elif policy.trailing_bips:
         legs.append(Leg("stop_loss", trailing_bips=policy.trailing_bips))
         reached = "stop_loss" if was_met else reached
-    return ProtectionPlan(tuple(legs), quantity, reached, _is_sellable(legs, quantity, mark or cost, grid))
+    # What only reduces a contract may be worth as little as it is.
+    is_sellable = contract or _is_sellable(legs, quantity, mark or position.average_price, grid)
+    return ProtectionPlan(tuple(legs), quantity, reached, is_sellable, side)
+
+
+def _prices(policy: ProtectionPolicy, position: Position, grid: Grid, side: Side) -> tuple[Decimal, Decimal]:
+    """Where profit is taken and where loss is stopped."""
+    cost, tick = position.average_price, grid.price_tick
+    if side == "sell":
+        return ceil_to(cost * (1 + policy.take_profit), tick), ceil_to(cost * (1 - policy.stop_loss), tick)
+    profit = max(tick, floor_to(cost * (1 - policy.take_profit), tick))
+    return profit, floor_to(cost * (1 + policy.stop_loss), tick)
+
+
+def _is_past(mark: Decimal, price: Decimal, *, rising: bool) -> bool:
+    return mark >= price if rising else mark <= price
 
 
 def _is_sellable(legs: Sequence[Leg], quantity: Decimal, mark: Decimal, grid: Grid) -> bool:

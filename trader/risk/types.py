@@ -86,7 +86,7 @@ class Candidate:
 class Pending:
     """An order that is not settled: open, UNKNOWN, or filled but not booked; `remaining` may still happen.
 
-    One that `protects` a position gives way before anything else of it is sold.
+    One that `protects` a position opens nothing, and gives way before anything else of it is closed.
     """
 
     strategy: str
@@ -185,16 +185,17 @@ class RiskState:
         """The least and the most that positions may come to be worth together, shorts below zero.
 
         What is under way counts in the direction that hurts: for the least no buy happens and every sell does, but for
-        those that protect: they sell no more than is held, and give way before anything else of it is sold.
+        those that protect: they close no more than is held, and give way before anything else of it is closed.
         """
         held = sum((q * self.marks.get(s, ZERO) for (s, _), q in self.positions.items()), ZERO)
         sells = sum((self._dear(p) for p in self.pending if p.side == "sell" and not p.protects), ZERO)
-        return held - sells, held + sum((self._dear(p) for p in self.pending if p.side == "buy"), ZERO)
+        buys = sum((self._dear(p) for p in self.pending if p.side == "buy" and not p.protects), ZERO)
+        return held - sells, held + buys
 
     def symbols_at_risk(self) -> set[str]:
         """What is held or may come to be."""
         return {symbol for (symbol, _), quantity in self.positions.items() if quantity} | {
-            p.symbol for p in self.pending if p.side == "buy" or is_linear(p.symbol)
+            p.symbol for p in self.pending if (p.side == "buy" or is_linear(p.symbol)) and not p.protects
         }
 
     def set_aside_quote(self) -> Decimal:
@@ -208,7 +209,9 @@ class RiskState:
         return dict.fromkeys((*self.positions, *((p.symbol, p.strategy) for p in self.pending)))
 
     def _under_way(self, cell: Cell, side: Side, weigh: Callable[[Pending], Decimal]) -> Decimal:
-        return sum((weigh(p) for p in self.pending if (p.symbol, p.strategy) == cell and p.side == side), ZERO)
+        """Of all that may open something, or leaves less to close."""
+        mine = (p for p in self.pending if (p.symbol, p.strategy) == cell and p.side == side and not p.protects)
+        return sum((weigh(p) for p in mine), ZERO)
 
     def _most(self, cell: Cell, unit: Decimal, weigh: Callable[[Pending], Decimal]) -> Decimal:
         """How far a position may come to lie from zero: either all buys happen and no sell, or the other way.

@@ -29,7 +29,7 @@ SHUTTING_DOWN = '"code":-1016'
 WRONG_KEY = ccxt.AuthenticationError.__name__
 """The reason of a refusal that is about the key or its signature."""
 
-ALREADY_THERE = ("Duplicate order sent", "ClientOrderId is duplicated", "-4116")
+ALREADY_THERE = ("Duplicate order sent", "ClientOrderId is duplicated", "-4116", "client algo id is duplicated")
 """A venue's refusal of a client id that an order has already, spot's and futures': then our order does exist."""
 
 RETRY_AFTER_S_MAX = 3_600.0

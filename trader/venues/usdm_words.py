@@ -10,19 +10,36 @@ from decimal import Decimal
 
 from ares.clock import NANOS_PER_MILLI
 from trader.portfolio.money import ZERO
-from trader.portfolio.orders import OrderReport, OrderState
+from trader.portfolio.orders import OrderReport, OrderState, OrderType
 from trader.portfolio.portfolio import Funding
 from trader.portfolio.positions import Execution, currencies
 from trader.portfolio.sizing import Grid
 from trader.venues.binance_words import STATES, filters, flag, number, side, text
-from trader.venues.gateway import Balance, KeyRights, VenuePosition
+from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenuePosition
 from trader.venues.words import Raw, Words
 
+BIPS_OF_A_PERCENT = 100
+CONDITIONAL: frozenset[OrderType] = frozenset({"stop_loss", "take_profit"})
+"""Types that the venue keeps apart from the book until a price places the real order."""
 FUTURES_STATES: Mapping[str, OrderState] = {
     **STATES,
     "NEW_INSURANCE": OrderState.ACCEPTED,  # a liquidation that the insurance fund takes over
     "NEW_ADL": OrderState.ACCEPTED,
 }
+ALGO_STATES: Mapping[str, OrderState] = {
+    "NEW": OrderState.ACCEPTED,
+    "TRIGGERING": OrderState.UNKNOWN,
+    "TRIGGERED": OrderState.UNKNOWN,
+    "FINISHED": OrderState.UNKNOWN,
+    "CANCELED": OrderState.CANCELED,
+    "EXPIRED": OrderState.EXPIRED,
+    "REJECTED": OrderState.EXPIRED,
+}
+"""One that left the service is in doubt until the order that it became is seen: it protects nothing, and may be filled.
+One that was refused when it triggered had been taken before, so to its order it is an end and no rejection.
+"""
+ALGO_ID = "algo-"
+"""Before the ids of conditional orders, which are counted apart from those of the book's."""
 ONE_WAY = "BOTH"
 """The side of a position in one-way mode; hedge mode knows LONG and SHORT."""
 
@@ -40,6 +57,43 @@ def order(raw: Raw, symbol: str) -> OrderReport:
         filled_cost=number(raw, "cumQuote"),
         ts_ns=int(text(raw, "updateTime")) * NANOS_PER_MILLI,
     )
+
+
+def algo_order(raw: Raw, symbol: str) -> OrderReport:
+    """A conditional order's answer, as long as nobody knows of an order that it became."""
+    return OrderReport(
+        client_order_id=text(raw, "clientAlgoId"),
+        venue_order_id=ALGO_ID + text(raw, "algoId"),
+        symbol=symbol,
+        side=side(text(raw, "side")),
+        state=ALGO_STATES[text(raw, "algoStatus")],
+        quantity=number(raw, "quantity"),
+        filled_quantity=ZERO,
+        filled_cost=ZERO,
+        ts_ns=int(text(raw, "updateTime")) * NANOS_PER_MILLI,
+    )
+
+
+def became(raw: Raw) -> str | None:
+    """The id of the order that a conditional one placed; None while it placed none."""
+    told = raw.get("actualOrderId")
+    return str(told) if told not in (None, "", "0", 0) else None
+
+
+def algo_params(request: OrderRequest) -> dict[str, object]:
+    """What ccxt's `create_order` is told of a conditional order, beside symbol, side and amount.
+
+    The last price triggers it, as it fills: a mark price may lie elsewhere, and does so when it matters most.
+    """
+    params: dict[str, object] = {"clientAlgoId": request.client_order_id, "workingType": "CONTRACT_PRICE"}
+    if request.trailing_bips:
+        params["trailingPercent"] = f"{Decimal(request.trailing_bips) / BIPS_OF_A_PERCENT:f}"
+    else:
+        word = "takeProfitPrice" if request.type == "take_profit" else "stopLossPrice"
+        params[word] = f"{request.stop_price:f}"
+    if request.reduce_only:
+        params["reduceOnly"] = "true"
+    return params
 
 
 def execution(raw: Raw, symbol: str) -> Execution:

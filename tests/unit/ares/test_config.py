@@ -128,29 +128,44 @@ def test_what_is_wrong_is_named_with_its_value_and_the_way_out(environ: dict[str
         load(environ)
 
 
+ON_PERPETUALS = "[trading]\nvenue = 'perps'\n{}[venues.perps]\nprotocol = 'binanceusdm'\n"
+ONE, OTHER = (f"[[trading.strategies]]\nname = '{name}'\nmax_position_quote = 9\n" for name in ("one", "other"))
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
         (
-            "[trading.protection]\nstop_loss_pct = 2\n",
-            r"trading\.protection = 'stop_loss_pct = 2': venue perps .*cannot be protected.*Set it to 0",
+            f"{ONE}{OTHER}[trading.protection]\nstop_loss_pct = 2\n",
+            r"trading\.protection = 'stop_loss_pct = 2': one and other both trade .*Give each contract to one strategy",
         ),
         (
-            "[[trading.strategies]]\nname = 's'\nmax_position_quote = 9\nprotection = { trailing_pct = 1.5 }\n",
-            r"trading\.strategies\.s\.protection = 'trailing_pct = 1\.5': .*a venue of coins",
+            f"{ONE}{OTHER}protection = {{ trailing_pct = 1.5 }}\n",
+            r"trading\.strategies\.other\.protection = 'trailing_pct = 1\.5': other and one both trade",
         ),
+        (f"{ONE}protection = {{ trailing_pct = 12 }}\n", r"trailing_pct = 12': venue perps follows .*0\.1 to 10"),
+        (f"{ONE}protection = {{ trailing_pct = 1.55 }}\n", r"steps of 0\.1"),
+        (f"{ONE}protection = {{ take_profit_pct = 100 }}\n", r"take_profit_pct = 100': a short .*Set it below 100"),
     ],
 )
-def test_positions_of_perpetuals_cannot_be_protected_and_that_is_said(
+def test_protection_of_a_contract_that_strategies_share_is_refused_with_the_way_out(
     tmp_path: Path, settings: str, complaint: str
 ) -> None:
     own = tmp_path / "own.toml"
     own.write_text(settings)
-    assert load(file=own).trading.venue == "sim"
-    own.write_text(f"[trading]\nvenue = 'perps'\n{settings}[venues.perps]\nprotocol = 'binanceusdm'\n")
+    assert load(file=own).trading.venue == "sim", "of coins each has its own"
+    own.write_text(ON_PERPETUALS.format(settings))
     with pytest.raises(ConfigError, match=complaint):
         load(file=own)
-    own.write_text("[trading]\nvenue = 'perps'\n[venues.perps]\nprotocol = 'binanceusdm'\n")
+
+
+def test_protection_of_contracts_that_each_have_one_strategy_is_taken(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    each = "{}symbols = ['{}/USDT:USDT']\n"
+    settings = each.format(ONE, "BTC") + each.format(OTHER, "ETH") + "[trading.protection]\ntrailing_pct = 1.5\n"
+    own.write_text(ON_PERPETUALS.format(settings))
+    assert load(file=own).trading.protection.said() == "trailing_pct = 1.5"
+    own.write_text(ON_PERPETUALS.format(f"{ONE}{OTHER}"))
     assert load(file=own).trading.protection.said() is None
 
 

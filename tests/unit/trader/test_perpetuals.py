@@ -8,13 +8,15 @@ from decimal import Decimal
 import pytest
 
 from ares.clock import NANOS_PER_SECOND
-from ares.config.trading import RiskConfig, StrategyConfig, TradingConfig
+from ares.config.trading import ProtectionConfig, RiskConfig, StrategyConfig, TradingConfig
 from ares.control import ControlStore
+from ares.errors import UsageError
 from ares.model.strategies import FOREIGN
 from ares.testing.clock import SteppedClock
 from tests.unit.trader.conftest import STRATEGY, Bench
 from trader.commander import Order
 from trader.contracts import sweep_funding
+from trader.manual import Wish
 from trader.portfolio.orders import OrderState
 from trader.portfolio.portfolio import Funding
 from trader.portfolio.sizing import Grid
@@ -96,6 +98,32 @@ async def test_a_short_gains_as_the_price_falls_and_equity_says_so(perps: Perpet
     assert trader.account.equity_quote == D(20_000) - fee + D("0.08") * 500, (
         "wallet less the fee, and what is not taken yet"
     )
+
+
+async def test_nobody_opens_by_hand_beside_a_strategy_whose_contract_is_protected(perps: PerpetualBench) -> None:
+    perps.configure(protection=ProtectionConfig.model_validate({"stop_loss_pct": "1"}))
+    trader = await perps.trader()
+    perps.wish(0.0)
+    ada = Order("ada", "by hand")
+    refused = r"strategy = 'manual': what signal_momentum holds .* Order for signal_momentum"
+    with pytest.raises(UsageError, match=refused):
+        await trader.commander.order(ada, Wish(PERP, "sell", D("0.01"), key="beside"))
+    told = await trader.commander.order(ada, Wish(PERP, "sell", D("0.01"), strategy=STRATEGY, key="for it"))
+    assert told["sent"] is True
+
+
+async def test_fills_that_the_venue_does_not_tell_at_once_end_no_cycle(perps: PerpetualBench) -> None:
+    """The answer to an order of a contract carries none: what is asked for in vain is asked for by the next look."""
+    trader = await perps.trader()
+    perps.paper.away = True  # to looks: orders arrive
+    assert await perps.step(trader, -1.0) == "sell to_target"
+    assert held(trader) == 0
+    (order,) = trader.desk.orders()
+    assert order.state is OrderState.FILLED, "it is not settled before its fills are in the book"
+    perps.paper.away = False
+    await trader.desk.follow()
+    assert held(trader) == D("-0.08") == perps.paper.quantity(PERP)
+    assert trader.desk.orders() == []
 
 
 async def test_a_flip_closes_first_and_opens_once_that_was_filled(perps: PerpetualBench) -> None:

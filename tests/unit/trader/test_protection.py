@@ -9,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ares.config.trading import ProtectionConfig
+from ares.config.trading import ProtectionConfig, StrategyConfig, TradingConfig
+from ares.model.market import Side
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
+from trader.events import StoppedOut
+from trader.execution.protection import alone
+from trader.execution.rests import wants_out
 from trader.portfolio.positions import Position
 from trader.portfolio.protection import Leg, ProtectionPolicy, plan_protection
 from trader.portfolio.sizing import Grid
@@ -66,6 +70,87 @@ def test_protection_never_sells_more_than_is_held_and_no_stop_is_too_far(
         assert price % GRID.price_tick == 0
         if leg.type == "stop_loss":
             assert price >= held.average_price * (1 - loss)
+
+
+PERP = "BTC/USDT:USDT"
+
+
+def contract(quantity: str, cost: str) -> Position:
+    return Position(PERP, STRATEGY, Decimal(quantity), Decimal(cost))
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "profit", "stop"),
+    [
+        (("0.0799", "4000"), "sell", "51564.46", "49061.33"),
+        (("-0.0799", "-4000"), "buy", "48560.70", "51063.82"),
+    ],
+)
+def test_two_orders_lie_around_what_a_contract_was_opened_at_on_either_side(
+    held: tuple[str, str], side: str, profit: str, stop: str
+) -> None:
+    policy = ProtectionPolicy(stop_loss=Decimal("0.02"), take_profit=Decimal("0.03"))
+    plan = plan_protection(policy, contract(*held), Decimal(50_000), GRID)
+    assert (plan.side, plan.quantity) == (side, Decimal("0.0799"))
+    assert plan.legs == (
+        Leg("take_profit", stop_price=Decimal(profit)),
+        Leg("stop_loss", stop_price=Decimal(stop)),
+    )
+    assert plan.is_sellable, "what only reduces may be worth as little as it is"
+
+
+@pytest.mark.parametrize(("mark", "reached"), [("51000", "stop_loss"), ("49000", "take_profit"), ("50000", "")])
+def test_a_short_has_its_loss_above_and_its_profit_below(mark: str, reached: str) -> None:
+    policy = ProtectionPolicy(stop_loss=Decimal("0.02"), take_profit=Decimal("0.02"))
+    assert plan_protection(policy, contract("-0.1", "-5000"), Decimal(mark), GRID).reached == reached
+
+
+@given(shares, shares, st.integers(-(10**6), 10**6).filter(bool), st.integers(1, 10**7))
+def test_what_protects_a_contract_closes_all_of_it_and_no_stop_is_too_far(
+    loss: Decimal, profit: Decimal, units: int, price: int
+) -> None:
+    quantity = units * GRID.amount_step
+    held = Position(PERP, STRATEGY, quantity, quantity * price)
+    plan = plan_protection(ProtectionPolicy(stop_loss=loss, take_profit=profit), held, None, GRID)
+    taken, stopped = (leg.stop_price for leg in plan.legs)
+    assert taken is not None
+    assert stopped is not None
+    assert (plan.quantity, plan.side) == (abs(quantity), "sell" if units > 0 else "buy")
+    assert taken % GRID.price_tick == stopped % GRID.price_tick == 0
+    assert taken > 0
+    assert abs(stopped - price) <= price * loss
+    assert (taken - price) * units >= 0 >= (stopped - price) * units
+
+
+@pytest.mark.parametrize(
+    ("target", "stopped_by", "out"),
+    [
+        (0.0, "sell", True),
+        (-1.0, "sell", True),
+        (0.5, "sell", False),
+        (0.0, "buy", True),
+        (1.0, "buy", True),
+        (-0.5, "buy", False),
+        (0.0, None, False),
+    ],
+)
+def test_who_was_stopped_out_wants_out_by_nothing_or_by_the_other_side(
+    target: float, stopped_by: Side | None, out: bool
+) -> None:
+    assert wants_out(target, stopped_by) is out
+
+
+def test_an_order_that_was_stopped_out_before_sides_were_told_sold() -> None:
+    assert StoppedOut("BTC/USDT", STRATEGY, 1, "ares1").side == "sell"
+
+
+def test_two_strategies_that_share_a_protected_contract_are_told_whose_it_is() -> None:
+    stop = ProtectionConfig.model_validate({"stop_loss_pct": "1"})
+    one = StrategyConfig(name="one", max_position_quote=Decimal(1), symbols=(PERP, BTC), protection=stop)
+    config = TradingConfig(strategies=(one,))
+    assert alone(config, (), PERP) == "one"
+    assert alone(config, (), BTC) is None, "coins of others are others'"
+    assert alone(TradingConfig(strategies=(one.model_copy(update={"protection": None}),)), (), PERP) is None
 
 
 def test_two_stops_for_one_position_are_refused_by_the_settings() -> None:

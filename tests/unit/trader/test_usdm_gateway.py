@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,7 +36,7 @@ MARKET = {
     "marginAsset": "USDT",
     "pricePrecision": 2,
     "quantityPrecision": 3,
-    "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET"],
+    "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"],
     "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
     "filters": [
         {"filterType": "PRICE_FILTER", "minPrice": "556.80", "maxPrice": "4529764", "tickSize": "0.10"},
@@ -108,6 +108,7 @@ POSITION = {
     "marginAsset": "USDT",
     "updateTime": 1720736417660,
 }
+Answer = tuple[int, object]
 INCOME = {
     "symbol": "BTCUSDT",
     "incomeType": "FUNDING_FEE",
@@ -118,7 +119,33 @@ INCOME = {
     "tranId": 9689322392,
     "tradeId": "",
 }
-Answer = tuple[int, object]
+NAME = "ares0123456789abcdef0123456789abcdef"
+ALGO = {
+    "algoId": 2146760,
+    "clientAlgoId": NAME,
+    "algoType": "CONDITIONAL",
+    "orderType": "STOP_MARKET",
+    "symbol": "BTCUSDT",
+    "side": "SELL",
+    "positionSide": "BOTH",
+    "timeInForce": "GTC",
+    "quantity": "0.010",
+    "algoStatus": "NEW",
+    "actualOrderId": "",
+    "actualPrice": "0.00000",
+    "triggerPrice": "49000.00",
+    "price": "0.000",
+    "workingType": "CONTRACT_PRICE",
+    "closePosition": False,
+    "priceProtect": False,
+    "reduceOnly": True,
+    "createTime": 1750485492076,
+    "updateTime": 1750514545091,
+    "triggerTime": 0,
+    "goodTillDate": 0,
+}
+NO_ORDER: Answer = (400, {"code": -2013, "msg": "Order does not exist."})
+UNKNOWN_ORDER: Answer = (400, {"code": -2011, "msg": "Unknown order sent."})
 
 
 @dataclass
@@ -167,6 +194,10 @@ def documented() -> Documented:
             "GET /fapi/v1/time": (200, {"serverTime": SystemClock().now_ns() // NANOS_PER_MILLI}),
             "GET /fapi/v1/positionSide/dual": (200, {"dualSidePosition": False}),
             "POST /fapi/v1/leverage": (200, {"leverage": 3, "maxNotionalValue": "1000000", "symbol": "BTCUSDT"}),
+            "GET /fapi/v1/algoOrder": NO_ORDER,
+            "DELETE /fapi/v1/algoOrder": UNKNOWN_ORDER,
+            "GET /fapi/v1/openAlgoOrders": (200, []),
+            "GET /fapi/v1/allAlgoOrders": (200, []),
         }
     )
 
@@ -295,6 +326,122 @@ async def test_orders_are_found_by_either_id_and_their_absence_is_told(
     with pytest.raises(VenueRejected) as refused:
         await gateway.cancel(PERP, "ares1")
     assert refused.value.reason == "OrderNotFound"
+
+
+def stop(**changes: object) -> OrderRequest:
+    asked = OrderRequest(NAME, PERP, "sell", "stop_loss", "GTC", D("0.010"), None, True, D("49000.0"))
+    return replace(asked, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, {"type": "STOP_MARKET", "triggerPrice": "49000"}),
+        ({"side": "buy", "type": "take_profit"}, {"type": "TAKE_PROFIT_MARKET", "triggerPrice": "49000"}),
+        ({"stop_price": None, "trailing_bips": 150}, {"type": "TRAILING_STOP_MARKET", "callbackRate": "1.5"}),
+    ],
+)
+async def test_an_order_that_waits_for_a_price_goes_to_the_other_door_and_may_only_reduce(
+    gateway: UsdmGateway, documented: Documented, changes: dict[str, object], words: dict[str, str]
+) -> None:
+    documented.answers["POST /fapi/v1/algoOrder"] = (200, ALGO)
+    report = await gateway.submit(stop(**changes))
+    asked = documented.last("POST /fapi/v1/algoOrder")
+    shared = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "quantity": "0.01", "clientAlgoId": NAME}
+    shared |= {"reduceOnly": "true", "workingType": "CONTRACT_PRICE", "side": str(changes.get("side", "sell")).upper()}
+    assert {name: asked.get(name) for name in shared | words} == shared | words
+    assert not {"price", "stopPrice", "newClientOrderId"} & set(asked)
+    assert ("triggerPrice" in asked) != ("callbackRate" in asked)
+    assert (report.state, report.client_order_id, report.filled_quantity) == (OrderState.ACCEPTED, NAME, 0)
+    assert report.venue_order_id == "algo-2146760", "no order of the book bears this id"
+
+
+async def test_what_would_trigger_at_once_is_rejected_and_a_name_that_is_taken_is_doubt(
+    gateway: UsdmGateway, documented: Documented
+) -> None:
+    immediate = {"code": -2021, "msg": "Order would immediately trigger."}
+    documented.answers["POST /fapi/v1/algoOrder"] = (400, immediate)
+    with pytest.raises(VenueRejected) as refused:
+        await gateway.submit(stop())
+    assert refused.value.reason == "OrderImmediatelyFillable"
+    taken: list[Answer] = [
+        (400, {"code": -4116, "msg": "ClientOrderId is duplicated."}),
+        (400, {"code": -20132, "msg": "The client algo id is duplicated"}),
+        (200, ALGO | {"algoStatus": "NEVER_HEARD_OF"}),
+        (503, {"code": -1000, "msg": "Unknown error, please check your request or try again later."}),
+    ]
+    for answer in taken:
+        documented.answers["POST /fapi/v1/algoOrder"] = answer
+        with pytest.raises(OrderOutcomeUnknown):
+            await gateway.submit(stop())
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("NEW", OrderState.ACCEPTED),
+        ("TRIGGERING", OrderState.UNKNOWN),
+        ("CANCELED", OrderState.CANCELED),
+        ("EXPIRED", OrderState.EXPIRED),
+        ("REJECTED", OrderState.EXPIRED),
+    ],
+)
+async def test_one_that_waits_is_found_where_the_book_has_nothing(
+    gateway: UsdmGateway, documented: Documented, status: str, state: OrderState
+) -> None:
+    documented.answers["GET /fapi/v1/order"] = NO_ORDER
+    assert await gateway.find_order(PERP, client_order_id=NAME) is None, "absent is what neither door shows"
+    documented.answers["GET /fapi/v1/algoOrder"] = (200, ALGO | {"algoStatus": status})
+    found = await gateway.find_order(PERP, client_order_id=NAME)
+    assert found is not None
+    assert (found.state, found.client_order_id) == (state, NAME)
+    documented.answers["GET /fapi/v1/algoOrder"] = (500, {"code": -1000, "msg": "Unknown error"})
+    with pytest.raises(VenueUnavailable):
+        await gateway.find_order(PERP, client_order_id=NAME)
+
+
+async def test_one_that_was_triggered_is_followed_to_the_order_that_it_became_whatever_that_is_called(
+    gateway: UsdmGateway, documented: Documented
+) -> None:
+    finished = ALGO | {"algoStatus": "FINISHED", "actualOrderId": "22542179"}
+    documented.answers["GET /fapi/v1/algoOrder"] = (200, finished)
+    documented.answers["GET /fapi/v1/order"] = NO_ORDER
+    hidden = await gateway.find_order(PERP, client_order_id=NAME)
+    assert hidden is not None
+    assert (hidden.state, hidden.filled_quantity) == (OrderState.UNKNOWN, 0), "what it did is not shown yet"
+    client = gateway._client
+    plain = client.fetch
+
+    async def by_its_own_id(url: str, method: str, headers: object, body: object) -> object:
+        asked = parse_qs(urlsplit(url).query)
+        if method == "GET" and url.partition("?")[0].endswith("/order") and asked.get("orderId") == ["22542179"]:
+            return ORDER | {"clientOrderId": "the-venues-own-name"}
+        return await plain(url, method, headers, body)
+
+    client.fetch = by_its_own_id
+    found = await gateway.find_order(PERP, client_order_id=NAME)
+    assert found is not None
+    assert (found.state, found.client_order_id, found.venue_order_id) == (OrderState.FILLED, NAME, "22542179")
+    documented.answers["GET /fapi/v1/allAlgoOrders"] = (200, [ALGO | {"actualOrderId": "7"}, finished])
+    executed = await gateway.find_order(PERP, venue_order_id="22542179")
+    assert executed is not None
+    assert executed.client_order_id == NAME, "an execution that nobody expected is ours"
+
+
+async def test_a_cancel_asks_at_both_doors_and_open_orders_are_those_of_both(
+    gateway: UsdmGateway, documented: Documented
+) -> None:
+    documented.answers["DELETE /fapi/v1/order"] = UNKNOWN_ORDER
+    gone = {"algoId": 2146760, "clientAlgoId": NAME, "code": "200", "msg": "success"}
+    documented.answers["DELETE /fapi/v1/algoOrder"] = (200, gone)
+    await gateway.cancel(PERP, NAME)
+    assert documented.last("DELETE /fapi/v1/algoOrder")["clientAlgoId"] == NAME
+    documented.answers["DELETE /fapi/v1/order"] = (503, {"code": -1000, "msg": "Unknown error"})
+    with pytest.raises(OrderOutcomeUnknown):
+        await gateway.cancel(PERP, NAME)
+    documented.answers["GET /fapi/v1/openOrders"] = (200, [ORDER | {"status": "NEW"}])
+    documented.answers["GET /fapi/v1/openAlgoOrders"] = (200, [ALGO])
+    assert [report.client_order_id for report in await gateway.open_orders()] == [NAME, "ares1"]
 
 
 async def test_executions_are_exact_although_the_venue_cuts_their_cost(
