@@ -197,24 +197,26 @@ def stop(name: str, **words: object) -> Json:
     return {"clientAlgoId": name, "reduceOnly": "true", **words}
 
 
-async def stop_near_the_market(client: Client, name: str) -> None:
-    """A tick below the last price: the next fall triggers it, unless it came already."""
-    for _ in range(50):
-        last = cast("float", cast("Json", await client.fetch_ticker(BTC))["last"])
-        try:
-            await order(client, "market", "sell", 0.01, None, stop(name, stopLossPrice=round(last - 0.1, 1)))
-        except ccxt.OrderImmediatelyFillable:
-            continue
-        return
-    raise AssertionError("the market falls faster than it is asked")
+async def enclose_the_market(client: Client) -> None:
+    """A stop a tick below the last price and a profit a tick above it: where it goes next triggers one of them."""
+    for name, word, step in (("below", "stopLossPrice", -0.1), ("above", "takeProfitPrice", 0.1)):
+        for _ in range(50):
+            last = cast("float", cast("Json", await client.fetch_ticker(BTC))["last"])
+            try:
+                await order(client, "market", "sell", 0.01, None, stop(name, **{word: round(last + step, 1)}))
+            except ccxt.OrderImmediatelyFillable:
+                continue
+            break
 
 
-async def until_triggered(client: Client, name: str) -> Json:
+async def until_triggered(client: Client, *names: str) -> Json:
+    """The first of them that does not wait any longer."""
     async with asyncio.timeout(120):
         while True:
-            info = cast("Json", (await found_algo(client, name))["info"])
-            if info["algoStatus"] != "NEW":
-                return info
+            for name in names:
+                info = cast("Json", (await found_algo(client, name))["info"])
+                if info["algoStatus"] != "NEW":
+                    return info
             await asyncio.sleep(0.2)
 
 
@@ -264,20 +266,18 @@ async def test_a_triggered_stop_closes_the_position_and_is_told_with_the_order_t
         await order(client, "market", "buy", 0.01)
         far = round(cast("float", (await best(client))["bid"]) * 1.2, 1)
         await order(client, "market", "sell", 0.01, None, stop("far", takeProfitPrice=far))
-        await stop_near_the_market(client, "near")
-        info = await until_triggered(client, "near")
+        await enclose_the_market(client)
+        info = await until_triggered(client, "below", "above")
         told: list[Json] = []
         while not told or cast("Json", told[-1].get("o", {})).get("X") != "FINISHED":
             told.append(cast("Json", await stream.receive_json(timeout=20)))
     assert info["algoStatus"] == "FINISHED"
     placed = cast("Json", await client.fetch_order(info["actualOrderId"], BTC))
-    assert (placed["clientOrderId"], placed["status"], placed["filled"]) == ("near", "closed", 0.01)
+    name = str(info["clientAlgoId"])
+    assert (placed["clientOrderId"], placed["status"], placed["filled"]) == (name, "closed", 0.01)
     assert cast("list[Json]", await client.fetch_positions([BTC])) == []
     algos = [cast("Json", event["o"]) for event in told if event["e"] == "ALGO_UPDATE"]
-    assert [(a["caid"], a["X"]) for a in algos if a["caid"] == "near"][-2:] == [
-        ("near", "TRIGGERED"),
-        ("near", "FINISHED"),
-    ]
+    assert [a["X"] for a in algos if a["caid"] == name] == ["NEW", "TRIGGERED", "FINISHED"]
     assert algos[-1]["ai"] == info["actualOrderId"]
     assert (await found_algo(client, "far"))["status"] == "open", "it waits on, and can only reduce"
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 import ccxt
 
 from simulator.matching import DisplayedBook
+from simulator.matching.conditional import Sprung
 from simulator.matching.contracts import Contract, ContractOrder, MarginEvent
 from simulator.matching.queue import PublicTrade
 from simulator.matching.types import Closed, Filled, Refusal
@@ -82,7 +83,10 @@ class ContractsExchange:
         self.amounts = {Decimal(0)}
         """Every amount that the position ever had."""
         self.hides = False
-        self._hidden_until_ms: dict[str, int] = {}
+        """Whether orders, and what a trigger placed, may not be shown for a while."""
+        self.renames = False
+        """Whether what a trigger places bears a name of the venue's: the documents do not say that it keeps ours."""
+        self._hidden_until_ms: dict[str | int, int] = {}
         self.desk.listen(self._note)
 
     @property
@@ -107,27 +111,46 @@ class ContractsExchange:
     def place_algo(self, params: Params) -> object:
         answer = self.algos.place(params)
         if self.hides and self._rng.random() < 0.5:
-            until_ms = self.now_ms() + round(1_000 * self._rng.uniform(0, HIDDEN_S_MAX))
-            self._hidden_until_ms[params.text("clientAlgoId")] = until_ms
+            self._hide(params.text("clientAlgoId"))
         return answer
+
+    def order(self, params: Params) -> object:
+        """An order of the book, unless it is not shown yet, under the name that the venue gave it. Raises `Refusal`."""
+        row = self.api.order(params)
+        assert isinstance(row, dict)
+        if row["orderId"] not in {algo.order_id for algo in self.ledger.algos.values()}:
+            return row
+        if self._is_hidden(row["orderId"]) or (self.renames and params.has("origClientOrderId")):
+            raise Refusal(-2013, "Order does not exist.")
+        return row | ({"clientOrderId": f"venue-{row['orderId']}"} if self.renames else {})
 
     def algo(self, params: Params) -> object:
         """A conditional order, unless it is not shown yet. Raises `Refusal`."""
         if self._is_hidden(params.text("clientAlgoId")):
             raise Refusal(-2013, "Order does not exist.")
-        return self.algos.order(params)
+        row = self.algos.order(params)
+        assert isinstance(row, dict)
+        placed = row["actualOrderId"]
+        if placed and self._is_hidden(int(placed)) and self._rng.random() < 0.5:
+            return row | {"algoStatus": "TRIGGERING", "actualOrderId": ""}
+        return row
 
     def open_algos(self) -> list[Raw]:
         rows = self.algos.open_orders(Params({}))
         assert isinstance(rows, list)
         return [row for row in rows if not self._is_hidden(str(row["clientAlgoId"]))]
 
-    def _is_hidden(self, name: str) -> bool:
+    def _hide(self, name: str | int) -> None:
+        self._hidden_until_ms[name] = self.now_ms() + round(1_000 * self._rng.uniform(0, HIDDEN_S_MAX))
+
+    def _is_hidden(self, name: str | int) -> bool:
         return self._hidden_until_ms.get(name, 0) > self.now_ms()
 
     def _note(self, event: MarginEvent, order: ContractOrder | None) -> None:
         if isinstance(event, Filled | Closed):
             self.amounts.add(self.amount)
+        if isinstance(event, Sprung) and event.order_id and self.hides:
+            self._hide(event.order_id)
 
 
 class ContractsLine(Line):
@@ -171,7 +194,7 @@ class ContractsLine(Line):
         return await self._ask(lambda: api.cancel(words), signed=True)
 
     async def fetch_order(self, order_id: str | None, symbol: str, params: Raw, /) -> Raw:
-        words, work = self._about(params, order_id), self._there.algo if "trigger" in params else self._there.api.order
+        words, work = self._about(params, order_id), self._there.algo if "trigger" in params else self._there.order
         return {"info": await self._ask(lambda: work(words), signed=True)}
 
     async def fetch_open_orders(

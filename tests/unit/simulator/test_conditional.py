@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from ares.testing.clock import SteppedClock
+from simulator.journal import EventJournal
 from simulator.matching import DisplayedBook
 from simulator.matching.conditional import NewConditional, Sprung, WorkingType
 from simulator.matching.conditional_engine import AT_ONCE, REDUCE_ONLY_REJECTED, ConditionalEngine, Look
@@ -15,8 +19,11 @@ from simulator.matching.margin_engine import MarginEngine
 from simulator.matching.margin_ledger import MarginLedger
 from simulator.matching.types import Refusal, Side
 from simulator.params import Params
+from simulator.perpetual.algo_api import AlgoApi
 from simulator.perpetual.algo_rows import algo_row, algo_status
+from simulator.perpetual.desk import KINDS, MarginDesk
 from simulator.perpetual.words import new_conditional
+from tests.simulation.contracts_venue import DrawnPerpetuals
 
 D = Decimal
 SYMBOL = "BTCUSDT"
@@ -271,6 +278,50 @@ def test_the_same_events_make_the_same_account_again(account: Account) -> None:
     }
     assert [a.algo_id for a in again.waiting(SYMBOL)] == [3]
     assert (again.positions[SYMBOL].amount, again.wallet) == (account.amount, account.ledger.wallet)
+
+
+class Remembered(DrawnPerpetuals):
+    """A market that went up to 60,000 and back while the exchange was down."""
+
+    def extremes(self, symbol: str, start_ms: int, end_ms: int) -> tuple[Decimal, ...]:
+        assert start_ms <= end_ms + 1
+        return D(60_000), D(49_900)
+
+
+def test_a_killed_exchange_knows_what_waits_and_what_a_trailing_order_missed(tmp_path: Path) -> None:
+    clock = SteppedClock()
+
+    def begin(kind: type[DrawnPerpetuals]) -> tuple[MarginDesk, AlgoApi, EventJournal[MarginEvent]]:
+        journal: EventJournal[MarginEvent] = EventJournal(tmp_path / "perpetuals.jsonl", KINDS)
+        desk = MarginDesk(kind(random.Random(1), clock), journal, D(20_000))
+        return desk, AlgoApi(desk), journal
+
+    desk, api, journal = begin(DrawnPerpetuals)
+    desk.place(NewContractOrder(SYMBOL, "BUY", "MARKET", "long", D("0.1")))
+    words = {"symbol": SYMBOL, "algoType": "CONDITIONAL", "quantity": "0.1", "reduceOnly": "true"}
+    for name, asked in (("waits", STOP | {"triggerPrice": "40000"}), ("follows", TRAIL), ("gone", TRAIL)):
+        api.place(Params(words | asked | {"clientAlgoId": name}))
+    api.cancel(Params({"symbol": SYMBOL, "clientAlgoId": "gone"}))
+    journal.close()  # as a kill does: nothing else is said
+
+    desk, api, journal = begin(Remembered)
+    waiting = api.open_orders(Params({}))
+    assert isinstance(waiting, list)
+    assert [row["clientAlgoId"] for row in waiting] == ["waits", "follows"]
+    desk.look("CONTRACT_PRICE", SYMBOL, D(59_500))
+    assert desk.ledger.positions[SYMBOL].amount == D("0.1"), "not one percent from its best yet"
+    desk.look("CONTRACT_PRICE", SYMBOL, D(59_400))
+    assert desk.ledger.positions[SYMBOL].amount == 0
+    journal.close()
+    _, api, journal = begin(Remembered)
+    told = api.all_orders(Params({"symbol": SYMBOL}))
+    assert isinstance(told, list)
+    assert {row["clientAlgoId"]: row["algoStatus"] for row in told} == {
+        "waits": "NEW",
+        "follows": "FINISHED",
+        "gone": "CANCELED",
+    }
+    journal.close()
 
 
 def test_an_order_that_nobody_named_gets_a_name() -> None:

@@ -15,6 +15,8 @@ from tests.unit.trader.conftest import BTC, STRATEGY, Bench
 from trader.events import StoppedOut
 from trader.execution.protection import alone
 from trader.execution.rests import wants_out
+from trader.execution.tracked import excludes, protects_contract
+from trader.portfolio.orders import Intent, Source
 from trader.portfolio.positions import Position
 from trader.portfolio.protection import Leg, ProtectionPolicy, plan_protection
 from trader.portfolio.sizing import Grid
@@ -138,6 +140,40 @@ def test_who_was_stopped_out_wants_out_by_nothing_or_by_the_other_side(
     target: float, stopped_by: Side | None, out: bool
 ) -> None:
     assert wants_out(target, stopped_by) is out
+
+
+@pytest.mark.parametrize(
+    ("source", "side", "out"), [("signal", "buy", True), ("flatten", "buy", True), ("signal", "sell", False)]
+)
+def test_what_protects_a_short_keeps_purchases_away_and_lets_the_short_grow(
+    source: Source, side: Side, out: bool
+) -> None:
+    protects = intent_of("protection", "buy")
+    assert excludes(protects, intent_of(source, side)) is out
+    assert excludes(intent_of("signal", "sell"), intent_of("manual", "buy")), "two decisions never go side by side"
+    assert protects_contract(protects)
+    assert not protects_contract(intent_of("signal", "buy"))
+
+
+def intent_of(source: Source, side: Side) -> Intent:
+    return Intent(
+        order_id=f"{source}-{side}",
+        account="paper",
+        venue="sim",
+        symbol=PERP,
+        strategy=STRATEGY,
+        version=1,
+        side=side,
+        type="market",
+        time_in_force="IOC",
+        quantity=Decimal("0.1"),
+        price=None,
+        mark=Decimal(50_000),
+        source=source,
+        cycle_id="",
+        correlation_id="",
+        decided_at_ns=1,
+    )
 
 
 def test_an_order_that_was_stopped_out_before_sides_were_told_sold() -> None:
