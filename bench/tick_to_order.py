@@ -1,9 +1,9 @@
 """From the close of a bar to the venue's receipt of the order that rests on it: the running demo, told by its own rows.
 
 Every leg is the difference of two times that rows bear; the last one is the venue's own time of the order. The demo
-plays more symbols than usual (`SYMBOLS`), for a minute has one order of a strategy and symbol at most, and trades every
-change of a wish. The peers' figures are what they document of their cycles, not measured: half of it is what an
-order waits for at the median, before anything is computed.
+trades every change of a wish; it may play more symbols than usual (`BENCH_SYMBOLS`), for a minute has one order of a
+strategy and symbol at most. The peers' figures are what they document of their cycles, not measured: half of it is what
+an order waits for at the median, before anything is computed.
 """
 
 from __future__ import annotations
