@@ -23,9 +23,9 @@ class Collected(Generic[V]):
     task: asyncio.Task[None]
 
     async def number(self, sql: str, **params: str | int) -> int:
+        """A query's single number; 0 where it is NULL, or there is no row yet."""
         record = await self.database.fetch_one(sql, {"venue": self.name, **params})
-        assert record is not None
-        value = next(iter(record.values()))
+        value = next(iter(record.values())) if record is not None else None
         return int(str(value)) if value is not None else 0
 
     async def until(self, sql: str, expected: int, **params: str | int) -> None:
