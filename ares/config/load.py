@@ -171,8 +171,7 @@ def refuse_shared_protection(config: AresConfig) -> None:
     Raises `ConfigError` where a protected strategy shares a contract there, or asks for what such a venue does not do.
     """
     trading = config.trading
-    venue = config.venues.get(trading.venue)
-    if venue is None or venue.protocol != "binanceusdm":
+    if not _trades_contracts(config):
         return
     for strategy in trading.strategies:
         protection = strategy.protection or trading.protection
@@ -193,6 +192,11 @@ def refuse_shared_protection(config: AresConfig) -> None:
         _refuse_unplayable(name, protection, trading.venue)
 
 
+def _trades_contracts(config: AresConfig) -> bool:
+    venue = config.venues.get(config.trading.venue)
+    return venue is not None and venue.protocol == "binanceusdm"
+
+
 def _refuse_unplayable(name: str, protection: ProtectionConfig, venue: str) -> None:
     """What a venue of contracts follows by, and where no price is left to wait for. Raises `ConfigError`."""
     trailing, profit = protection.trailing_pct, protection.take_profit_pct
@@ -207,8 +211,7 @@ def _refuse_unplayable(name: str, protection: ProtectionConfig, venue: str) -> N
 def refuse_makers_of_contracts(config: AresConfig) -> None:
     """Orders that never take are sent to venues of coins alone so far. Raises `ConfigError`."""
     trading = config.trading
-    venue = config.venues.get(trading.venue)
-    if venue is None or venue.protocol != "binanceusdm":
+    if not _trades_contracts(config):
         return
     asked = {"trading.execution.policy": trading.execution.policy}
     asked |= {

@@ -22,6 +22,7 @@ from tests.simulation.contracts_venue import PERP, STEP, TICK, ContractsExchange
 from tests.simulation.loop import MachineClock, run, spawn
 from tests.simulation.machine import STRATEGY, VENUE, VENUE_CONFIG, Machine, Place, config_of
 from tests.simulation.store import FlakyStore
+from tests.simulation.test_protection import POLICIES
 from tests.simulation.venue import LATE_S_MAX, TIMEOUT_S, Fate, Weather
 from trader.commander import Order
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
@@ -34,13 +35,6 @@ from trader.venues.usdm_gateway import UsdmGateway
 START = Decimal(50_000)
 WAIT_S_MAX = 900.0
 """Reconciling asks a dozen things, and up to a third of all answers are bad: it may take many attempts."""
-POLICIES = {
-    "stop": {"stop_loss_pct": "1"},
-    "profit": {"take_profit_pct": "1"},
-    "pair": {"stop_loss_pct": "1", "take_profit_pct": "1"},
-    "trailing": {"trailing_pct": "1"},
-    "trailing pair": {"trailing_pct": "1", "take_profit_pct": "2"},
-}
 FATES: tuple[Fate, ...] = ("reset", "lost", "late", "unheard", "garbled", "429")
 RISK = RiskConfig(order_notional_quote_max=Decimal(50_000), daily_loss_quote_max=Decimal(5_000))
 SEEDS = int(os.environ.get("ARES_TEST_CONTRACTS", "80"))
