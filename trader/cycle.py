@@ -12,7 +12,7 @@ from ares.errors import StoreError, VenueError
 from ares.model.row import Row
 from ares.telemetry import correlation, get_logger, metrics, observability, trace_id_of
 from trader.account import Account
-from trader.decide import Inputs, Outcome, age_s, decide, opens
+from trader.decide import Inputs, Outcome, decide, opens
 from trader.execution.ids import DecisionName, client_order_id, correlation_id, cycle_id
 from trader.execution.limits import SetLimits
 from trader.execution.pauses import StrategyPauses
@@ -28,7 +28,7 @@ from trader.portfolio.orders import Intent, OrderState
 from trader.portfolio.sizing import Move
 from trader.reader import MarketReader, MarketSeen, QuoteSeen, SignalSeen
 from trader.risk import Limits, RiskState, build_rules
-from trader.risk_now import PricesSeen, risk_now, scale_now
+from trader.risk_now import prices_of, risk_now, scale_now
 from trader.rows import Decision, Identity, decision_row
 
 REJECTION_PAUSE_S = 30.0
@@ -279,16 +279,7 @@ class Cycle:
 
     def _risk_state(self, moment: Moment, symbol: str, signal: SignalSeen, quote: QuoteSeen) -> RiskState:
         market = moment.market or MarketSeen()
-        activity = market.figures.activity.get(symbol)
-        prices = PricesSeen(
-            mark=quote.mark,
-            quote_age_s=age_s(moment.now_ns, quote.received_at_ns),
-            reference=market.trades.get(symbol),
-            signal_age_s=age_s(moment.now_ns, signal.known_at_ns),
-            spread=quote.spread,
-            volume_quote=None if activity is None else activity.volume_quote,
-            loss_shares=market.figures.loss_shares,
-        )
+        prices = prices_of(symbol, quote, market, signal.known_at_ns, moment.now_ns)
         return risk_now(self._account, self._states.effective, moment.now_ns, prices)
 
     def _decision(self, key: Key, moment: Moment, outcome: Outcome) -> Decision:

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from ares.config.trading import TradingConfig
 from trader.account import Account
-from trader.reader import MarketSeen
+from trader.decide import age_s
+from trader.reader import MarketSeen, QuoteSeen
 from trader.risk import Limits, RiskState, ScalePolicy, TradingState, drawdown_share, exposure_scale
 
 
@@ -65,3 +66,17 @@ def scale_now(account: Account, config: TradingConfig, effective: Limits, market
         drawdown = drawdown_share(account.equity_quote, account.drawdown_quote)
         scale = exposure_scale(None if seen is None else seen.turbulence, drawdown, policy)
     return scale
+
+
+def prices_of(symbol: str, quote: QuoteSeen, market: MarketSeen, signal_known_at_ns: int, now_ns: int) -> PricesSeen:
+    """What rules are told of a market as rows tell it, for an order that rests on a signal."""
+    activity = market.figures.activity.get(symbol)
+    return PricesSeen(
+        mark=quote.mark,
+        quote_age_s=age_s(now_ns, quote.received_at_ns),
+        reference=market.trades.get(symbol),
+        signal_age_s=age_s(now_ns, signal_known_at_ns),
+        spread=quote.spread,
+        volume_quote=None if activity is None else activity.volume_quote,
+        loss_shares=market.figures.loss_shares,
+    )

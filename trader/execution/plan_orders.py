@@ -6,13 +6,10 @@ from decimal import Decimal
 
 from ares.clock import NANOS_PER_SECOND
 from ares.config.trading import TradingConfig
-from trader.decide import age_s
 from trader.execution.ids import DecisionName, client_order_id
 from trader.portfolio.orders import Intent
 from trader.portfolio.plans import Child, ExecutionPolicy, Plan, PolicyName, ends_at_ns
 from trader.portfolio.sizing import Move
-from trader.reader import MarketSeen, QuoteSeen
-from trader.risk_now import PricesSeen
 from trader.rows import Decision, Identity
 
 
@@ -50,19 +47,6 @@ def child_id(plan: Plan, number: int) -> str:
     """The id of a plan's order; that of the first is the decision's."""
     name = DecisionName(plan.account, plan.strategy, plan.version, plan.symbol, plan.slot_ns, "signal", number)
     return client_order_id(name)
-
-
-def prices_of(plan: Plan, quote: QuoteSeen, market: MarketSeen, now_ns: int) -> PricesSeen:
-    activity = market.figures.activity.get(plan.symbol)
-    return PricesSeen(
-        mark=quote.mark,
-        quote_age_s=age_s(now_ns, quote.received_at_ns),
-        reference=market.trades.get(plan.symbol),
-        signal_age_s=age_s(now_ns, plan.signal_known_at_ns),
-        spread=quote.spread,
-        volume_quote=None if activity is None else activity.volume_quote,
-        loss_shares=market.figures.loss_shares,
-    )
 
 
 def child_intent(plan: Plan, number: int, child: Child, mark: Decimal, now_ns: int) -> Intent:

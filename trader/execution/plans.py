@@ -22,7 +22,7 @@ from trader.execution.lease import Leadership
 from trader.execution.limits import SetLimits
 from trader.execution.pauses import StrategyPauses
 from trader.execution.plan_journal import PlanJournal
-from trader.execution.plan_orders import child_id, child_intent, prices_of
+from trader.execution.plan_orders import child_id, child_intent
 from trader.execution.protection import Protection
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
@@ -43,7 +43,7 @@ from trader.portfolio.plans import (
 )
 from trader.reader import MarketReader, MarketSeen, QuoteSeen
 from trader.risk import Candidate, Refused, TradingState, build_rules
-from trader.risk_now import risk_now, scale_now
+from trader.risk_now import prices_of, risk_now, scale_now
 
 LOOK_S = 0.5
 """How often plans are looked at."""
@@ -282,7 +282,8 @@ class Plans:
         scale = scale_now(self._account, config, effective, market, plan.symbol)
         candidate = Candidate(plan.strategy, plan.symbol, plan.side, child.quantity, child.price)
         # Nothing is waited for between the check and `intend`, which reserves before it waits itself.
-        state = risk_now(self._account, self._parts.states.effective, now_ns, prices_of(plan, quote, market, now_ns))
+        prices = prices_of(plan.symbol, quote, market, plan.signal_known_at_ns, now_ns)
+        state = risk_now(self._account, self._parts.states.effective, now_ns, prices)
         verdict = build_rules(effective.scaled(scale)).check(candidate, state)
         if isinstance(verdict, Refused):
             if running.waits != verdict.rule:
