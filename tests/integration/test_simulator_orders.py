@@ -112,6 +112,19 @@ async def last_price(client: Client) -> float:
     return cast("float", cast("Json", await client.fetch_ticker("BTC/USDT"))["last"])
 
 
+async def placed_beside_the_market(client: Client, kind: str, distance: float, client_id: str) -> float:
+    """Place an order that waits `distance` from the last price; again when the market went past it meanwhile."""
+    async with asyncio.timeout(20):
+        while True:
+            last = await last_price(client)
+            params = {kind: last + distance, "clientOrderId": client_id}
+            try:
+                await client.create_order("BTC/USDT", "limit", "buy", 0.001, round(last * 1.01, 2), params)
+            except ccxt.OrderImmediatelyFillable:
+                continue
+            return last
+
+
 async def misbehave(http: aiohttp.ClientSession, **wish: object) -> None:
     async with http.post("/sim/misbehave", json=wish) as response:
         assert response.status == 200, await response.text()
@@ -127,7 +140,6 @@ async def status_of(client: Client, client_id: str) -> Json:
 
 
 async def test_ccxt_places_every_kind_of_stop_and_the_market_triggers_it(client: Client) -> None:
-    last = await last_price(client)
     trailing = {"trailingPercent": 0.1, "stopLossOrTakeProfit": "stopLoss", "clientOrderId": "trailing"}
     for side, kind, price, params in (
         ("sell", "market", None, {"stopLossPrice": 20_000, "clientOrderId": "s"}),
@@ -151,16 +163,16 @@ async def test_ccxt_places_every_kind_of_stop_and_the_market_triggers_it(client:
     held = cast("dict[str, Json]", await client.fetch_balance())
     assert (held["BTC"]["used"], held["USDT"]["used"]) == (0.003, 111)
     names = {"up": "stopLossPrice", "down": "takeProfitPrice"}
+    asked: dict[str, float] = {}
     for name, distance in (("up", 1), ("down", -1)):
-        params = {names[name]: last + distance, "clientOrderId": name}
-        await client.create_order("BTC/USDT", "limit", "buy", 0.001, round(last * 1.01, 2), params)
+        asked[name] = await placed_beside_the_market(client, names[name], distance, name)
     done: list[Json] = []
     async with asyncio.timeout(60):
         while not done:
             await asyncio.sleep(0.1)
             done = [order for name in names if (order := await status_of(client, name))["status"] == "closed"]
     assert cast("Json", done[0]["info"])["isWorking"] is True
-    assert cast("float", done[0]["average"]) < last * 1.01
+    assert cast("float", done[0]["average"]) < asked[str(done[0]["clientOrderId"])] * 1.01
 
 
 async def test_stop_that_would_trigger_at_once_is_refused_as_ccxt_knows_it(client: Client) -> None:
