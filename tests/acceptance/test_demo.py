@@ -188,7 +188,7 @@ def demo(
 def test_ticks_become_signals_decisions_and_fills(demo: RunningDemo) -> None:
     demo.until("a streamed trade", lambda: demo.sql("SELECT seq FROM trades WHERE source = 'stream' LIMIT 1"), 90)
     demo.until("signals of both strategies", lambda: len(demo.sql("SELECT DISTINCT strategy FROM signals")) >= 2, 90)
-    demo.until("a fill", lambda: demo.sql("SELECT fill_id FROM fills LIMIT 1"), 60)
+    demo.until("a fill", lambda: demo.sql("SELECT fill_id FROM fills LIMIT 1"), 180)
 
 
 def test_one_trace_leads_from_a_tick_to_the_fill_it_caused(demo: RunningDemo) -> None:
@@ -200,7 +200,7 @@ def test_one_trace_leads_from_a_tick_to_the_fill_it_caused(demo: RunningDemo) ->
         " JOIN signal_values s ON s.trace_id = f.trace_id AND s.strategy = f.strategy"
         " JOIN trades t ON t.venue = s.venue AND t.symbol = s.symbol AND timestamp_floor('1m', t.ts) = s.ts LIMIT 1"
     )
-    (found,) = demo.until("a tick and its fill", lambda: demo.sql(way), 60)  # type: ignore[misc]
+    (found,) = demo.until("a tick and its fill", lambda: demo.sql(way), 120)  # type: ignore[misc]
     trace_id = found["trace_id"]
     wanted = {"ingest.batch", "bar.freeze", "decision", "order.submit", "external.call", "fill.book"}
 
@@ -393,9 +393,9 @@ def test_what_fails_is_said_without_secrets(demo: RunningDemo) -> None:
 
 
 def test_report_holds_and_no_process_is_left(demo: RunningDemo) -> None:
-    counts = "SELECT (SELECT count() FROM decisions) AS decisions, (SELECT count() FROM fills) AS fills"
-    done = lambda row: row["decisions"] >= 20 and row["fills"] >= 1  # noqa: E731
-    demo.until("decisions and fills", lambda: done(demo.sql(counts)[0]), DURATION_S)
+    for table, least in (("decisions", 20), ("fills", 1)):
+        query = f"SELECT count() AS n FROM {table}"
+        demo.until(table, lambda query=query, least=least: demo.sql(query)[0]["n"] >= least, DURATION_S)
     demo.process.send_signal(signal.SIGINT)
     assert demo.process.wait(120) == 0
     report = json.loads(demo.report.read_text())
