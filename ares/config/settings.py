@@ -12,9 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from ares.config.backup import BackupConfig
 from ares.config.influx import InfluxConfig
-from ares.config.lake import LakeConfig
 from ares.config.replicas import ReplicaConfig, require_distinct
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share, require_order
 from ares.config.trading import TradingConfig
@@ -375,5 +373,3 @@ class AresConfig(Section):
     tls: TlsConfig = TlsConfig()
     kafka: KafkaConfig = KafkaConfig()
     influx: InfluxConfig = InfluxConfig()
-    backup: BackupConfig = BackupConfig()
-    lake: LakeConfig = LakeConfig()

@@ -14,7 +14,7 @@ import pytest
 from ares.store.migrate import split_statements
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("ares", "simulator", "ingest", "analytics", "trader", "backup")
+PACKAGES = ("ares", "simulator", "ingest", "analytics", "trader")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 

@@ -1,1 +1,0 @@
-"""The one door to Delta Lake and DuckDB: the cold tier and the versions of datasets lie there."""

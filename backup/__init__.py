@@ -1,1 +1,0 @@
-"""Brings Ares back: backups and proved restores, the cold tier and what may be dropped."""
