@@ -237,7 +237,7 @@ class Cycle:
         inputs = Inputs(
             strategy=strategy.name,
             symbol=symbol,
-            now_ns=moment.now_ns,
+            now_ns=self._clock.now_ns(),  # of this moment: what was read may have aged while others were waited for
             held=self._ledger.portfolio.position(symbol, strategy.name).quantity,
             grid=grid,
             sizing=sizing(self._config, strategy, effective),
@@ -279,8 +279,9 @@ class Cycle:
 
     def _risk_state(self, moment: Moment, symbol: str, signal: SignalSeen, quote: QuoteSeen) -> RiskState:
         market = moment.market or MarketSeen()
-        prices = prices_of(symbol, quote, market, signal.known_at_ns, moment.now_ns)
-        return risk_now(self._account, self._states.effective, moment.now_ns, prices)
+        now_ns = self._clock.now_ns()
+        prices = prices_of(symbol, quote, market, signal.known_at_ns, now_ns)
+        return risk_now(self._account, self._states.effective, now_ns, prices)
 
     def _decision(self, key: Key, moment: Moment, outcome: Outcome) -> Decision:
         strategy, symbol = key

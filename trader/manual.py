@@ -178,9 +178,9 @@ class ManualOrders:
         grid = await self._grid(wish.symbol, config)
         await self._parts.states.refresh()
         await self._parts.limits.refresh()
-        market = await self._market()
-        prices = await self._prices(wish.symbol, market, config)
         await self._refresh_marks(config.risk.mark_age_s_max / 2)
+        market = await self._market()
+        prices = await self._prices(wish.symbol, market, config)  # last, so that they do not age meanwhile
         _check_form(wish, grid, prices.mark)
         worst = wish.price
         if worst is None:

@@ -139,7 +139,7 @@ class Trader:
         self._cycled_at_s = 0.0
         self._fills_seen = NEVER_LOOKED
         self._heeded_seq = 0
-        """Of the newest halt after which open orders were cancelled."""
+        """Of the newest halt after which no open order was left: one may reach the venue later than its cancel."""
 
     async def run(self) -> None:
         """Lead, reconcile, then trade until cancelled.
@@ -198,8 +198,8 @@ class Trader:
         """Look after commands of other processes, orders, and now and then the account; returns when that was."""
         await self._restrain()
         said = await self.states.refresh()
-        if said.state is TradingState.HALTED and said.seq != self._heeded_seq:
-            await self.desk.cancel_open(sparing=("flatten", PROTECTION))
+        heeded = said.state is not TradingState.HALTED or said.seq == self._heeded_seq
+        if not heeded and not await self.desk.cancel_open(sparing=("flatten", PROTECTION)):
             self._heeded_seq = said.seq
         await self._eve.heed(self._clock.now_ns())
         await self.desk.follow()

@@ -18,7 +18,7 @@ from ares.model.row import Row
 from ares.resilience import Cache
 from ares.telemetry import correlation, get_logger, metrics, observability
 from trader.execution.booking import Booking, trace_of
-from trader.execution.journal import OrderJournal
+from trader.execution.journal import REMEMBERED_MAX, OrderJournal
 from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
 from trader.execution.rests import Rests
@@ -42,9 +42,6 @@ from trader.venues.gateway import OrderRequest, PairRequest, VenueGateway
 
 LOOKS_MIN = 2
 """Absence counts as evidence only when it was seen this often, the last time after the visibility delay."""
-
-SENT_MAX = 1_000
-"""How many orders are remembered for limits on how often and how soon again."""
 
 log = get_logger(__name__)
 
@@ -78,12 +75,15 @@ class OrderDesk:
         self._visibility_ns = round(parts.visibility_s * NANOS_PER_SECOND)
         self._tracked: dict[str, Tracked] = {}
         self._reserved: dict[str, Intent] = {}
-        self._committed: deque[Intent] = deque(maxlen=SENT_MAX)
+        self._committed: deque[Intent] = deque(maxlen=REMEMBERED_MAX)
         self._following = asyncio.Lock()
 
     async def load(self) -> None:
         """Take over what the journal says is not settled; what may have been sent before is in doubt."""
-        for order in await self._journal.load():
+        orders = await self._journal.load()
+        # Limits on how often and how soon again hold over a restart.
+        self._committed.extend(await self._journal.settled_lately(self._clock.now_ns()))
+        for order in orders:
             tracked = Tracked(order, doubt_since_ns=self._clock.now_ns())
             self._tracked[order.intent.order_id] = tracked
             self._committed.append(order.intent)

@@ -12,13 +12,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from ares.clock import NANOS_PER_SECOND
 from ares.control import ControlStore, NewEvent
 from ares.errors import SequenceConflict
 from ares.events import Event
 from ares.model.row import Row
 from trader.events import INTENDED, REGISTRY, SETTLED, STEPPED, OrderIntended, OrderSettled, OrderStepped, origin
+from trader.execution.tracked import SENT_S
 from trader.portfolio.orders import Intent, Order, Step, advance, intended
 from trader.rows import order_row
+
+REMEMBERED_MAX = 1_000
+"""How many orders are remembered for limits on how often and how soon again."""
 
 
 class OrderJournal:
@@ -32,10 +37,18 @@ class OrderJournal:
         self._settled_stream = f"orders_settled/{account}"
         self._settled_seq = 0
         self._settling = asyncio.Lock()
+        self._settled: deque[tuple[int, str]] = deque(maxlen=REMEMBERED_MAX)
+        """The newest that `load` found: when, and which order."""
 
     async def load(self) -> list[Order]:
         """All orders that are not settled, in the order of their intents."""
         return await asyncio.to_thread(self._load)
+
+    async def settled_lately(self, now_ns: int) -> list[Intent]:
+        """What was asked for by the newest orders that `load` found to be settled within `SENT_S`."""
+        since_ns = now_ns - SENT_S * NANOS_PER_SECOND
+        orders = [await self.find(order_id) for settled_ns, order_id in self._settled if settled_ns >= since_ns]
+        return [order.intent for order in orders if order is not None]
 
     async def find(self, order_id: str) -> Order | None:
         """One order, settled or not."""
@@ -87,6 +100,7 @@ class OrderJournal:
             body = REGISTRY.read(stored).body
             assert isinstance(body, OrderSettled), "nothing else is in this stream"
             settled.add(self._stream(body.order_id))
+            self._settled.append((stored.ts_ns, body.order_id))
             self._settled_seq = stored.seq
         streams = [stream for stream in self._control.streams(self._prefix) if stream not in settled]
         orders = [self._replayed(stream) for stream in streams]

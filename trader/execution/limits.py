@@ -68,6 +68,8 @@ class SetLimits:
     async def refresh(self) -> None:
         """Read what was said since. Raises `ControlUnavailable`."""
         for stored in await asyncio.to_thread(self._control.read, self._stream, self._seq):
+            if stored.seq <= self._seq:
+                continue  # another task read it at the same time, and may know more by now
             match REGISTRY.read(stored).body:
                 case LimitAsked(change):
                     self.asked[change.id] = Standing(change, "", stored.ts_ns)

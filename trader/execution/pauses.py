@@ -35,6 +35,8 @@ class StrategyPauses:
     async def refresh(self) -> None:
         """Read what was said since."""
         for stored in await asyncio.to_thread(self._control.read, self._stream, self._seq):
+            if stored.seq <= self._seq:
+                continue  # another task read it at the same time, and may know more by now
             said = REGISTRY.read(stored).body
             if isinstance(said, StrategyPaused):
                 self.paused[said.strategy] = Pause(said.actor, said.reason, stored.ts_ns)

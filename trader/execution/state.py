@@ -65,6 +65,8 @@ class TradingStates:
         for stored in await asyncio.to_thread(self._control.read, self._stream, self.current.seq):
             said = REGISTRY.read(stored).body
             assert isinstance(said, StateChanged), "nothing else is in this stream"
+            if stored.seq <= self.current.seq:
+                continue  # read at the same time by another task, which may know more by now
             self.current = StateChange(said.state, said.actor, said.reason, stored.ts_ns, stored.seq)
         self.in_maintenance = await asyncio.to_thread(self._maintenance.current) is not None
         for state in TradingState:
@@ -139,8 +141,11 @@ class TradingStates:
         return await self.change(TradingState.ACTIVE, HEALTH, reason, now_ns, _reduced_by(HEALTH))
 
     async def forbidden(self, obstacle: str, now_ns: int) -> StateChange:
-        """What trading with real money that was not agreed to means: what was ACTIVE only reduces."""
-        return await self.change(TradingState.REDUCING, GATE, obstacle, now_ns, _active)
+        """What trading with real money that was not agreed to means: it only reduces, until a person resumes.
+
+        Over what the trader reduced by itself, too: when that is over, nobody has agreed yet.
+        """
+        return await self.change(TradingState.REDUCING, GATE, obstacle, now_ns, _active_or_reduced_by_itself)
 
     async def alerted(self, state: TradingState, reason: str, now_ns: int) -> StateChange:
         """What an alert means: HALTED, or REDUCING; it never loosens anything, and only a person takes it back."""
