@@ -24,6 +24,10 @@ TRADES_KEPT = 10_000
 def ccxt_settings(name: str, venue: VenueConfig, *, private: bool) -> dict[str, object]:
     """Settings for `ccxt.async_support.binance` and `ccxt.pro.binance`, spot only.
 
+    A client that trades (`private`) has no queue of ccxt's: an order would wait in it behind looks before it is signed,
+    and so leave, valid for a whole recvWindow more, when the lease that was looked at for it may be another's. Who
+    trades counts by himself what the venue allows.
+
     Raises `ConfigError` for a venue of another protocol, and when `private` is asked for one without keys.
     """
     if venue.protocol != "binance":
@@ -31,7 +35,7 @@ def ccxt_settings(name: str, venue: VenueConfig, *, private: bool) -> dict[str, 
         raise ConfigError(f"venues.{name}.protocol", venue.protocol, "cannot be traded on yet", way_out)
     settings: dict[str, object] = {
         "timeout": round(venue.request_timeout_s * 1000),
-        "enableRateLimit": venue.rest_url is None,
+        "enableRateLimit": not private and venue.rest_url is None,
         "newUpdates": True,
         "options": {
             "fetchMarkets": {"types": ["spot"]},

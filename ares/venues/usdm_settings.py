@@ -18,7 +18,7 @@ def usdm_settings(name: str, venue: VenueConfig) -> dict[str, object]:
     key, secret = keys(name, venue)
     settings: dict[str, object] = {
         "timeout": round(venue.request_timeout_s * 1000),
-        "enableRateLimit": venue.rest_url is None,
+        "enableRateLimit": False,  # as of `ccxt_settings` that trade
         "options": {
             "fetchMarkets": {"types": ["linear"]},
             "fetchCurrencies": False,

@@ -12,10 +12,6 @@ from ares.venues import ccxt_settings, usdm_settings
 
 Raw = Mapping[str, object]
 Params = Mapping[str, object]
-UNQUEUED = {"enableRateLimit": False}
-"""What the venue allows is `RateBudget`'s. In ccxt's own queue an order would wait behind looks before it is signed,
-and so leave, valid for a whole recvWindow more, when the lease that was looked at for it may be another's.
-"""
 
 
 class CcxtClient(Protocol):
@@ -48,7 +44,7 @@ class CcxtClient(Protocol):
 def create_client(name: str, config: VenueConfig) -> CcxtClient:
     """A new, unconnected client that may trade. Raises `ConfigError` for a venue without keys."""
     factory = cast("Callable[[Mapping[str, object]], CcxtClient]", ccxt.async_support.binance)
-    return factory({**ccxt_settings(name, config, private=True), **UNQUEUED})
+    return factory(ccxt_settings(name, config, private=True))
 
 
 class UsdmClient(CcxtClient, Protocol):
@@ -72,4 +68,4 @@ def create_usdm_client(name: str, config: VenueConfig) -> UsdmClient:
     """
     factory = cast("Callable[[Mapping[str, object]], UsdmClient]", ccxt.async_support.binanceusdm)
     meanings = cast("Mapping[str, Mapping[str, object]]", ccxt.async_support.binanceusdm().exceptions["linear"])
-    return factory({**usdm_settings(name, config), **UNQUEUED, "exceptions": {"exact": meanings["exact"]}})
+    return factory({**usdm_settings(name, config), "exceptions": {"exact": meanings["exact"]}})
