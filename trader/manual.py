@@ -320,6 +320,11 @@ def _check_form(wish: Wish, grid: Grid, mark: Decimal) -> None:
         if value <= 0 or value % step:
             near = max(step, value // step * step)
             raise UsageError(f"{name} = {value:f}: not a multiple of {wish.symbol}'s {what} {step:f}. Try {near:f}")
+    if wish.quantity > grid.fitting(wish.quantity):
+        raise UsageError(
+            f"quantity = {wish.quantity:f}: the venue takes at most {grid.fitting(wish.quantity):f} of {wish.symbol} "
+            "in one order. Ask for that, and for the rest afterwards"
+        )
     cost = wish.quantity * (mark if wish.price is None else wish.price)
     if cost < grid.cost_min:
         raise UsageError(

@@ -268,7 +268,8 @@ class OrderDesk:
 
     async def _unfit(self, intent: Intent) -> str | None:
         """Why an order must not leave now, whatever was true when it was decided."""
-        state = (await self._states.refresh()).state
+        await self._states.refresh()
+        state = self._states.effective
         if intent.source != "flatten":
             if state is TradingState.HALTED:
                 return "halted before it was sent"

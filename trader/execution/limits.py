@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ares.clock import NANOS_PER_SECOND, Clock
-from ares.control import AuditEntry, ControlStore, Json, once_it_fits
+from ares.control import AuditEntry, ControlStore, Json, once_it_fits, read_on
 from ares.errors import UsageError
 from ares.events.types import Origin
 from ares.telemetry import get_logger
@@ -67,9 +67,7 @@ class SetLimits:
 
     async def refresh(self) -> None:
         """Read what was said since. Raises `ControlUnavailable`."""
-        for stored in await asyncio.to_thread(self._control.read, self._stream, self._seq):
-            if stored.seq <= self._seq:
-                continue  # another task read it at the same time, and may know more by now
+        for stored in await read_on(self._control, self._stream, lambda: self._seq):
             match REGISTRY.read(stored).body:
                 case LimitAsked(change):
                     self.asked[change.id] = Standing(change, "", stored.ts_ns)

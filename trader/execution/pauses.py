@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from ares.control import AuditEntry, ControlStore, NewEvent, once_it_fits
+from ares.control import AuditEntry, ControlStore, NewEvent, once_it_fits, read_on
 from ares.events.types import Origin
 from ares.telemetry import get_logger
 from trader.events import PAUSED, REGISTRY, RESUMED, StrategyPaused, StrategyResumed
@@ -34,9 +34,7 @@ class StrategyPauses:
 
     async def refresh(self) -> None:
         """Read what was said since."""
-        for stored in await asyncio.to_thread(self._control.read, self._stream, self._seq):
-            if stored.seq <= self._seq:
-                continue  # another task read it at the same time, and may know more by now
+        for stored in await read_on(self._control, self._stream, lambda: self._seq):
             said = REGISTRY.read(stored).body
             if isinstance(said, StrategyPaused):
                 self.paused[said.strategy] = Pause(said.actor, said.reason, stored.ts_ns)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ares.clock import Clock
-from ares.control import AuditEntry, ControlStore, once_it_fits
+from ares.control import AuditEntry, ControlStore, once_it_fits, read_on
 from ares.events.types import Origin
 from ares.service.maintenance import Maintenance
 from ares.telemetry import get_logger, metrics
@@ -62,11 +62,9 @@ class TradingStates:
 
     async def refresh(self) -> StateChange:
         """Read what was said since."""
-        for stored in await asyncio.to_thread(self._control.read, self._stream, self.current.seq):
+        for stored in await read_on(self._control, self._stream, lambda: self.current.seq):
             said = REGISTRY.read(stored).body
             assert isinstance(said, StateChanged), "nothing else is in this stream"
-            if stored.seq <= self.current.seq:
-                continue  # read at the same time by another task, which may know more by now
             self.current = StateChange(said.state, said.actor, said.reason, stored.ts_ns, stored.seq)
         self.in_maintenance = await asyncio.to_thread(self._maintenance.current) is not None
         for state in TradingState:

@@ -46,7 +46,7 @@ def next_leg(held: Decimal, mark: Decimal, grid: Grid, order_notional_quote_max:
     than the smallest order would else keep us inside.
     """
     largest = floor_to(order_notional_quote_max / mark, grid.amount_step)
-    quantity = min(floor_to(abs(held), grid.amount_step), max(largest, grid.amount_step))
+    quantity = min(grid.fitting(abs(held)), max(largest, grid.amount_step))
     if quantity == 0 or quantity * mark < grid.cost_min:
         return None
     return Leg(way_out(held), quantity)

@@ -83,7 +83,7 @@ def plan_protection(
     """
     contract = is_linear(position.symbol)
     held = position.quantity if contract else max(position.quantity, ZERO)
-    quantity, side = floor_to(abs(held), grid.amount_step), way_out(held)
+    quantity, side = grid.fitting(abs(held)), way_out(held)
     if not policy.is_on or not quantity:
         return ProtectionPlan((), ZERO)
     profit, stop = _prices(policy, position, grid, side)

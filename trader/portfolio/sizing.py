@@ -11,11 +11,20 @@ from trader.portfolio.money import ZERO, ceil_to, floor_to
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What the venue lets an order of one symbol be: steps of price (quote) and amount (base), least cost (quote)."""
+    """What the venue lets an order of one symbol be: steps of price (quote) and amount (base), least cost (quote).
+
+    `amount_max` (base) is the most that every kind of order may have; None: nothing was said.
+    """
 
     price_tick: Decimal
     amount_step: Decimal
     cost_min: Decimal
+    amount_max: Decimal | None = None
+
+    def fitting(self, quantity: Decimal) -> Decimal:
+        """The most of a quantity that one order can be, in base; what is less than a step is nothing."""
+        most = quantity if self.amount_max is None else min(quantity, self.amount_max)
+        return floor_to(most, self.amount_step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ def size(
 
     What closes is cut to the notional limit, so that a limit on orders never keeps us inside a position; the rest
     follows in the next cycles. What opens is not cut: that is the limit's own business, and its refusal is a row.
+    Either is cut to what the venue takes in one order.
     """
     wish = min(max(target, Decimal(-1) if shorts else ZERO), Decimal(1))
     most = floor_to(abs(wish) * policy.max_position_quote / mark, grid.amount_step)
@@ -69,7 +79,7 @@ def size(
     difference = first - held
     side: Side = "buy" if difference > 0 else "sell"
     price = limit_price(side, mark, policy.slippage_max, grid.price_tick)
-    quantity = floor_to(abs(difference), grid.amount_step)
+    quantity = grid.fitting(abs(difference))
     if difference * held < 0 and abs(difference) <= abs(held):
         quantity = min(quantity, floor_to(policy.order_notional_quote_max / mark, grid.amount_step))
     closing = first == 0 and held != 0

@@ -215,7 +215,16 @@ def grid(market: Raw) -> Grid:
         price_tick=number(named["PRICE_FILTER"], "tickSize"),
         amount_step=number(named["LOT_SIZE"], "stepSize"),
         cost_min=ZERO if notional is None else number(notional, "minNotional"),
+        amount_max=amount_max(named),
     )
+
+
+def amount_max(named: Mapping[str, Raw]) -> Decimal | None:
+    """The most that an order may be in base, market orders too; 0 says nothing. Raises KeyError or ValueError."""
+    told = [
+        number(named[name], "maxQty") for name in ("LOT_SIZE", "MARKET_LOT_SIZE") if "maxQty" in named.get(name, {})
+    ]
+    return min((most for most in told if most > 0), default=None)
 
 
 def middle(raw: Raw) -> Decimal:

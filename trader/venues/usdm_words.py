@@ -14,7 +14,7 @@ from trader.portfolio.orders import OrderReport, OrderState, OrderType
 from trader.portfolio.portfolio import Funding
 from trader.portfolio.positions import Execution, currencies
 from trader.portfolio.sizing import Grid
-from trader.venues.binance_words import STATES, filters, flag, number, side, text
+from trader.venues.binance_words import STATES, amount_max, filters, flag, number, side, text
 from trader.venues.gateway import Balance, KeyRights, OrderRequest, VenuePosition
 from trader.venues.words import Raw, Words
 
@@ -143,6 +143,7 @@ def grid(market: Raw) -> Grid:
         price_tick=number(named["PRICE_FILTER"], "tickSize"),
         amount_step=number(named["LOT_SIZE"], "stepSize"),
         cost_min=ZERO if notional is None else number(notional, "notional"),
+        amount_max=amount_max(named),
     )
 
 

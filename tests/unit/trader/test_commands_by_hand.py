@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import orjson
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ares.errors import StoreUnavailable, UnknownName, UsageError, VenueUnavailable
+from ares.service.maintenance import Maintenance
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
 from trader.command_log import Order
 from trader.commander import NotLeading, OrderIsOver
@@ -20,6 +22,7 @@ from trader.execution.limits import Scope
 from trader.manual_words import MANUAL, Wish
 from trader.reader import MarketSeen
 from trader.risk import TradingState
+from trader.testing import GRID
 
 ADA = Order("ada", "odd fills")
 D = Decimal
@@ -289,6 +292,13 @@ async def test_what_the_venue_would_not_look_at_is_the_users_error(
     assert words in str(raised.value)
 
 
+async def test_more_than_the_venue_takes_in_one_order_is_the_users_error(bench: Bench) -> None:
+    bench.venue.steps[BTC] = replace(GRID, amount_max=Decimal("0.01"))
+    trader = await bench.trader()
+    with pytest.raises(UsageError, match=r"quantity = 0\.02: the venue takes at most 0\.01 of BTC/USDT in one order"):
+        await trader.commander.preview(wish(quantity="0.02"))
+
+
 async def test_who_does_not_lead_sends_nothing_by_hand(bench: Bench) -> None:
     await bench.trader()
     standby = bench.build()
@@ -307,6 +317,20 @@ async def test_an_order_that_was_halted_on_its_way_stays_at_home(bench: Bench) -
     trader.desk.send = halted_first  # type: ignore[method-assign,assignment]
     outcome = await trader.commander.order(ADA, wish())
     assert (outcome["state"], outcome["sent"], outcome["reason"]) == ("CANCELED", False, "halted before it was sent")
+    assert not bench.venue.submissions
+
+
+async def test_an_order_that_maintenance_overtook_on_its_way_opens_nothing(bench: Bench) -> None:
+    trader = await bench.trader()
+    real = trader.desk.send
+
+    async def somebody_works_first(order_id: str) -> object:
+        Maintenance(bench.control, bench.clock).open("ada", "larger disk", 60)
+        return await real(order_id)
+
+    trader.desk.send = somebody_works_first  # type: ignore[method-assign,assignment]
+    outcome = await trader.commander.order(ADA, wish())
+    assert (outcome["state"], outcome["sent"], outcome["reason"]) == ("CANCELED", False, "reducing before it was sent")
     assert not bench.venue.submissions
 
 

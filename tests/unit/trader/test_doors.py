@@ -97,7 +97,22 @@ def test_a_market_without_a_least_cost_has_none() -> None:
         {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
         {"filterType": "LOT_SIZE", "stepSize": "0.001"},
     ]
-    assert words.grid({"info": {"filters": filters}}).cost_min == 0
+    grid = words.grid({"info": {"filters": filters}})
+    assert (grid.cost_min, grid.amount_max) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("any_order", "market_order", "most"), [("9000", "120.5", "120.5"), ("9000", "0", "9000"), ("50", "120.5", "50")]
+)
+def test_one_order_is_no_more_than_the_venue_takes_of_any_kind(any_order: str, market_order: str, most: str) -> None:
+    filters = [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
+        {"filterType": "LOT_SIZE", "stepSize": "0.001", "maxQty": any_order},
+        {"filterType": "MARKET_LOT_SIZE", "stepSize": "0", "maxQty": market_order},
+    ]
+    grid = words.grid({"info": {"filters": filters}})
+    assert grid.fitting(Decimal(10_000)) == Decimal(most)
+    assert grid.fitting(Decimal("0.0019")) == Decimal("0.001")
 
 
 def every_error_of_ccxt(root: type[ccxt.BaseError] = ccxt.BaseError) -> list[type[ccxt.BaseError]]:

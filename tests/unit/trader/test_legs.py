@@ -56,6 +56,13 @@ def test_a_wish_below_zero_means_flat_where_nothing_can_be_short() -> None:
     assert size(D(-1), D("0.03"), MARK, GRID, POLICY).reason == "closing"
 
 
+def test_no_order_is_more_than_the_venue_takes_in_one() -> None:
+    small = replace(GRID, amount_max=D("0.02"))
+    assert size(D(1), D(0), MARK, small, POLICY).quantity == D("0.02")
+    assert size(D(0), D("0.1"), MARK, small, POLICY).quantity == D("0.02")
+    assert next_leg(D("-0.1"), MARK, small, D(2_000)) == Leg("buy", D("0.02"))
+
+
 @given(quantities, st.decimals(-2, 2, allow_nan=False, allow_infinity=False, places=3))
 def test_cycle_after_cycle_ends_at_the_target_and_crosses_zero_only_when_flat_or_dust(
     held: Decimal, target: Decimal

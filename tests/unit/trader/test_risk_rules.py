@@ -71,6 +71,8 @@ def test_a_reducing_trader_sells_and_does_not_buy() -> None:
 def test_a_stale_signal_or_quote_refuses_both_sides_with_its_age() -> None:
     assert refused(BUY, signal_age_s=D(181)) == Refused("StaleSignal", D(181), D(180), "s")
     assert refused(SELL, quote_age_s=D("10.5")) == Refused("StaleQuote", D("10.5"), D(10), "s")
+    assert refused(BUY, signal_age_s=D(-181)) == Refused("StaleSignal", D(-181), D(180), "s"), "a clock is wrong"
+    assert refused(SELL, quote_age_s=D("-10.5")) == Refused("StaleQuote", D("-10.5"), D(10), "s")
     assert check(BUY, signal_age_s=D(180), quote_age_s=D(10)) is APPROVED
 
 

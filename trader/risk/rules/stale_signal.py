@@ -18,7 +18,7 @@ class StaleSignal:
         return self.check_age(state.signal_age_s)
 
     def check_age(self, age_s: Decimal) -> Verdict:
-        """The same before there is an order to check."""
-        if age_s <= self.age_s_max:
+        """The same before there is an order to check. From that far in the future only a wrong clock tells."""
+        if abs(age_s) <= self.age_s_max:
             return APPROVED
         return Refused(type(self).__name__, age_s, self.age_s_max, "s")
