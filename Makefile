@@ -20,12 +20,13 @@ KILLS ?= 50
 STORE_KILLS ?= 20
 AWAY_S ?= 120
 SOAK_S ?= 1200
+GB ?= 5
 ONLY ?=
 OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof simulate simulate-processes soak storm bench clean
+.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof backup-kills retention-kills simulate compliance-proof migration-proof rehearse-proof simulate-processes drill soak storm bench clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,11 +92,23 @@ test-influx: .venv/ready influxd ## the tests against a real InfluxDB
 audit-proof: .venv/ready ## every attack on an audit chain of ENTRIES (1000000) is found in time
 	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)
 
+migration-proof: .venv/ready ## a migration killed KILLS (50) times at another partition each time is run again and complete
+	ARES_TEST_MIGRATION_KILLS=$(KILLS) $(BIN)/python -m pytest -q tests/integration/test_migrations.py $(ARGS)
+
+compliance-proof: .venv/ready ## a period of EVENTS (1000000) events and as many audit entries is packed and verified in bounded memory
+	ARES_TEST_COMPLIANCE_EVENTS=$(EVENTS) $(BIN)/python -m pytest -q tests/integration/test_compliance.py -k memory $(ARGS)
+
+rehearse-proof: .venv/ready ## an upgrade and a downgrade of QuestDB rehearsed on the whole schema
+	ARES_TEST_REHEARSE=full $(BIN)/python -m pytest -q tests/integration/test_rehearsal.py $(ARGS)
+
 replay-proof: .venv/ready ## all tables are rebuilt from EVENTS (1000000) events, proved equal, and the rate is told
 	ARES_TEST_EVENTS=$(EVENTS) $(BIN)/python -m pytest -q tests/integration/test_events_replay.py $(ARGS)
 
 crash-proof: .venv/ready ## 20,000 trades a second; the collector is killed KILLS times (50), the store STORE_KILLS times (20) and away AWAY_S (120)
 	ARES_TEST_RATE=10000 ARES_TEST_KILLS=$(KILLS) ARES_TEST_STORE_KILLS=$(STORE_KILLS) ARES_TEST_AWAY_S=$(AWAY_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_crashes.py $(ARGS)
+
+drill: .venv/ready ## GB (5) of trades, more coming in, one backup, one restore drill: what a disaster costs, all partitions equal
+	ARES_TEST_DRILL_MB=$$(( $(GB) * 1000 )) $(BIN)/python -m pytest -q -s tests/integration/test_backup_restore.py -k drill_while $(ARGS)
 
 simulate: SEEDS = 3000
 simulate: .venv/ready ## a trader under SEEDS schedules of failures (3000), in virtual time; SEED=n replays one with its log
@@ -104,6 +117,14 @@ simulate: .venv/ready ## a trader under SEEDS schedules of failures (3000), in v
 simulate-processes: SEEDS = 100
 simulate-processes: .venv/ready ## a trader process killed SEEDS times (100), then compared with the exchange's record
 	ARES_TEST_PROCESS_KILLS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation/test_processes.py $(ARGS)
+
+backup-kills: KILLS = 30
+backup-kills: .venv/ready ## a backup, restic or QuestDB is killed KILLS times (30) while a backup runs
+	ARES_TEST_BACKUP_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/integration/test_backup_kills.py $(ARGS)
+
+retention-kills: KILLS = 30
+retention-kills: .venv/ready ## a run of retention is killed KILLS times (30) while it copies, proves and drops
+	ARES_TEST_RETENTION_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/integration/test_retention.py -k killed $(ARGS)
 
 soak: .venv/ready ## a collector at more than twice the demo's load for SOAK_S seconds (1200): memory, queue, lag
 	ARES_TEST_SOAK_S=$(SOAK_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_soak.py

@@ -76,6 +76,7 @@ class Freezer:
         await self.reader.database.wait_applied(FROZEN_TABLES)
         truth = await self.reader.truth(whole)
         frozen = await self.reader.frozen(whole)
+        truth = await self.reader.remembered(truth, frozen, whole)
         already = await self.scorer.scored(whole)
         return await self._append(_Pass(spans, watermarks, whole, whole, truth, frozen, already))
 

@@ -46,7 +46,7 @@ class Scorer:
             return False
         path = artifact_path(self.state_dir, self.name, version)
         try:
-            self.model = await asyncio.to_thread(load, path, as_str(row["artifact_sha256"]))
+            self.model = await asyncio.to_thread(load, path, as_str(row["artifact_sha256"]), version)
         except OperatingError as error:
             self.refused = version
             log.error("model_refused", model=self.name, version=version, cause=str(error))

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from analytics.freeze import Freezer
 from analytics.jobs import TRAIN
 from analytics.keeper import Keeper, Pace
+from analytics.lineage import scored_made
 from analytics.scoring import Scorer
 from analytics.truth import TruthReader
 from ares.clock import DAY_NS, HOUR_NS, MINUTE_NS, NANOS_PER_SECOND
@@ -16,6 +17,7 @@ from ares.config import AresConfig
 from ares.errors import AresError, StoreError
 from ares.resilience import Backoff
 from ares.service import Health, JobScheduler, Service, ServiceContext, run_job
+from ares.service.lineage import note
 from ares.store import Database, RowWriter
 from ares.telemetry import get_logger
 
@@ -48,7 +50,7 @@ class Analytics:
         scorer = Scorer(self._database, config.ingest.venue, config.training.model, self._context.state_dir)
         lateness_ns = round(config.analytics.lateness_s_max * NANOS_PER_SECOND)
         freezer = Freezer(reader, self._writer, scorer, self._context.clock, lateness_ns)
-        await scorer.reload()
+        await self._take_up(scorer)
         self._keeper = Keeper(freezer, pace_of(config))
 
     async def run(self) -> None:
@@ -105,11 +107,19 @@ class Analytics:
         if scorer.model is None and not self._tried_to_train:
             self._tried_to_train = True
             await self._train_first()
-        if await scorer.reload() and scorer.model is not None:
+        if await self._take_up(scorer) and scorer.model is not None:
             self._score_since_ns = max(scorer.model.train_to_ns + MINUTE_NS, self._context.clock.now_ns() - DAY_NS)
         if self._score_since_ns is not None:
             await keeper.freeze_since(self._score_since_ns)
             self._score_since_ns = None
+
+    async def _take_up(self, scorer: Scorer) -> bool:
+        """Take up the newest model if it is another one, and say that predictions are its from now on."""
+        if not await scorer.reload() or scorer.model is None:
+            return False
+        model = scorer.model
+        await note(self._context, "score", scored_made(model.name, model.version, model.features))
+        return True
 
     async def _train_first(self) -> None:
         try:

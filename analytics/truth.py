@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from analytics.catalog import Definition, definitions
 from analytics.facts import BarKey, BarValues, Frozen, SignalValues, Span, Value, ValueKey
-from ares.clock import NANOS_PER_MICRO, to_datetime
+from ares.clock import MINUTE_NS, NANOS_PER_MICRO, to_datetime
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_int, as_str
@@ -16,6 +16,8 @@ from ares.store.pool import as_int, as_str
 QUERIES = load_queries("analytics", "queries/freeze.sql")
 THIS_VIEW = "this_view"
 BARS_VIEW = "bars_1m"
+LEAVING = ("quotes", "books", "funding")
+"""Tables of which views read rows that go to the cold tier, or by age."""
 READS_AT_ONCE = 2
 """Of the last minutes, and as many of longer spans: history must leave connections of the pool to the live bars."""
 SETTLE_POLL_S = 0.004
@@ -100,6 +102,27 @@ class TruthReader:
             {_value_key(r, "strategy"): Frozen(as_int(r["revision"]), wish_of(r)) for r in signals},
         )
 
+    async def remembered(self, truth: Truth, frozen: FrozenFacts, span: Span) -> Truth:
+        """The same, but with the frozen value where the rows that it was made of are not here any more.
+
+        Quotes and books leave QuestDB long before what was frozen of them. A value is taken back only where a gap says
+        that rows are missing.
+        """
+        ticks = {(d.name, d.version) for d in definitions("feature") if d.reads(*LEAVING)}
+        gone = {
+            key: known.values[0]
+            for key, known in frozen.features.items()
+            if (key.name, key.version) in ticks and truth.features.get(key, 0) is None and known.values[0] is not None
+        }
+        if not gone:
+            return truth
+        gaps = [
+            (row["symbol"], as_int(row["started_ns"]), row["ended_ns"])
+            for row in await self.database.fetch(QUERIES["gaps_within"], self._scope(span))
+        ]
+        kept = {key: value for key, value in gone.items() if not any(touches(key, *gap) for gap in gaps)}
+        return Truth(truth.bars, {**truth.features, **kept})
+
     async def _values(self, features: Sequence[Definition], span: Span | None) -> dict[ValueKey, Value]:
         rows = await self._fetch("feature", span, [feature.view for feature in features])
         by_view = {feature.view: feature for feature in features}
@@ -155,6 +178,12 @@ class TruthReader:
 
 
 _FROZEN: Sequence[str] = ("bars", "features", "signals")
+
+
+def touches(key: ValueKey, symbol: object, started_ns: int, ended_ns: object) -> bool:
+    """Whether a gap (of all symbols, if it names none; until now, if it has no end) touches the minute of a value."""
+    ends = ended_ns if isinstance(ended_ns, int) else key.ts_ns
+    return symbol in {None, key.symbol} and started_ns < key.ts_ns + MINUTE_NS and ends >= key.ts_ns
 
 
 def over_all(sql: str, views: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from importlib import import_module, metadata
 
 import typer
@@ -49,15 +50,51 @@ class LazyGroup(TyperGroup):
         path = command_paths().get(cmd_name)
         if path is None:
             return super().get_command(ctx, cmd_name)
-        module, _, name = path.partition(":")
-        command = typer.main.get_command(getattr(import_module(module), name))
-        command.name = cmd_name
-        return command
+        command = load_command(cmd_name, path)
+        added = command_paths(cmd_name)
+        return SharedGroup(command, added) if added and isinstance(command, TyperGroup) else command
 
 
-def command_paths() -> dict[str, str]:
-    """Every command's name with the module and attribute that hold it."""
-    return KERNEL_COMMANDS | {point.name: point.value for point in metadata.entry_points(group=COMMANDS_GROUP)}
+class SharedGroup(TyperGroup):
+    """A noun whose verbs come from several packages, each imported only when it is asked for."""
+
+    def __init__(self, own: TyperGroup, added: Mapping[str, str]) -> None:
+        super().__init__(
+            name=own.name,
+            commands=dict(own.commands),
+            callback=own.callback,
+            params=own.params,
+            help=own.help,
+            no_args_is_help=own.no_args_is_help,
+        )
+        self._added = added
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._added})
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        path = self._added.get(cmd_name)
+        return super().get_command(ctx, cmd_name) if path is None else load_command(cmd_name, path)
+
+
+def load_command(name: str, path: str) -> Command:
+    """Import a command."""
+    module, _, attribute = path.partition(":")
+    command = typer.main.get_command(getattr(import_module(module), attribute))
+    command.name = name
+    return command
+
+
+def command_paths(noun: str = "") -> dict[str, str]:
+    """Every noun with the module and attribute that hold it; the verbs that packages add to a `noun` of another.
+
+    An entry point "data.retention" is the verb `retention` of the noun `data`.
+    """
+    points = {point.name: point.value for point in metadata.entry_points(group=COMMANDS_GROUP)}
+    if noun:
+        prefix = f"{noun}."
+        return {name.removeprefix(prefix): path for name, path in points.items() if name.startswith(prefix)}
+    return KERNEL_COMMANDS | {name: path for name, path in points.items() if "." not in name}
 
 
 app = typer.Typer(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ares.clock import SystemClock, to_ns
+from ares.clock import SystemClock
+from ares.commands.moments import moment_of
 from ares.commands.output import console, errors, print_rows
 from ares.config import AresConfig, load_config
 from ares.errors import UnknownSymbol, UsageError
@@ -70,16 +70,6 @@ def chosen(config: AresConfig, symbols: Sequence[str] | None) -> list[str]:
         if symbol not in known:
             raise UnknownSymbol(config.ingest.venue, symbol, sorted(known))
     return list(dict.fromkeys(symbols or known))
-
-
-def moment_of(option: str, text: str) -> int:
-    """A date or a moment as UTC ns. Raises `UsageError`."""
-    try:
-        return to_ns(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{option} = {text!r}: no date or moment. Write it as 2024-08-08 or 2024-08-08T06:30"
-        ) from None
 
 
 def fetch_range_shown(

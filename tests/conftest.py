@@ -82,6 +82,26 @@ def questdb_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databas
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def tiered_questdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
+    """A QuestDB for tests of tiers alone: what goes by age goes for all who share a table."""
+    config = DatabaseConfig(
+        http_port=free_port(),
+        pg_port=free_port(),
+        health_port=free_port(),
+        heap_mb=512,
+        commit_mode="nosync",
+        retention_trades_days=4,
+    )
+    server = EmbeddedQuestDB(config, tmp_path_factory.mktemp("tiers"))
+    try:
+        server.start()
+        asyncio.run(_migrate(config))
+        yield config
+    finally:
+        server.stop()
+
+
 async def _migrate(config: DatabaseConfig) -> None:
     writer = RowWriter(config)
     async with await Database.connect(config) as database:

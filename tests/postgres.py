@@ -30,26 +30,44 @@ def postgres_bin() -> Path | None:
 class RunningPostgres:
     """A server; every `database()` is a new, empty one."""
 
-    def __init__(self, folder: Path, port: int, programs: Path) -> None:
+    def __init__(self, folder: Path, port: int, programs: Path, segment_mb: int = 16) -> None:
         self._data = folder / "data"
         self._port = port
         self._programs = programs
         self._folder = folder
+        self._segment_mb = segment_mb
 
     def start(self) -> None:
-        self._run("initdb", "-D", str(self._data), "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8")
+        layout = f"--wal-segsize={self._segment_mb}"
+        self._run("initdb", "-D", str(self._data), "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8", layout)
         options = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder} -p {self._port}"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._folder / "log"), "-o", options, "start")
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
 
-    def database(self) -> str:
-        """The URL of a new database."""
+    def database(self, user: str = USER, password: str = "") -> str:
+        """The URL of a new database, owned by `user`; their password is in it."""
         name = f"ares_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name} OWNER {user}")
+        login = f"{user}:{password}" if password else user
+        return f"postgresql+psycopg://{login}@127.0.0.1:{self._port}/{name}"
+
+    def execute(self, *statements: str) -> None:
+        """Statements of whoever may do everything."""
         with psycopg.connect(f"host=127.0.0.1 port={self._port} user={USER} dbname=postgres", autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}")
-        return f"postgresql+psycopg://{USER}@127.0.0.1:{self._port}/{name}"
+            for statement in statements:
+                admin.execute(statement)
+
+    def fill_wal(self, segments: int) -> None:
+        """So many whole segments, and then a checkpoint, which throws away what nobody needs."""
+        switch = ("SELECT pg_logical_emit_message(true, 'test', repeat('x', 1000))", "SELECT pg_switch_wal()")
+        self.execute(*switch * segments, "CHECKPOINT")
+
+    def let_in(self, *lines: str) -> None:
+        """Who is let in, first line first; the superuser comes in from here without a password."""
+        (self._data / "pg_hba.conf").write_text("\n".join([f"host all {USER} 127.0.0.1/32 trust", *lines, ""]))
+        self.execute("SELECT pg_reload_conf()")
 
     def _run(self, program: str, *words: str) -> None:
         """As nobody where we are root: PostgreSQL refuses to be root's."""
@@ -68,12 +86,12 @@ class RunningPostgres:
 
 
 @contextmanager
-def running_postgres(port: int, programs: Path) -> Iterator[RunningPostgres]:
+def running_postgres(port: int, programs: Path, segment_mb: int = 16) -> Iterator[RunningPostgres]:
     """Started, and ended with the block. Its folder is short and open to `nobody`, unlike pytest's."""
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     if os.getuid() == 0:
         shutil.chown(folder, NOBODY)
-    server = RunningPostgres(folder, port, programs)
+    server = RunningPostgres(folder, port, programs, segment_mb)
     try:
         server.start()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
@@ -32,9 +32,12 @@ def artifact_path(state_dir: Path, model: str, version: str) -> Path:
 
 
 def save(model: Model, path: Path) -> str:
-    """Write a model so that the file is whole or absent; returns its SHA-256. Raises `OperatingError`."""
+    """Write a model so that the file is whole or absent; returns its SHA-256. Raises `OperatingError`.
+
+    Its version is the file's name and not in the file: the same fit on the same rows has the same SHA-256.
+    """
     buffer = io.BytesIO()
-    joblib.dump(model, buffer)
+    joblib.dump(replace(model, version=""), buffer)
     data = buffer.getvalue()
     unfinished = path.with_suffix(".unfinished")
     try:
@@ -49,8 +52,8 @@ def save(model: Model, path: Path) -> str:
     return sha256(data).hexdigest()
 
 
-def load(path: Path, expected_sha256: str) -> Model:
-    """Read a model back. Raises `OperatingError` if the file is missing or is not the one that was recorded."""
+def load(path: Path, expected_sha256: str, version: str) -> Model:
+    """Read a version back. Raises `OperatingError` if the file is missing or is not the one that was recorded."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -62,4 +65,4 @@ def load(path: Path, expected_sha256: str) -> Model:
         )
     model = cast("Model", joblib.load(io.BytesIO(data)))
     assert isinstance(model, Model), f"{path} holds a {type(model).__name__}"
-    return model
+    return replace(model, version=version)

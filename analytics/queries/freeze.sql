@@ -71,3 +71,8 @@ WHERE venue = %(venue)s AND symbol = %(symbol)s AND interval = '1m' AND revision
 -- gaps_since: the ranges of trades whose state changed since a moment.
 SELECT symbol, started_at::long AS started_ns, ended_at::long AS ended_ns, ts::long AS ts_ns FROM gaps
 WHERE venue = %(venue)s AND channel = 'trades' AND ts > %(since)s;
+
+-- gaps_within: the ranges of any channel that are not healed and touch a span.
+SELECT symbol, started_at::long AS started_ns, ended_at::long AS ended_ns FROM (
+  SELECT symbol, status, started_at, ended_at FROM gaps WHERE venue = %(venue)s LATEST ON ts PARTITION BY gap_id
+) WHERE status <> 'healed' AND started_at <= dateadd('m', 1, %(to)s) AND (ended_at IS NULL OR ended_at >= %(from)s);

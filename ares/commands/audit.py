@@ -9,12 +9,15 @@ import orjson
 import typer
 
 from ares.commands.access import created, opened_control
+from ares.commands.compliance import compliance, compliance_verify
 from ares.commands.output import console, print_rows
 from ares.errors import AuditBroken, UsageError
 from ares.security.audit.witness import verify_with
 from ares.service.auditing import witness_dir
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Verify and export the audit chain.")
+app.command()(compliance)
+app.command()(compliance_verify)
 
 
 @app.command()

@@ -12,10 +12,12 @@ from ares.commands.output import console, print_rows
 from ares.config import AresConfig, load_config
 from ares.config.replicas import PRIMARY
 from ares.errors import UsageError
-from ares.store import Database, Record, RowWriter
+from ares.service import ServiceContext
+from ares.service.releases import Wish, migrate_schema
+from ares.store import Database, Record
 from ares.store.encryption import pg_encryption, scheme
 from ares.store.health import storage_health
-from ares.store.migrate import Applied, migrate
+from ares.store.plan import plan, waiting_migrations
 from ares.store.replicas import database_named
 from ares.store.server import EmbeddedQuestDB
 
@@ -47,33 +49,44 @@ def stop() -> None:
 
 
 @app.command("migrate")
-def migrate_command(database: Which = PRIMARY) -> None:
-    """Create what is missing: tables, migrations, views. Example: ares db migrate --database replica-1"""
-    applied = asyncio.run(migrate_now(load_config(), database))
+def migrate_command(
+    database: Which = PRIMARY,
+    post: Annotated[
+        bool, typer.Option("--post", help="Also what older releases could not bear; refused while one runs.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--plan", help="Show what would run, and change nothing.")] = False,
+    changed: Annotated[
+        list[str] | None, typer.Option(help="A view whose meaning may change though datasets or models rest on it.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Create what is missing: tables, migrations, views; writers may write. Example: ares db migrate --plan"""
+    context = ServiceContext(load_config(), SystemClock(), "cli")
+    if show:
+        print_rows(asyncio.run(_planned(context.config, database)), json=json)
+        return
+    wish = Wish(post=post, changed=tuple(changed or ()))
+    applied = asyncio.run(migrate_schema(context, database, wish, report=console.print))
     console.print(
         f"{applied.tables} tables in place, {len(applied.migrations)} migrations run, "
         f"{len(applied.views)} views deployed"
     )
+    for name in applied.waiting:
+        console.print(f"waits until no older release runs: {name} (ares db migrate --post)", soft_wrap=True)
 
 
-async def migrate_now(config: AresConfig, name: str = PRIMARY) -> Applied:
-    """Migrate the configured QuestDB, or one of its replicas. Raises `UnknownName`."""
-    target = database_named(config.database, name)
-    writer = RowWriter(target)
-    try:
-        async with await Database.connect(target) as database:
-            return await migrate(database, writer, SystemClock())
-    finally:
-        await writer.close()
+async def _planned(config: AresConfig, name: str) -> list[dict[str, object]]:
+    async with await Database.connect(database_named(config.database, name), readonly=True) as pool:
+        return [each.shown() for each in await plan(pool)]
 
 
 @app.command()
 def status(database: Which = PRIMARY, json: Json = False) -> None:
-    """Tables with their WAL lag, and views with their state. Example: ares db status --json"""
+    """Tables with their WAL lag, views with their state, migrations that wait. Example: ares db status --json"""
 
     async def read(config: AresConfig) -> list[Record]:
         async with await Database.connect(database_named(config.database, database), readonly=True) as pool:
-            return await storage_health(pool)
+            return await storage_health(pool) + await waiting_migrations(pool)
 
     print_rows(asyncio.run(read(load_config())), json=json)
 

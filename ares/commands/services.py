@@ -60,14 +60,19 @@ def up(
     source = ConfigSource.of()
     config = source.load()
     configure_logging("supervisor", config.environment.log_level, json=config.monitoring.json_logs)
+    names = [*(["exchange"] if with_exchange else []), *PRODUCTION, *optional_services(config)]
+    asyncio.run(_up(source, config, names))
+
+
+def optional_services(config: AresConfig) -> list[str]:
+    """Services that these settings ask for, beside those that always run."""
     optional = {
         "tls": bool(config.tls.cert_file),
         "influx": bool(config.influx.url),
+        "backup": config.backup.repository is not None,
         "ingest-sink": config.ingest.transport == "kafka",
     }
-    wanted = [name for name, configured in optional.items() if configured]
-    names = [*(["exchange"] if with_exchange else []), *PRODUCTION, *wanted]
-    asyncio.run(_up(source, config, names))
+    return [name for name, configured in optional.items() if configured]
 
 
 async def _up(source: ConfigSource, config: AresConfig, names: list[str]) -> None:

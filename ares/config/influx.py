@@ -34,6 +34,11 @@ class InfluxConfig(Section):
     backoff_s_min: Seconds = 0.5
     backoff_s_max: Seconds = 30.0
 
+    @property
+    def target(self) -> str | None:
+        """What tells the InfluxDB from others, in rows; None: there is none."""
+        return None if self.url is None else f"{self.url.rstrip('/')}/{self.org}/{self.bucket}"
+
     @model_validator(mode="after")
     def _reachable(self) -> Self:
         require_order(self.backoff_s_min, self.backoff_s_max, "backoff_s_min, _max")

@@ -97,6 +97,7 @@ class ConfigSource:
         refuse_shared_protection(config)
         refuse_makers_of_contracts(config)
         refuse_impossible_feed(config)
+        refuse_backups_without_password(config)
         return _placed(config)
 
     def overrides(self) -> Path:
@@ -152,6 +153,14 @@ def refuse_default_passwords(config: AresConfig) -> None:
         if secret.get_secret_value() == DEFAULT_PASSWORD:
             way_out = f"Set {PREFIX}DATABASE__{name.upper()}"
             raise ConfigError(f"database.{name}", HIDDEN, "the default password is for dev only", way_out)
+
+
+def refuse_backups_without_password(config: AresConfig) -> None:
+    """A key beside the data is lost with the data. Raises `ConfigError` outside dev."""
+    backup = config.backup
+    if config.environment.profile != "dev" and backup.repository is not None and backup.password is None:
+        way_out = f"Set {PREFIX}BACKUP__PASSWORD to a reference, and keep a copy of it on paper elsewhere"
+        raise ConfigError("backup.password", None, "a key made beside the data would be lost with it", way_out)
 
 
 def refuse_half_a_transport(config: AresConfig) -> None:
@@ -241,11 +250,12 @@ def refuse_plain_text(config: AresConfig) -> None:
         if broker and config.kafka.security == "plaintext" and not is_here(broker):
             way_out = "Set kafka.security = 'ssl' or 'sasl_ssl', or 'mesh' where a mesh encrypts"
             raise ConfigError("kafka.security", "plaintext", f"{broker} would be reached in the clear", way_out)
-    if config.control.url is not None:
-        _refuse_undecided(config.control.url.get_secret_value())
+    for name, given in (("control.url", config.control.url), ("backup.postgres_url", config.backup.postgres_url)):
+        if given is not None:
+            _refuse_undecided(name, given.get_secret_value())
 
 
-def _refuse_undecided(url: str) -> None:
+def _refuse_undecided(name: str, url: str) -> None:
     """A control store elsewhere says whether its line is encrypted: libpq's own default falls back in silence."""
     parts = urlsplit(url)
     said = parse_qs(parts.query)
@@ -253,7 +263,7 @@ def _refuse_undecided(url: str) -> None:
     elsewhere = [host for host in hosts if host and not host.startswith("/") and not is_here(host)]
     if elsewhere and not SAID_MODES.intersection(said.get("sslmode", [])):
         way_out = "Write ?sslmode=verify-full, or ?sslmode=disable where a mesh encrypts"
-        raise ConfigError("control.url", HIDDEN, f"does not say how {elsewhere[0]} is reached", way_out)
+        raise ConfigError(name, HIDDEN, f"does not say how {elsewhere[0]} is reached", way_out)
 
 
 def config_dir() -> Path:

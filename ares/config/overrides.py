@@ -16,7 +16,7 @@ from ares.config.section import Section
 from ares.config.settings import AresConfig
 from ares.errors import ConfigError, StateDirUnusable
 
-SECRET_URLS = ("control.url",)
+SECRET_URLS = ("control.url", "backup.postgres_url")
 """Addresses that may hold a password; others are no secret."""
 FIXED = ("environment.state_dir", "environment.profile")
 """They say where the overrides themselves are."""

@@ -12,7 +12,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from ares.config.backup import BackupConfig
+from ares.config.datasets import DatasetsConfig
 from ares.config.influx import InfluxConfig
+from ares.config.lake import LakeConfig
+from ares.config.lineage import LineageConfig
 from ares.config.replicas import ReplicaConfig, require_distinct
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share, require_order
 from ares.config.trading import TradingConfig
@@ -245,6 +249,14 @@ class TrainingConfig(Section):
     test_share: Reloadable[Annotated[float, Field(gt=0, lt=1)]] = 0.25
     embargo_bars: Reloadable[Annotated[int, Field(ge=0)]] = 10
     seed: Reloadable[int] = 7
+    dataset: Reloadable[str | None] = Field(
+        None,
+        description="each training makes a version of it; name@version: learns from that one; unset: the model's name",
+    )
+    failed_quality: Reloadable[Literal["refuse", "accept"]] = Field(
+        "refuse",
+        description="what to do with a dataset whose quality verdict is fail; accepting is told in training_runs",
+    )
 
 
 class PerpetualsConfig(Section):
@@ -373,3 +385,7 @@ class AresConfig(Section):
     tls: TlsConfig = TlsConfig()
     kafka: KafkaConfig = KafkaConfig()
     influx: InfluxConfig = InfluxConfig()
+    backup: BackupConfig = BackupConfig()
+    lake: LakeConfig = LakeConfig()
+    lineage: LineageConfig = LineageConfig()
+    datasets: DatasetsConfig = DatasetsConfig()

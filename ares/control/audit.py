@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from ares.control.schema import AUDIT_ENTRIES, AUDIT_HEADS
+from ares.control.second_copy import Cells, noted
 from ares.control.types import Json
 from ares.errors import SequenceConflict
 from ares.model.row import Cell, Row
@@ -78,11 +79,12 @@ def put_audit(connection: Connection, entries: Sequence[AuditEntry]) -> list[Row
         seq, previous = (newest.seq + 1, newest.hash) if newest else (1, GENESIS)
         text = canonical(entry, seq)
         digest = chained_hash(previous, text)
-        values = {"writer": entry.writer, "seq": seq, "entry": text, "hash": digest}
+        values: Cells = {"writer": entry.writer, "seq": seq, "entry": text, "hash": digest}
         try:
             connection.execute(insert(AUDIT_ENTRIES), values)
         except IntegrityError:
             raise SequenceConflict(f"audit chain {entry.writer} moved on from {seq - 1}; try again") from None
+        noted(connection, AUDIT_ENTRIES.name, [values])
         rows.append(mirror_row(entry, seq, previous, digest))
     return rows
 
@@ -136,6 +138,7 @@ def links_after(connection: Connection, writer: str, seq: int) -> list[ChainLink
 def put_head(connection: Connection, head: str) -> None:
     """Keep a signed head."""
     connection.execute(insert(AUDIT_HEADS), {"head": head})
+    noted(connection, AUDIT_HEADS.name, [{"head": head}])
 
 
 def heads(connection: Connection) -> Iterator[str]:

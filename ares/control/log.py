@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row as SqlRow
 from sqlalchemy.exc import IntegrityError
 
 from ares.control.schema import ADDED_COLUMNS, DEAD_LETTERS, EVENTS
+from ares.control.second_copy import Cells, noted
 from ares.control.types import DeadLetter, NewEvent, StoredEvent
 from ares.errors import SequenceConflict
 from ares.model.row import Cell, Row
@@ -31,7 +32,7 @@ def put_events(connection: Connection, stream: str, events: Sequence[NewEvent], 
     last = connection.execute(select(func.max(EVENTS.c.seq)).where(EVENTS.c.stream == stream)).scalar() or 0
     if last != expected_seq:
         raise SequenceConflict(f"stream {stream} is at {last}, not at {expected_seq}; read it again")
-    rows = [
+    rows: list[Cells] = [
         {
             "stream": stream,
             "seq": seq,
@@ -48,6 +49,7 @@ def put_events(connection: Connection, stream: str, events: Sequence[NewEvent], 
     try:
         if rows:
             connection.execute(insert(EVENTS), rows)
+            noted(connection, EVENTS.name, rows)
     except IntegrityError:
         raise SequenceConflict(f"stream {stream} moved on from {expected_seq}; read it again") from None
 
@@ -82,7 +84,7 @@ def put_dead_letter(connection: Connection, letter: DeadLetter) -> list[Row]:
     place = (DEAD_LETTERS.c.subscription == letter.subscription) & (DEAD_LETTERS.c.position == letter.position)
     if connection.execute(select(DEAD_LETTERS.c.position).where(place)).one_or_none() is not None:
         return []
-    values = {
+    values: Cells = {
         "subscription": letter.subscription,
         "position": letter.position,
         "ts_ns": letter.ts_ns,
@@ -90,6 +92,7 @@ def put_dead_letter(connection: Connection, letter: DeadLetter) -> list[Row]:
         "content": letter.content,
     }
     connection.execute(insert(DEAD_LETTERS), values)
+    noted(connection, DEAD_LETTERS.name, [values])
     columns: dict[str, Cell] = {"position": letter.position, "error": letter.error, "content": letter.content}
     return [Row("dead_letters", letter.ts_ns, {"subscription": letter.subscription}, columns)]
 

@@ -15,6 +15,8 @@ from ares.model.row import Row
 from ares.telemetry import get_logger, metrics
 
 CURSOR = "questdb"
+COVERED, COVERED_TWICE = "backup", "backup_before"
+"""Up to where the outbox is in the newest market backup, and in the one before: that one may turn out to be broken."""
 PRUNE_EVERY_ROWS = 5_000
 
 log = get_logger(__name__)
@@ -45,12 +47,17 @@ class Feed(Protocol):
 
 
 class OutboxFeed:
-    """Rows that were committed with what they tell of; deleted once they were carried."""
+    """Rows that were committed with what they tell of.
+
+    Deleted once they were carried; where backups are made, once two of these have them: a restored QuestDB lacks what
+    came after its checkpoint, and many rows are nowhere else. Never more than `kept_max` are kept.
+    """
 
     name = CURSOR
 
-    def __init__(self, control: ControlStore) -> None:
+    def __init__(self, control: ControlStore, kept_max: int) -> None:
         self._control = control
+        self._kept_max = kept_max
         self._pruned_seq = 0
 
     def next(self, after_seq: int, rows_max: int) -> Sequence[OutboxRow]:
@@ -58,8 +65,16 @@ class OutboxFeed:
 
     def passed(self, seq: int) -> None:
         if seq - self._pruned_seq >= PRUNE_EVERY_ROWS:
-            self._control.prune_outbox(seq)
+            self._control.prune_outbox(self._expendable(seq))
             self._pruned_seq = seq
+
+    def _expendable(self, seq: int) -> int:
+        cursors = self._control.cursors()
+        covered = min(seq, cursors.get(COVERED_TWICE, seq))
+        metrics.OUTBOX_KEPT.set(seq - covered)
+        if seq - covered > self._kept_max:
+            log.error("mirrored_rows_not_backed_up", rows=seq - covered, kept=self._kept_max)
+        return max(covered, seq - self._kept_max)
 
 
 class Mirror:

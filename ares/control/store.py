@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, make_url, select, text, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -30,6 +30,7 @@ from ares.control.log import (
     stream_page,
 )
 from ares.control.schema import CURSORS, EVENTS, JOB_SLOTS, LEASES, METADATA, OUTBOX
+from ares.control.second_copy import Cells, CopiedTransaction, SecondCopy, noted, put_copied
 from ares.control.types import DeadLetter, Lease, NewEvent, OutboxRow, StoredEvent
 from ares.errors import ConfigError, ControlUnavailable, LeaseLost
 from ares.model.row import Row
@@ -48,20 +49,22 @@ class ControlStore:
     All raise `ControlUnavailable` when the store cannot be reached or written.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, second_copy: SecondCopy | None = None) -> None:
         self._engine = engine
+        self._second_copy = second_copy
         self._closed = False
 
     @classmethod
     def open(cls, url: str) -> Self:
         """Connect and create missing tables. Raises `ConfigError` for a URL that names no database."""
         try:
-            engine = create_engine(url, pool_pre_ping=True)
+            second_copy, plain = SecondCopy.of(make_url(url))
+            engine = create_engine(plain, pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise ConfigError(
                 "control.url", "(hidden)", f"not a database URL ({type(error).__name__})", _URLS
             ) from None
-        store = cls(engine)
+        store = cls(engine, second_copy)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _sqlite_durable)
             store._switch_to_wal()
@@ -222,8 +225,24 @@ class ControlStore:
             if moved.rowcount == 0:
                 connection.execute(insert(CURSORS), {"name": name, "seq": seq})
 
+    def rewind(self, name: str, seq: int) -> None:
+        """Set a subscriber's cursor back, after a restore: what it has lost since is handed to it again."""
+        behind = (CURSORS.c.name == name) & (CURSORS.c.seq > seq)
+        with self._transaction() as connection:
+            connection.execute(update(CURSORS).where(behind).values(seq=seq))
+
+    def cursors(self) -> dict[str, int]:
+        """How far all subscribers have come."""
+        with self._transaction() as connection:
+            return {row.name: row.seq for row in connection.execute(select(CURSORS).order_by(CURSORS.c.name))}
+
+    def put_copied(self, transaction: CopiedTransaction) -> None:
+        """Apply the next transaction of the second copy to a store that was restored."""
+        with self._transaction() as connection:
+            put_copied(connection, transaction)
+
     def prune_outbox(self, up_to_seq: int) -> int:
-        """Delete rows that every subscriber has passed; returns how many."""
+        """Delete rows that nobody needs any more; returns how many."""
         with self._transaction() as connection:
             return connection.execute(delete(OUTBOX).where(OUTBOX.c.seq <= up_to_seq)).rowcount
 
@@ -276,7 +295,7 @@ class ControlStore:
     def close(self) -> None:
         """Close all connections; one that a thread still works with is closed when that is done."""
         self._closed = True
-        self._engine.dispose()
+        self._engine.pool.dispose()
 
     def _switch_to_wal(self) -> None:
         """Once per file. SQLite answers "locked" at once, timeout or not, while another process does the same."""
@@ -293,15 +312,20 @@ class ControlStore:
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
-            with self._engine.connect() as connection:
-                with connection.begin():
+            with self._engine.connect() as connection, connection.begin():
+                if self._second_copy is None:
                     yield connection
-                if self._closed:
-                    connection.detach()  # its pool is gone: nobody else would close it
+                else:
+                    self._second_copy.begin(connection)
+                    yield connection
+                    self._second_copy.put(connection)
         except IntegrityError:
             raise
         except SQLAlchemyError as error:
             raise self._unavailable(error) from None
+        finally:
+            if self._closed:
+                self._engine.pool.dispose()  # nobody else would close what was given back after the end
 
     def _unavailable(self, error: SQLAlchemyError) -> ControlUnavailable:
         return ControlUnavailable(f"control store {self._engine.url!r}: {getattr(error, 'orig', None) or error}")
@@ -335,7 +359,9 @@ def _one_writer(connection: Connection) -> None:
 def _put_outbox(connection: Connection, rows: Sequence[Row]) -> None:
     if rows:
         _one_writer(connection)
-        connection.execute(insert(OUTBOX), [{"row": dump_row(row)} for row in rows])
+        values: list[Cells] = [{"row": dump_row(row)} for row in rows]
+        connection.execute(insert(OUTBOX), values)
+        noted(connection, OUTBOX.name, values)
 
 
 def _as_dict(lease: Lease) -> dict[str, str | int]:

@@ -16,10 +16,11 @@ def witness_dir(context: ServiceContext) -> Path:
 
 def witness_of(context: ServiceContext, control: ControlStore) -> Witness:
     """The one that signs and copies. Raises `AuditKeyUnusable`."""
-    return Witness(control, _signer(context), witness_dir(context), context.clock)
+    return Witness(control, signer_of(context), witness_dir(context), context.clock)
 
 
-def _signer(context: ServiceContext) -> Signer:
+def signer_of(context: ServiceContext) -> Signer:
+    """Whose key vouches for this installation. Raises `AuditKeyUnusable`."""
     config = context.config
     if config.audit.vault_key is None:
         return LocalSigner.open(config.audit.key_file or context.state_dir / "audit.key")

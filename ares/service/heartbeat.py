@@ -17,6 +17,7 @@ from ares.service.collection import tell_pauses
 from ares.service.maintenance import Maintenance
 from ares.service.resources import ResourceWatch, Usage, limits_of
 from ares.service.types import Service, ServiceContext, ServiceSpec
+from ares.store.migrations import schema_level
 from ares.telemetry import get_logger, metrics
 
 STOPPED = "stopped"
@@ -33,6 +34,7 @@ class Heartbeat:
         self._service = service
         self._context = context
         self._port = port
+        self._schema_level = schema_level()
 
     async def run(self) -> None:
         """Beat until cancelled.
@@ -81,6 +83,7 @@ class Heartbeat:
                 "port": self._port,
                 "detail": detail,
                 "capabilities": orjson.dumps(offered).decode(),
+                "schema_level": self._schema_level,
                 **asdict(usage),
             },
         )

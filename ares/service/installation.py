@@ -21,12 +21,11 @@ from ares.service.drift import cards
 from ares.service.logfiles import foreign_log_kept_small, log_file
 from ares.service.processes import QUESTDB, ServiceProcess, answers_ok, build_processes
 from ares.service.registry import service
+from ares.service.releases import migrate_schema
 from ares.service.reload import ConfigReloader
 from ares.service.supervisor import Supervisor
 from ares.service.tls import ports
 from ares.service.types import ServiceContext
-from ares.store import Database, RowWriter
-from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB, healthy, make_dir, port_is_free, resolve_jar, resolve_java
 
 Report = Callable[[str], None]
@@ -148,13 +147,12 @@ class Installation:
         return card
 
     async def _migrate(self) -> None:
-        writer = RowWriter(self.config.database)
-        try:
-            async with await Database.connect(self.config.database) as database:
-                applied = await migrate(database, writer, SystemClock())
-            self._report(f"schema: {applied.tables} tables, {len(applied.views)} views deployed")
-        finally:
-            await writer.close()
+        applied = await migrate_schema(self._context)
+        self._report(f"schema: {applied.tables} tables, {len(applied.views)} views deployed")
+        if applied.waiting:
+            self._report(
+                f"{len(applied.waiting)} post migrations wait: once no older release runs, ares db migrate --post"
+            )
 
 
 def stop_on_signals() -> Stopping:

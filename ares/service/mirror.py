@@ -42,7 +42,7 @@ class MirrorService:
         self._control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
         rows_max = self._context.config.control.mirror_batch_rows_max
         ways: list[tuple[Feed, Writer]] = [
-            (OutboxFeed(self._control), self._writer),
+            (OutboxFeed(self._control, self._context.config.backup.mirrored_rows_kept_max), self._writer),
             (EventFeed(self._control), self._writer),
         ]
         if self._kafka is not None:

@@ -17,6 +17,7 @@ from ares.config.settings import ResourcesConfig
 from ares.service.collection import pauses_measured, settle
 from ares.service.heartbeat import Heartbeat
 from ares.service.http import ProbeServer
+from ares.service.lineage import recorded
 from ares.service.logfiles import log_file, own_log_kept_small
 from ares.service.reload import ConfigReloader
 from ares.service.resources import apply_limits, limits_of
@@ -69,6 +70,7 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
                 await stack.enter_async_context(own_log_kept_small(context, log_file(context.state_dir, spec.name)))
                 await stack.enter_async_context(settings.following() if settings else nullcontext())
                 log.info("service_starting", name=spec.name, pid=os.getpid(), port=bound_port)
+                await stack.enter_async_context(recorded(spec, context))
                 await _run_until(stopping, service, heartbeat, context.config.resources)
     finally:
         await _stop(spec, service, context)

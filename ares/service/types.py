@@ -10,6 +10,8 @@ from typing import Protocol, cast, runtime_checkable
 
 from ares.clock import Clock
 from ares.config.settings import AresConfig
+from ares.control.second_copy import doubled
+from ares.model.lineage import Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,11 @@ class ServiceContext:
 
     @property
     def control_url(self) -> str:
-        """Where the control store is; SQLite in the state directory unless configured."""
+        """Where the control store is; SQLite in the state directory unless configured; with its second copy."""
         configured = self.config.control.url
-        return configured.get_secret_value() if configured else f"sqlite:///{self.state_dir / 'control.db'}"
+        url = configured.get_secret_value() if configured else f"sqlite:///{self.state_dir / 'control.db'}"
+        backup = self.config.backup
+        return url if backup.second_copy_dir is None else doubled(url, backup.second_copy_dir, backup.second_copy_away)
 
 
 @runtime_checkable
@@ -92,13 +96,15 @@ class ServiceSpec:
     """How a package offers a service (entry-point group `ares.services`).
 
     `create` may be a path, "package.module:callable", so that reading a spec does not import what the service needs:
-    the supervisor reads all of them. `provides` says what a running one offers under given settings.
+    the supervisor reads all of them. `provides` says what a running one offers under given settings, `makes` what it
+    makes from what, for the lineage.
     """
 
     name: str
     create: Factory | str
     depends_on: tuple[str, ...] = ()
     provides: Callable[[AresConfig], Sequence[Capability]] = lambda _: ()
+    makes: Callable[[AresConfig], Sequence[Made]] = lambda _: ()
 
     def build(self, context: ServiceContext) -> Service:
         """The service itself."""

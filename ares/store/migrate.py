@@ -1,14 +1,14 @@
-"""Brings a QuestDB to the schema of this release: tables, then migrations, then every package's views.
+"""Brings a QuestDB to the schema of this release: tables, `pre` migrations, every package's views; `post` in the end.
 
 Everything is re-runnable: tables and materialized views are created if they are missing, plain views are replaced,
-and a migration runs once and leaves a row in `schema_migrations`.
+and a migration runs until it is done, which leaves a row in `schema_migrations`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from importlib import metadata, resources
@@ -16,15 +16,22 @@ from importlib.resources.abc import Traversable
 
 from ares.clock import Clock
 from ares.errors import StoreRejected, UsageError
+from ares.model.lineage import DEFINING, Kind, Made, Node, rows_of, run_of
 from ares.model.row import Row
+from ares.store.lineage import KEPT, kind_of, same_meaning, told, touched_by, views_made
+from ares.store.lineage import QUERIES as LINEAGE
+from ares.store.migrations import PARTITION, POST, PRE, Migration, Step, migrations, views_broken
 from ares.store.pool import Database, as_str
+from ares.store.queries import COMMENT, load_queries, split_statements
 from ares.store.writer import RowWriter
+from ares.telemetry import get_logger
 
-NO_OP = "statement is either no-op"
-"""How QuestDB 9.3.4 refuses ADD COLUMN IF NOT EXISTS on a WAL table that has the column: what is to be is there."""
+log = get_logger(__name__)
+
 VIEWS_GROUP = "ares.views"
-MIGRATION_NAME = re.compile(r"^\d{4}_(pre|post)_[a-z0-9_]+\.sql$")
-_COMMENT = re.compile(r"--[^\n]*")
+COPY_S_MAX = 600.0
+PARTITION_NAME_LENGTH = {"HOUR": 13, "DAY": 10, "MONTH": 7, "YEAR": 4}
+_QUERIES = load_queries("ares.store", "migrate.sql")
 _CREATED = re.compile(
     r"CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>TABLE|VIEW|MATERIALIZED\s+VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?'?(?P<name>\w+)",
     re.IGNORECASE,
@@ -34,39 +41,110 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One DDL statement: what it creates, of which kind, and its comment (its documentation)."""
+    """One DDL statement: what it creates, of which kind, and its comment (its documentation).
+
+    `folder` is the one that its file lies in: features, signals, …
+    """
 
     name: str
     kind: str
     sql: str
     comment: str
     source: str
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a migration run did."""
+    """What a migration run did, and which migrations wait until no older release runs."""
 
     tables: int
     migrations: tuple[str, ...]
     views: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
+    made: tuple[Made, ...] = ()
 
 
-async def migrate(database: Database, writer: RowWriter, clock: Clock) -> Applied:
-    """Apply everything that is missing, in order; stops at the first refusal with the name of what was refused."""
+Gate = Callable[[], Awaitable[None]]
+Report = Callable[[str], None]
+
+
+async def migrate(
+    database: Database,
+    writer: RowWriter,
+    clock: Clock,
+    changed: Collection[str] = (),
+    *,
+    post_gate: Gate | None = None,
+    known: Sequence[Migration] | None = None,
+    report: Report = lambda _: None,
+) -> Applied:
+    """Apply everything that is missing, in order; stops at the first refusal with the name of what was refused.
+
+    `post` migrations run only with a `post_gate`, which raises while an older release runs. A database that holds
+    nothing yet is made as it is now, without any migration. Writers may write meanwhile. A plain view whose meaning
+    changed is replaced only if nothing that stays was made from it, or if it is named in `changed`.
+    """
+    fresh = "schema_migrations" not in await table_names(database)
     tables = table_statements()
     await _apply(database, tables)
-    ran = await _run_migrations(database, writer, clock)
-    views = await _missing_views(database, ordered(view_statements()))
+    if fresh:
+        await _record(writer, migrations() if known is None else known, clock)
+    pending = [] if fresh else await pending_migrations(database, known)
+    await require_views_kept(database, pending)
+    first = [each for each in pending if each.phase == PRE]
+    await _run(database, writer, clock, first, report)
+    deployed = ordered(view_statements())
+    views = await missing_views(database, deployed)
+    await _require_harmless(database, views, changed)
     await _apply(database, views)
     await _record_views(writer, views, clock)
-    return Applied(len(tables), ran, tuple(view.name for view in views))
+    made = await _record_lineage(database, writer, [*tables, *deployed], clock)
+    last = [each for each in pending if each.phase == POST]
+    if last and post_gate is not None:
+        await post_gate()
+        await _run(database, writer, clock, last, report)
+        first, last = pending, []
+    ran = tuple(each.name for each in first)
+    waiting = tuple(each.name for each in last)
+    return Applied(len(tables), ran, tuple(view.name for view in views), waiting, tuple(made))
+
+
+async def pending_migrations(database: Database, known: Sequence[Migration] | None = None) -> list[Migration]:
+    """The migrations of this release (or those `known`) that did not run here yet, in order."""
+    done = {as_str(row["name"]) for row in await database.fetch("SELECT DISTINCT name FROM schema_migrations")}
+    return [each for each in (migrations() if known is None else known) if each.name not in done]
+
+
+async def require_views_kept(database: Database, pending: Iterable[Migration]) -> None:
+    """Raises `UsageError` where a step makes a materialized view invalid.
+
+    A full refresh would bring it back only as far as its table reaches, which is less once rows went to the cold tier.
+    """
+    rests_on: dict[str, list[str]] = {}
+    for row in await database.fetch(_QUERIES["materialized_views"]):
+        rests_on.setdefault(as_str(row["base"]), []).append(as_str(row["name"]))
+    dropped: set[str] = set()
+    for migration in pending:
+        for step in migration.steps:
+            if step.kind.name == "drop view":
+                dropped.add(step.table)
+            broken = [view for view in views_broken(step, rests_on) if view not in dropped]
+            if broken:
+                raise UsageError(
+                    f"migration = {migration.name!r}: {step.kind.name} of {step.table} makes the materialized views "
+                    f"{', '.join(broken)} invalid. Drop those first, or bring the change as a new table with new views"
+                )
+
+
+async def table_names(database: Database) -> set[str]:
+    """All tables that are there."""
+    return {as_str(row["table_name"]) for row in await database.fetch("SELECT table_name FROM tables()")}
 
 
 async def migrate_if_empty(database: Database, writer: RowWriter, clock: Clock) -> Applied | None:
     """`migrate` where tables are missing. Who finds all of them changes nothing: releases may differ for a while."""
-    present = {as_str(row["table_name"]) for row in await database.fetch("SELECT table_name FROM tables()")}
-    if {statement.name for statement in table_statements()} <= present:
+    if {statement.name for statement in table_statements()} <= await table_names(database):
         return None
     return await migrate(database, writer, clock)
 
@@ -74,18 +152,6 @@ async def migrate_if_empty(database: Database, writer: RowWriter, clock: Clock) 
 def table_statements() -> list[Statement]:
     """The tables as they are now, from `schema/tables/*.sql`."""
     return statements(resources.files("ares.store").joinpath("schema/tables"))
-
-
-def migration_statements() -> list[tuple[str, list[str]]]:
-    """The migrations in order of their number. Raises `UsageError` for a misnamed file."""
-    folder = resources.files("ares.store").joinpath("schema/migrations")
-    if not folder.is_dir():
-        return []
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-    for file in files:
-        if not MIGRATION_NAME.match(file.name):
-            raise UsageError(f"migration = {file.name!r}: misnamed. Call it NNNN_pre_what.sql or NNNN_post_what.sql")
-    return [(file.name, split_statements(file.read_text(encoding="utf-8"))) for file in files]
 
 
 def view_statements() -> list[Statement]:
@@ -100,37 +166,23 @@ def view_statements() -> list[Statement]:
 def statements(folder: Traversable) -> list[Statement]:
     """All CREATE statements below a folder, in order of path."""
     found: list[Statement] = []
-    for file in _sql_files(folder):
+    for within, file in _sql_files(folder):
         for sql in split_statements(file.read_text(encoding="utf-8")):
-            created = _CREATED.search(_COMMENT.sub("", sql))
+            created = _CREATED.search(COMMENT.sub("", sql))
             if created is None:
                 raise UsageError(f"{file.name} = {sql[:60]!r}: not a CREATE statement. Put queries elsewhere")
             kind = " ".join(created["kind"].upper().split())
             comment = " ".join(line[2:].strip() for line in sql.splitlines() if line.startswith("--"))
-            found.append(Statement(created["name"], kind, sql, comment, file.name))
+            found.append(Statement(created["name"], kind, sql, comment, file.name, within))
     return found
 
 
-def _sql_files(folder: Traversable) -> Iterable[Traversable]:
+def _sql_files(folder: Traversable) -> Iterable[tuple[str, Traversable]]:
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.is_dir():
             yield from _sql_files(entry)
         elif entry.name.endswith(".sql"):
-            yield entry
-
-
-def split_statements(text: str) -> list[str]:
-    """Split a file at its semicolons; those in comments and quotes do not count."""
-    parts: list[str] = []
-    current: list[str] = []
-    for piece in re.findall(r"--[^\n]*|'(?:[^']|'')*'|;|[^;'-]+|-", text):
-        if piece == ";":
-            parts.append("".join(current).strip())
-            current = []
-        else:
-            current.append(piece)
-    parts.append("".join(current).strip())
-    return [part for part in parts if _COMMENT.sub("", part).strip()]
+            yield folder.name, entry
 
 
 def ordered(views: Sequence[Statement]) -> list[Statement]:
@@ -149,7 +201,7 @@ def ordered(views: Sequence[Statement]) -> list[Statement]:
 
 def references(sql: str, names: Mapping[str, Statement]) -> set[str]:
     """Which of `names` a statement mentions outside its comments."""
-    return set(_WORD.findall(_COMMENT.sub("", sql))) & set(names)
+    return set(_WORD.findall(COMMENT.sub("", sql))) & set(names)
 
 
 async def _apply(database: Database, todo: Iterable[Statement]) -> None:
@@ -160,7 +212,7 @@ async def _apply(database: Database, todo: Iterable[Statement]) -> None:
             raise StoreRejected(f"{statement.kind.lower()} {statement.name} ({statement.source}): {error}") from None
 
 
-async def _missing_views(database: Database, views: Sequence[Statement]) -> list[Statement]:
+async def missing_views(database: Database, views: Sequence[Statement]) -> list[Statement]:
     """Plain views are replaced only when their text changed, for each replacement bumps the metadata of readers."""
     rows = await database.fetch("SELECT view_name, digest FROM view_digests LATEST ON ts PARTITION BY view_name")
     known = {as_str(row["view_name"]): row["digest"] for row in rows}
@@ -173,6 +225,38 @@ async def _missing_views(database: Database, views: Sequence[Statement]) -> list
                 f"materialized view = {view.name!r}: its text changed in {view.source}, but its rows stand already. "
                 f'Give it a new version, or run ares db sql "DROP MATERIALIZED VIEW {view.name}" and migrate again'
             )
+    return todo
+
+
+async def _require_harmless(database: Database, changing: Sequence[Statement], changed: Collection[str]) -> None:
+    """Raises `UsageError` where a view is about to change its meaning under what was made from it."""
+    rows = await database.fetch(LINEAGE["deployed_views"]) if changing else []
+    deployed = {as_str(row["view_name"]): as_str(row["view_sql"]) for row in rows}
+    for view in changing:
+        if view.name not in deployed or same_meaning(deployed[view.name], view.sql):
+            continue
+        touched = await touched_by(database, Node(kind_of(view.kind, view.folder), view.name))
+        kept = [node for node in touched if node.kind in KEPT]
+        if kept and view.name not in changed:
+            raise UsageError(
+                f"view = {view.name!r}: its meaning changed in {view.source}, but {told(kept)} rest on it. Give it a "
+                f"new version, or look at ares data impact {view.name} and run ares db migrate --changed {view.name}"
+            )
+        if touched:
+            log.warning("view_changed", view=view.name, touched=len(touched), kept=len(kept))
+
+
+async def _record_lineage(
+    database: Database, writer: RowWriter, known: Sequence[Statement], clock: Clock
+) -> list[Made]:
+    """Say what views read, of those of which the newest word is another one or none; returns what was said."""
+    kinds: dict[str, Kind] = {each.name: kind_of(each.kind, each.folder) for each in known}
+    rows = await database.fetch(LINEAGE["defined"], {"job": DEFINING})
+    said = {as_str(row["run_id"]) for row in rows}
+    texts = [(each.name, each.sql) for each in known if each.kind != "TABLE"]
+    todo = [each for each in views_made(texts, kinds) if run_of(DEFINING, [each]) not in said]
+    now_ns = clock.now_ns()
+    await writer.write([row for each in todo for row in rows_of(DEFINING, run_of(DEFINING, [each]), now_ns, [each])])
     return todo
 
 
@@ -191,25 +275,52 @@ async def _record_views(writer: RowWriter, views: Iterable[Statement], clock: Cl
     )
 
 
-async def _run_migrations(database: Database, writer: RowWriter, clock: Clock) -> tuple[str, ...]:
-    done = {as_str(row["name"]) for row in await database.fetch("SELECT DISTINCT name FROM schema_migrations")}
-    ran: list[str] = []
-    for name, parts in migration_statements():
-        if name in done:
+async def _run(database: Database, writer: RowWriter, clock: Clock, todo: Iterable[Migration], report: Report) -> None:
+    for migration in todo:
+        dropped = {step.table for step in migration.steps if step.kind.name == "drop table"}
+        gone = dropped - await table_names(database) if dropped else dropped
+        for step in migration.steps:
+            if step.sliced_by in gone:
+                continue  # killed after its drop: what stands before that was done, and has nothing to read any more
+            if step.kind.name in {"check", "drop table"}:
+                await database.wait_applied([each.table for each in migration.steps], COPY_S_MAX)
+            await run_step(database, migration.name, step, report)
+        await _record(writer, [migration], clock)
+        report(f"{migration.name}: done")
+
+
+async def run_step(database: Database, name: str, step: Step, report: Report = lambda _: None) -> None:
+    """One step, which may have been done before, in part or whole. Raises `StoreRejected` with the migration's name."""
+    whole: Sequence[str | None] = [None]
+    sliced = whole if step.sliced_by is None else await _partitions(database, step.sliced_by)
+    for number, partition in enumerate(sliced, start=1):
+        sql = step.sql if partition is None else step.sql.replace(PARTITION, partition)
+        try:
+            rows = await database.fetch(sql) if step.kind.name == "check" else []
+            if step.kind.name != "check":
+                await database.execute(sql)
+        except StoreRejected as error:
+            if step.kind.done is None or not step.kind.done.search(str(error)):
+                raise StoreRejected(f"migration {name}: {error}") from None
             continue
-        for sql in parts:
-            await _migrate_once(database, sql)
-        await writer.write([Row("schema_migrations", clock.now_ns(), {"name": name}, {"digest": digest(str(parts))})])
-        ran.append(name)
-    return tuple(ran)
+        if rows:
+            raise StoreRejected(f"migration {name}: a check failed: {rows[0]}. Nothing after it was run")
+        if partition is not None:
+            report(f"{name}: {step.kind.name} {step.table}, partition {partition}, {number} of {len(sliced)}")
 
 
-async def _migrate_once(database: Database, sql: str) -> None:
-    try:
-        await database.execute(sql)
-    except StoreRejected as error:
-        if NO_OP not in str(error):
-            raise
+async def _partitions(database: Database, table: str) -> Sequence[str | None]:
+    """The partitions of a table as QuestDB names them in `ts IN '...'`; parts of one that was split count once."""
+    await database.wait_applied([table], COPY_S_MAX)
+    rows = await database.fetch(_QUERIES["partitions"], {"table": table})
+    names = {as_str(row["name"])[: PARTITION_NAME_LENGTH[as_str(row["unit"])]] for row in rows}
+    return sorted(names)
+
+
+async def _record(writer: RowWriter, done: Iterable[Migration], clock: Clock) -> None:
+    await writer.write(
+        [Row("schema_migrations", clock.now_ns(), {"name": each.name}, {"digest": each.digest}) for each in done]
+    )
 
 
 def digest(sql: str) -> str:

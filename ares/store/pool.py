@@ -106,10 +106,13 @@ class Database:
         Raises `StoreUnavailable` after `timeout_s`, or where QuestDB stopped applying to one (its disk is full).
         """
         wanted = set(tables)
+        due: dict[str, int] = {}
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
             rows = await self.fetch("SELECT name, suspended, writerTxn, sequencerTxn FROM wal_tables()")
-            behind = [r for r in rows if r["name"] in wanted and r["writerTxn"] != r["sequencerTxn"]]
+            rows = [row for row in rows if row["name"] in wanted]
+            due = due or {as_str(row["name"]): as_int(row["sequencerTxn"]) for row in rows}
+            behind = [row for row in rows if as_int(row["writerTxn"]) < due.get(as_str(row["name"]), 0)]
             suspended = sorted(str(r["name"]) for r in behind if r["suspended"])
             if suspended:
                 raise StoreUnavailable(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 
+COMMENT = re.compile(r"--[^\n]*")
 _HEADER = re.compile(r"^-- (?P<name>[a-z][a-z0-9_]*): (?P<purpose>\S.*)$", re.MULTILINE)
 
 
@@ -35,3 +36,17 @@ def split_queries(text: str) -> Mapping[str, str]:
         end = following.start() if following else len(text)
         queries[name] = text[header.end() : end].strip().rstrip(";").strip()
     return queries
+
+
+def split_statements(text: str) -> list[str]:
+    """Split a file at its semicolons; those in comments and quotes do not count."""
+    parts: list[str] = []
+    current: list[str] = []
+    for piece in re.findall(r"--[^\n]*|'(?:[^']|'')*'|;|[^;'-]+|-", text):
+        if piece == ";":
+            parts.append("".join(current).strip())
+            current = []
+        else:
+            current.append(piece)
+    parts.append("".join(current).strip())
+    return [part for part in parts if COMMENT.sub("", part).strip()]

@@ -36,6 +36,13 @@ IDLE_WORKERS = {
 """After how many looks without work a worker naps for 1 ms, and then sleeps for 10. By default it yields 7,000 times
 before: with somebody asking every 20 ms that is a whole core spent on looking for work."""
 
+APPEND_PAGES = {
+    "QDB_CAIRO_WRITER_DATA_APPEND_PAGE_SIZE": "2m",
+    "QDB_CAIRO_DATA_INDEX_VALUE_APPEND_PAGE_SIZE": "1m",
+}
+"""By so much a column's file and its index grow, and so large the last page of each is. With the defaults of 16 MB the
+thousand columns of small tables took gigabytes, which a backup reads and a restore writes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
@@ -185,6 +192,7 @@ class EmbeddedQuestDB:
             "QDB_METRICS_ENABLED": "true",
             "QDB_TELEMETRY_ENABLED": "false",
             "QDB_LOG_W_STDOUT_LEVEL": LOG_LEVELS[config.server_log],
+            **APPEND_PAGES,
             **IDLE_WORKERS,
         }
 

@@ -14,6 +14,8 @@ MIRRORED_ROWS = Counter("ares_mirrored_rows_total", "Outbox rows that QuestDB ac
 MIRROR_REFUSED_ROWS = Counter("ares_mirror_refused_rows_total", "Outbox rows that QuestDB refuses for good")
 EVENTS = Counter("ares_events_total", "Events that were appended to the log", ["category", "type"])
 EVENTS_DELIVERED = Counter("ares_events_delivered_total", "Events that a handler took", ["subscription"])
+SECOND_COPY_AWAY = Gauge("ares_second_copy_away", "1 while what is committed does not reach the second copy")
+OUTBOX_KEPT = Gauge("ares_outbox_kept_rows", "Rows that QuestDB has, kept until backups cover them")
 DEAD_LETTERS = Counter("ares_dead_letters_total", "Events that a handler could not take", ["subscription"])
 EXTERNAL_CALLS = Counter("ares_external_calls_total", "Calls that left the process", ["guard", "operation", "outcome"])
 EXTERNAL_CALL_SECONDS = Histogram(
@@ -165,3 +167,17 @@ FROZEN_UNTIL = Gauge("ares_frozen_until_timestamp_seconds", "Start of the newest
 PREDICTIONS = Counter("ares_predictions_total", "Bars that a model scored", ["model"])
 MODEL_AUC = Gauge("ares_model_auc", "Out-of-sample area under the ROC curve of the model in use", ["model"])
 TRAINING_RUNS = Counter("ares_training_runs_total", "Trainings", ["model", "status"])
+
+# Backups
+BACKUP_SUCCESS = Gauge("ares_backup_success_timestamp_seconds", "When the last one of this kind ended well", ["kind"])
+BACKUP_COVERS_TO = Gauge(
+    "ares_backup_covers_to_timestamp_seconds", "What was acknowledged before is in the last backup", ["kind"]
+)
+BACKUP_SECONDS = Gauge("ares_backup_duration_seconds", "Duration of the last one that ended well", ["kind"])
+BACKUP_BYTES = Gauge("ares_backup_bytes", "Size of what the last backup copied", ["kind"])
+BACKUP_ADDED_BYTES = Gauge("ares_backup_added_bytes", "What of it was new to the repository", ["kind"])
+BACKUP_FAILED = Gauge("ares_backup_failed", "1 after one of this kind that failed, until one is well", ["kind"])
+JOURNAL_SLOT_KEPT = Gauge("ares_journal_slot_kept_bytes", "WAL that Postgres keeps until the journal has it")
+JOURNAL_SLOT_MAX = Gauge("ares_journal_slot_max_bytes", "WAL at which Postgres gives the journal up; -1: never")
+JOURNAL_WAL = Gauge("ares_journal_wal_bytes", "WAL kept beside the service since the last base copy")
+BACKUP_SOUND = Gauge("ares_backup_repository_sound", "0 after a check that found the repository broken", ["kind"])

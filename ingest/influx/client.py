@@ -46,11 +46,6 @@ class Endpoint:
     ca_file: Path | None = None
     timeout_s: float = 10.0
 
-    @property
-    def name(self) -> str:
-        """What tells it from others, in rows."""
-        return f"{self.url.rstrip('/')}/{self.org}/{self.bucket}"
-
 
 class Influx:
     """A connection; calls happen one after the other in a thread of its own.

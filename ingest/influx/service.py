@@ -37,7 +37,8 @@ class InfluxCopy:
     async def start(self) -> None:
         """Reach our store; the target may be away. Raises `StoreUnavailable`."""
         self._database = await Database.connect(self._config.database)
-        name = self._influx.endpoint.name
+        name = self._config.influx.target
+        assert name is not None, "there is an address, or no service"
         self._copier = Copier(
             self._database, self._writer, lambda: self._influx, name, self._config.influx, self._clock
         )

@@ -125,6 +125,9 @@ def test_migrating_and_asking_for_the_state_of_a_remote_database(questdb_config:
     assert "tables in place" in migrated.stdout, migrated.stderr
     states = json.loads(ares("db", "status", "--json", **reaching(questdb_config)).stdout)
     assert "trades" in {row["name"] for row in states}
+    assert "migration" not in {row["kind"] for row in states}
+    planned = ares("db", "migrate", "--plan", "--json", **reaching(questdb_config))
+    assert json.loads(planned.stdout) == [], planned.stderr
 
 
 def test_console_address_and_psql_line_are_printed() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from analytics.catalog import definitions
+from analytics.facts import Stamp, ValueKey
 from analytics.freeze import Freezer
 from analytics.keeper import Keeper, Pace
 from analytics.scoring import Scorer
@@ -210,6 +211,30 @@ async def test_gap_freezes_as_missing_and_heals_into_a_revision(
     )
     assert values[0]["value"] is None
     assert values[1]["value"] is not None
+
+
+async def test_frozen_value_of_quotes_that_left_is_taken_back_by_a_gap_alone(
+    database: Database, writer: RowWriter, venue: str
+) -> None:
+    """No quote of that minute is here: they went to the cold tier, and what was made of them stays."""
+    market, keeper = await begun(database, writer, venue)
+    bar_ns = START_NS + (MINUTES - 1) * MINUTE_NS
+    stamp = Stamp(venue, bar_ns + MINUTE_NS, 0)
+    await writer.write([stamp.feature(ValueKey(BTC, bar_ns, "spread", 1), 1, 0.5, "h")])
+    await freeze_all(keeper)
+    scope = {"venue": venue, "ts": to_datetime(bar_ns)}
+    newest = (
+        "SELECT revision, value FROM feature_values WHERE venue = %(venue)s AND name = 'spread' AND ts = %(ts)s"
+        " ORDER BY revision DESC LIMIT 1"
+    )
+    await keeper.freeze_since(bar_ns)
+    await database.wait_applied(FROZEN)
+    assert await database.fetch_one(newest, scope) == {"revision": 1, "value": 0.5}
+    hole = market.gap(BTC, bar_ns, bar_ns + NANOS_PER_SECOND, "open", 0)
+    await tell(database, writer, [Row("gaps", hole.ts_ns, {**hole.symbols, "channel": "quotes"}, hole.columns)])
+    await keeper.freeze_since(bar_ns)
+    await database.wait_applied(FROZEN)
+    assert await database.fetch_one(newest, scope) == {"revision": 2, "value": None}
 
 
 class WriterThatLosesBars(RowWriter):

@@ -18,6 +18,8 @@ import pytest
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
+from analytics.datasets.events import MADE
+from analytics.datasets.registry import Registry
 from ares.clock import SystemClock
 from ares.commands.events import app
 from ares.config import load_config
@@ -75,6 +77,7 @@ PROVED = {
         "limits",
         "config_versions",
         "maintenance",
+        "datasets",
     )
 }
 EVENTS_COUNT = int(os.environ.get("ARES_TEST_EVENTS", "10000"))
@@ -106,7 +109,7 @@ class Platform:
 
     async def carry(self) -> None:
         """What the mirror service does."""
-        for feed in (OutboxFeed(self.control), EventFeed(self.control)):
+        for feed in (OutboxFeed(self.control, 1_000), EventFeed(self.control)):
             backoff = Backoff(0.1, 1.0, random.Random())
             mirror = Mirror(self.control, feed, self.writer, CLOCK, backoff, rows_max=5_000)
             while await mirror.step():
@@ -179,6 +182,15 @@ async def limit(control: ControlStore) -> None:
     await there.approve(configured, asked.id, "grace")
 
 
+def learn(control: ControlStore) -> None:
+    """A dataset has two versions: a model learnt from one, the other is given up."""
+    registry = Registry(control, CLOCK)
+    for digest in ("ab" * 32, "cd" * 32):
+        version = registry.add(replace(MADE.example, sha256=digest))
+    registry.cite(registry.get("direction@1"), "direction@v1")
+    registry.retire(version, "operator", "superseded")
+
+
 async def test_whole_life_of_an_account_is_proved_by_its_log(platform: Platform) -> None:
     await trade(platform.control)
     await limit(platform.control)
@@ -186,6 +198,7 @@ async def test_whole_life_of_an_account_is_proved_by_its_log(platform: Platform)
     ConfigVersions(platform.control, CLOCK, "test").refused("heartbeat_s = -1", "file")
     Maintenance(platform.control, CLOCK).open("operator", "larger disk", 60)
     Maintenance(platform.control, CLOCK).close("operator", "done")
+    learn(platform.control)
     await platform.carry()
     proofs = await platform.prove()
     assert set(proofs) == PROVED

@@ -28,8 +28,8 @@ from ares.model.market import Trade
 from ares.model.row import Row, UtcNs
 from ares.service import ServiceContext
 from ares.store import Database, RowWriter
-from ares.store.migrate import split_statements
 from ares.store.pool import Record
+from ares.store.queries import split_statements
 from ares.store.server import EmbeddedQuestDB
 from ingest.influx.client import Influx
 from ingest.influx.copier import Copier
@@ -106,7 +106,7 @@ class Sides:
         settings = settings_of(self.door, **changes)
         influx = Influx(endpoint_of(settings))
         try:
-            yield Copier(self.database, self.writer, lambda: influx, influx.endpoint.name, settings, SystemClock())
+            yield Copier(self.database, self.writer, lambda: influx, str(settings.target), settings, SystemClock())
         finally:
             await influx.close()
 

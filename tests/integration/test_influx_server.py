@@ -49,7 +49,7 @@ def settings_of(server: RunningInflux, start_ns: int) -> InfluxConfig:
 async def copying(database: Database, writer: RowWriter, settings: InfluxConfig) -> AsyncIterator[Copier]:
     influx = Influx(endpoint_of(settings))
     try:
-        yield Copier(database, writer, lambda: influx, influx.endpoint.name, settings, SystemClock())
+        yield Copier(database, writer, lambda: influx, str(settings.target), settings, SystemClock())
     finally:
         await influx.close()
 

@@ -14,7 +14,6 @@ from ares.service import Capability, Health, ServiceContext, ServiceSpec
 from ares.service.directory import HeartbeatRegistry
 from ares.service.heartbeat import Heartbeat
 from ares.store import Database, RowWriter
-from ares.store.migrate import migration_statements, table_statements
 
 
 class Feed:
@@ -107,24 +106,3 @@ async def test_service_that_was_silent_for_three_beats_is_gone(
     await there.beat_once(ready=True)
     await asyncio.sleep(0.05)
     assert await HeartbeatRegistry(database, SystemClock(), 0.01).find("venue-feed", venue=venue) == []
-
-
-async def test_table_of_an_older_release_becomes_the_table_of_this_one(database: Database) -> None:
-    """The migrations on the heartbeats of the first release give the columns that `tables/kernel.sql` declares."""
-    await database.execute(
-        "CREATE TABLE old_services (ts TIMESTAMP_NS, service SYMBOL, instance SYMBOL, state SYMBOL, version SYMBOL, "
-        "pid LONG, port LONG, detail VARCHAR) TIMESTAMP(ts) PARTITION BY DAY WAL"
-    )
-    try:
-        for _, parts in migration_statements():
-            for sql in parts:
-                if "TABLE services " in sql:
-                    await database.execute(sql.replace("TABLE services ", "TABLE old_services "))
-        await database.wait_applied(["old_services"])
-        columns = 'SELECT "column", type FROM table_columns(%(table)s) ORDER BY "column"'
-        old = await database.fetch(columns, {"table": "old_services"})
-        new = await database.fetch(columns, {"table": "services"})
-        assert old == new
-        assert any(statement.name == "services" for statement in table_statements())
-    finally:
-        await database.execute("DROP TABLE old_services")

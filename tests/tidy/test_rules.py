@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ares.store.migrate import split_statements
+from ares.errors import UsageError
+from ares.store.migrations import migrations, parse_migration
+from ares.store.queries import split_statements
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("ares", "simulator", "ingest", "analytics", "trader")
+PACKAGES = ("ares", "simulator", "ingest", "analytics", "trader", "backup")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
@@ -167,8 +169,20 @@ def test_every_table_says_its_grain() -> None:
             assert "Grain:" in comment, f"{file.name}: a table without its grain: {statement[:60]}"
 
 
+def test_every_migration_says_how_to_go_back_and_does_only_what_its_phase_allows() -> None:
+    assert all(each.rollback for each in migrations())
+    with pytest.raises(UsageError, match="lacks '-- Rollback"):
+        parse_migration("0001_pre_a.sql", "-- What: A thing.\n-- Why: A reason.\nDROP TABLE IF EXISTS a")
+
+
 def test_dependencies_are_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     locked = {package["name"] for package in tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]}
     wanted = {re.split(r"[\[<>=~! ]", dependency)[0] for dependency in project["dependencies"]}
     assert wanted <= locked
+
+
+def test_every_folder_of_tests_is_run_by_ci() -> None:
+    folders = {file.relative_to(ROOT).parts[1] for file in (ROOT / "tests").rglob("test_*.py")}
+    named = set(re.findall(r"tests/(\w+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8")))
+    assert folders == named

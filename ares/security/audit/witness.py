@@ -113,14 +113,17 @@ def head_lines(folder: Path) -> Iterator[str]:
         yield from path.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
 
 
-def verify_with(control: ControlStore, folder: Path) -> Verdict:
-    """Check the chains against the heads in a witness folder. Raises `AuditKeyUnusable` if it holds no public key."""
+def verify_with(control: ControlStore, folder: Path, links: Iterable[ChainLink] | None = None) -> Verdict:
+    """Check the chains against the heads in a witness folder; `links`: them, by way of somebody who looks on.
+
+    Raises `AuditKeyUnusable` if the folder holds no public key.
+    """
     keys = public_keys(folder)
     lines = list(head_lines(folder))
     if lines and not keys:
         raise AuditKeyUnusable(str(folder), "no public key there", "Copy the .pub files of the witness to it")
     return verify(
-        control.audit_links(),
+        control.audit_links() if links is None else links,
         lines,
         control.audit_heads(),
         lambda head: is_genuine(keys, head.key_id, head.payload(), head.signature),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,11 +122,17 @@ def test_model_reads_back_as_it_was_kept(tmp_path: Path) -> None:
     path = artifact_path(tmp_path, "direction", "v1")
     model = a_model()
     digest = save(model, path)
-    found = load(path, digest)
+    found = load(path, digest, "v1")
     assert (found.version, found.features, found.train_to_ns) == (model.version, model.features, model.train_to_ns)
     rows = [[0.1, 0.2]]
     assert probabilities(found.classifier, rows) == probabilities(model.classifier, rows)
     assert [file.name for file in path.parent.iterdir()] == ["v1.joblib"]
+
+
+def test_artifact_of_one_fit_is_the_same_to_the_byte_under_every_version(tmp_path: Path) -> None:
+    first, second = (replace(a_model(), version=version) for version in ("v1", "v2"))
+    path = artifact_path(tmp_path, "direction", "v1")
+    assert save(first, path) == save(second, artifact_path(tmp_path, "direction", "v2"))
 
 
 def test_altered_artifact_is_never_unpickled(tmp_path: Path) -> None:
@@ -133,12 +140,12 @@ def test_altered_artifact_is_never_unpickled(tmp_path: Path) -> None:
     digest = save(a_model(), path)
     path.write_bytes(b"cos\nsystem\n(S'touch /tmp/owned'\ntR.")
     with pytest.raises(OperatingError, match="is not the one that was recorded"):
-        load(path, digest)
+        load(path, digest, "v1")
 
 
 def test_missing_artifact_is_named(tmp_path: Path) -> None:
     with pytest.raises(OperatingError, match=r"v9\.joblib cannot be read"):
-        load(artifact_path(tmp_path, "direction", "v9"), "")
+        load(artifact_path(tmp_path, "direction", "v9"), "", "v9")
 
 
 def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ class NoWait:
 
 
 def mirror_of(control: ControlStore, writer: FaultyWriter) -> Mirror:
-    return Mirror(control, OutboxFeed(control), writer, SteppedClock(), NoWait(), rows_max=2)
+    return Mirror(control, OutboxFeed(control, 1_000_000), writer, SteppedClock(), NoWait(), rows_max=2)
 
 
 async def test_mirror_carries_rows_in_order_and_moves_its_cursor_after_the_ack(control: ControlStore) -> None:

@@ -93,7 +93,7 @@ def test_dead_letters_are_listed_with_their_reason(log: ControlStore) -> None:
         (["show", "order/paper/0@x"], "Ids are STREAM@SEQ"),
         (["show", "order/paper/0@2"], "no such event"),
         (["export", "/nowhere/out.jsonl"], "Choose a file that can be written"),
-        (["replay", "ordres"], "no such projection. Known: capital, config, events, limits, maintenance"),
+        (["replay", "ordres"], "no such projection. Known: capital, config, datasets, events, limits"),
     ],
 )
 def test_wrong_question_is_answered_with_the_way_out(log: ControlStore, arguments: list[str], complaint: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ares.errors import UsageError
-from ares.store.migrate import MIGRATION_NAME, Statement, digest, migration_statements, ordered, split_statements
-from ares.store.queries import split_queries
+from ares.store.migrate import Statement, digest, ordered
+from ares.store.queries import split_queries, split_statements
 
 
 def view(name: str, sql: str) -> Statement:
@@ -47,12 +47,6 @@ def test_views_that_read_each_other_are_refused() -> None:
 def test_two_views_of_one_name_are_refused() -> None:
     with pytest.raises(UsageError, match="defined in"):
         ordered([view("a", "SELECT 1"), view("a", "SELECT 2")])
-
-
-def test_migrations_are_named_by_number_and_phase() -> None:
-    assert MIGRATION_NAME.match("0001_pre_add_colour.sql")
-    assert not MIGRATION_NAME.match("1_add_colour.sql")
-    assert all(MIGRATION_NAME.match(name) for name, _ in migration_statements())
 
 
 def test_fingerprint_follows_the_text() -> None:

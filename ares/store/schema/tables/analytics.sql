@@ -30,9 +30,10 @@ CREATE TABLE IF NOT EXISTS predictions (
 ) TIMESTAMP(ts) PARTITION BY DAY TTL 1 YEAR WAL DEDUP UPSERT KEYS(ts, venue, symbol, model, version);
 
 -- training_runs: a model that was fitted, on what, and how well it did out of sample.
--- Grain: run_id. ts = when training ended. null_share = share of NULLs over all candidate features.
+-- Grain: run_id. ts = when training ended. null_share = share of NULLs over all candidate features. dataset = what it
+-- learnt from, as name@version. status: ok, skipped (too little), refused (the dataset's quality).
 CREATE TABLE IF NOT EXISTS training_runs (
   ts TIMESTAMP_NS, model SYMBOL, version SYMBOL, status SYMBOL, run_id VARCHAR, rows LONG, rows_test LONG,
   features VARCHAR, null_share DOUBLE, auc DOUBLE, log_loss DOUBLE, base_rate DOUBLE, train_from TIMESTAMP_NS,
-  train_to TIMESTAMP_NS, artifact VARCHAR, artifact_sha256 VARCHAR, reason VARCHAR
+  train_to TIMESTAMP_NS, artifact VARCHAR, artifact_sha256 VARCHAR, reason VARCHAR, dataset VARCHAR
 ) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, run_id);

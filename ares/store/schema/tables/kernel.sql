@@ -1,9 +1,11 @@
 -- services: a heartbeat of a running service; the last one of an orderly end has state 'stopped'.
 -- Grain: service, instance, beat. capabilities = what it offers, JSON: [{"name": …, "labels": {…}}].
--- resident_mb in MiB, cpu_s = processor seconds since the start of the process.
+-- resident_mb in MiB, cpu_s = processor seconds since the start of the process. schema_level = number of the newest
+-- migration that the release of the service knows.
 CREATE TABLE IF NOT EXISTS services (
   ts TIMESTAMP_NS, service SYMBOL, instance SYMBOL, state SYMBOL, version SYMBOL, pid LONG, port LONG,
-  detail VARCHAR, host SYMBOL, capabilities VARCHAR, resident_mb DOUBLE, cpu_s DOUBLE, open_files LONG, threads LONG
+  detail VARCHAR, host SYMBOL, capabilities VARCHAR, resident_mb DOUBLE, cpu_s DOUBLE, open_files LONG, threads LONG,
+  schema_level LONG
 ) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, service, instance);
 
 -- job_runs: a run of a scheduled job.

@@ -1,0 +1,1 @@
+"""Datasets: named versions of bars and features as they were known, which stay as they are."""

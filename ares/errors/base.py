@@ -1,0 +1,67 @@
+"""The root of the tree, and what was asked wrongly."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ares.redaction import redact
+
+
+class AresError(Exception):
+    """Root of the tree. `code` is stable and goes into rows, logs and metrics; the message is for people."""
+
+    code: ClassVar[str] = "ares_error"
+    exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """The message, without any secret that this process knows: it goes into rows, pages and metrics."""
+        return redact(super().__str__())
+
+
+class UsageError(AresError):
+    """The request itself is wrong; the message names the field, the value and the way out."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A setting is unknown, missing or of the wrong kind."""
+
+    code = "config"
+
+    def __init__(self, field: str, value: object, problem: str, way_out: str) -> None:
+        self.field = field
+        self.value = value
+        super().__init__(f"{field} = {value!r}: {problem}. {way_out}")
+
+
+class SecretUnavailable(ConfigError):
+    """A secret store does not answer now; the reference itself may be right."""
+
+    code = "secret_unavailable"
+
+
+class UnknownSymbol(UsageError):
+    """The venue does not list this symbol."""
+
+    code = "unknown_symbol"
+
+    def __init__(self, venue: str, symbol: str, near: list[str]) -> None:
+        hint = f"It lists, for example, {', '.join(near)}" if near else "It lists no symbols at all"
+        super().__init__(f"symbol = {symbol!r}: {venue} does not list it. {hint}; change ingest.symbols")
+
+
+class UnknownName(UsageError):
+    """No such service, job, view or migration."""
+
+    code = "unknown_name"
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        super().__init__(f"{kind} = {name!r}: no such {kind}. Known: {', '.join(sorted(known)) or 'none'}")
+
+
+class OperatingError(AresError):
+    """The request was fine, the world refused."""
+
+    code = "operating"

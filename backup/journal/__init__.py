@@ -1,0 +1,1 @@
+"""The control store on its way to the repository: orders, fills, events, audit, and what waits for QuestDB."""

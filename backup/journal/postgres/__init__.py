@@ -1,0 +1,1 @@
+"""The journal of a control store that is a Postgres: a base copy, and the WAL since."""

@@ -1,0 +1,1 @@
+"""A state directory from the repository: whole, or not there at all."""

@@ -1,0 +1,83 @@
+"""A QuestDB of its own for a restore: on free ports, on a folder of its own, gone with whoever started it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ares.config.settings import DatabaseConfig
+from ares.store import Database
+from ares.store.pool import as_str
+from ares.store.server import EmbeddedQuestDB
+from backup.restic import die_with_parent
+
+STATEMENT_S_MAX = 3_600.0
+APPLY_S_MAX = 3_600.0
+TRIGGER = "_restore"
+"""A file in QuestDB's root: at its next start it goes back to the checkpoint that lies there, and removes the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The running server and a pool on it."""
+
+    config: DatabaseConfig
+    database: Database
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def on_free_ports(config: DatabaseConfig) -> DatabaseConfig:
+    """The same settings for a server of our own beside the real one."""
+    http_port, pg_port, health_port = free_ports(3)
+    own = {
+        "mode": "embedded",
+        "host": "127.0.0.1",
+        "tls": "off",
+        "http_port": http_port,
+        "pg_port": pg_port,
+        "health_port": health_port,
+        "statement_s_max": STATEMENT_S_MAX,
+        "replicas": (),
+    }
+    return config.model_copy(update=own)
+
+
+@asynccontextmanager
+async def scratch(config: DatabaseConfig, state_dir: Path, *, restore: bool) -> AsyncIterator[Scratch]:
+    """Start a server on `state_dir`, wait until its WAL is applied, stop it with the block.
+
+    `restore`: first go back to the checkpoint that was copied there. Raises `ServerFailed`, `StoreUnavailable`.
+    """
+    own = on_free_ports(config)
+    server = EmbeddedQuestDB(own, state_dir)
+    await asyncio.to_thread(server.prepare)
+    if restore:
+        (server.root / TRIGGER).touch()
+    # From this thread: the kernel tells a child of the death of the thread that forked it.
+    running = server.spawn(partial(die_with_parent, os.getpid()))
+    try:
+        await asyncio.to_thread(server.wait_ready, running)
+        async with await Database.connect(own) as database:
+            await database.wait_applied(await wal_tables(database), APPLY_S_MAX)
+            yield Scratch(own, database)
+    finally:
+        await asyncio.shield(asyncio.to_thread(server.stop))
+
+
+async def wal_tables(database: Database) -> Sequence[str]:
+    """The names of all tables that are written through a WAL, views included."""
+    return [as_str(row["name"]) for row in await database.fetch("SELECT name FROM wal_tables()")]

@@ -1,0 +1,270 @@
+"""Goal: what the guide tells to do in a disaster ends that disaster: its commands run as they stand, on a real one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.conftest import free_port, require_program
+from tests.helpers import ROOT
+
+GUIDE = (ROOT / "docs" / "guides" / "operator" / "disaster-recovery.md").read_text(encoding="utf-8")
+OLD_ROWS = 1_000
+OLD_DAY = datetime(2026, 1, 15, tzinfo=UTC)
+
+
+def commands(scenario: str, *, after_up: bool = False) -> list[str]:
+    """The blocks of a section of the guide, those before `ares up` or those after it."""
+    section = GUIDE.partition(f"\n## {scenario}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```bash( after ares up)?\n(.*?)```", section, re.DOTALL)
+    return [block for tag, block in blocks if bool(tag) is after_up]
+
+
+@dataclass
+class Place:
+    """An installation on disks of its own: the state, the keys, the repository of backups."""
+
+    folder: Path
+    variables: dict[str, str]
+    pg_port: int
+    up: subprocess.Popen[bytes] | None = None
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def state_dir(self) -> Path:
+        return Path(self.variables["ARES_ENVIRONMENT__STATE_DIR"])
+
+    def sh(self, script: str, **variables: object) -> str:
+        """What an operator types; the first thing that fails ends it."""
+        ran = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=ROOT,
+            env=self.environ() | {name: str(value) for name, value in variables.items()},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        self.said.append(ran.stdout + ran.stderr)
+        assert ran.returncode == 0, f"{script}\n{ran.stdout}\n{ran.stderr}"
+        return ran.stdout
+
+    def follow(self, scenario: str, **variables: object) -> str:
+        """All that the guide says for a scenario."""
+        blocks = commands(scenario)
+        assert blocks, f"the guide has no commands for {scenario!r}"
+        return "\n".join(self.sh(block, **variables) for block in blocks)
+
+    def environ(self) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, **self.variables, "PATH": path, "COLUMNS": "200", "NO_COLOR": "1"}
+
+    def start(self) -> None:
+        with (self.folder / "up.log").open("ab") as log:
+            self.up = subprocess.Popen(
+                [sys.executable, "-m", "ares.cli", "up", "--with-exchange"],
+                cwd=ROOT, env=self.environ(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self.until("a streamed trade", lambda: self.sql("SELECT seq FROM trades WHERE source = 'stream' LIMIT 1"))
+        self.until("the trader", self.trader_state)
+
+    def trader_state(self) -> str:
+        ran = subprocess.run(
+            [sys.executable, "-m", "ares.cli", "trader", "status", "--json"],
+            cwd=ROOT, env=self.environ(), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        return str(json.loads(ran.stdout)["state"]) if ran.returncode == 0 else ""
+
+    def sql(self, query: str, user: str = "user") -> list[dict[str, object]]:
+        conninfo = f"host=127.0.0.1 port={self.pg_port} user={user} password=quest dbname=qdb connect_timeout=3"
+        with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+            ran = connection.execute(query)  # type: ignore[call-overload] # a query of this file
+            return ran.fetchall() if ran.description else []
+
+    def until(self, what: str, condition: Callable[[], object], seconds: float = 120.0) -> None:
+        deadline = time.monotonic() + seconds
+        last: object = None
+        while time.monotonic() < deadline:
+            try:
+                last = condition()
+            except (psycopg.Error, OSError, ValueError) as error:
+                last = error
+            else:
+                if last:
+                    return
+            time.sleep(0.3)
+        raise AssertionError(f"{what} not seen in {seconds} s; last: {last!r}; see {self.folder}/up.log")
+
+    def kill(self) -> None:
+        """All processes, without a word: the machine is gone."""
+        for process in self.processes():
+            process.kill()
+        if self.up is not None:
+            self.up.wait(10)
+
+    def processes(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("ARES_BACKUP__REPOSITORY") == self.variables["ARES_BACKUP__REPOSITORY"]:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def secret_file(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A running installation with trades of now, and older ones that no venue can be asked for."""
+    require_program("restic", "apt-get install restic")
+    folder = tmp_path_factory.mktemp("disasters")
+    http, pg, health, exchange, control = (str(free_port()) for _ in range(5))
+    for name in ("password", "api_key", "api_secret"):
+        secret_file(folder / name, secrets.token_hex(16))
+    keys = {
+        f"ARES_{who}__{name.upper()}": f"file:{folder / name}"
+        for who in ("VENUES__SIM", "SIMULATOR")
+        for name in ("api_key", "api_secret")
+    }
+    variables = {
+        "ARES_ENVIRONMENT__STATE_DIR": str(folder / "var"),
+        "ARES_DATABASE__HTTP_PORT": http,
+        "ARES_DATABASE__PG_PORT": pg,
+        "ARES_DATABASE__HEALTH_PORT": health,
+        "ARES_SIMULATOR__PORT": exchange,
+        "ARES_VENUES__SIM__REST_URL": f"http://127.0.0.1:{exchange}",
+        "ARES_VENUES__SIM__WS_URL": f"ws://127.0.0.1:{exchange}",
+        "ARES_TRADING__CONTROL_PORT": control,
+        "ARES_MONITORING__PORT_BASE": "0",
+        "ARES_INGEST__BACKFILL_TRADES_HOURS": "0.1",
+        "ARES_INGEST__BACKFILL_BARS_HOURS": "1",
+        "ARES_BACKUP__REPOSITORY": str(folder / "repository"),
+        "ARES_BACKUP__PASSWORD": f"file:{folder / 'password'}",
+        "ARES_BACKUP__JOURNAL_S": "3600",
+        "ARES_BACKUP__CRON": "0 0 1 1 *",
+        "ARES_AUDIT__KEY_FILE": str(folder / "audit.key"),
+        **keys,
+    }
+    there = Place(folder, variables, int(pg))
+    try:
+        there.start()
+        there.sql(
+            "INSERT INTO trades (ts, venue, symbol, side, source, trade_id, seq, price, amount, received_at)"
+            f" SELECT ('{OLD_DAY:%Y-%m-%d}'::timestamp + x * 1000000)::timestamp_ns, 'old', 'BTC/USDT', 'buy',"
+            f" 'import', x::varchar, x, 100.0, 1.0, now()::timestamp_ns FROM long_sequence({OLD_ROWS})",
+            user="admin",
+        )
+        there.until("the old trades", lambda: old_trades(there) == OLD_ROWS)
+        there.sh("ares backup run")
+        yield there
+    finally:
+        there.kill()
+
+
+def old_trades(place: Place) -> object:
+    return place.sql("SELECT count() AS n FROM trades WHERE venue = 'old'")[0]["n"]
+
+
+def invalid_views(place: Place) -> object:
+    return place.sql("SELECT count() AS n FROM materialized_views() WHERE view_status = 'invalid'")[0]["n"]
+
+
+def test_corrupted_table_has_its_rows_and_its_bars_again(place: Place) -> None:
+    place.sql(f"ALTER TABLE trades DROP PARTITION LIST '{OLD_DAY:%Y-%m-%d}'", user="admin")
+    place.until("the loss", lambda: old_trades(place) == 0)
+    assert "BTC/USDT" in place.follow("Corrupted table")
+    assert old_trades(place) == OLD_ROWS
+    place.until("bars that are built anew", lambda: invalid_views(place) == 0)
+
+
+def test_bad_deploy_is_taken_back_and_the_data_of_before_are_there(place: Place) -> None:
+    place.sh('ares config set trading.risk.orders_per_minute_max 7 --why "known to be good"')
+    before = datetime.now(UTC)
+    place.sh('ares config set trading.risk.orders_per_minute_max 700 --why "bad deploy"')
+    place.follow("Bad deploy", NEW=place.folder / "as-before", BEFORE=f"{before:%Y-%m-%dT%H:%M:%S}")
+    assert (place.folder / "as-before" / "control.db").is_file()
+
+
+def test_leaked_keys_open_nothing_any_more(place: Place) -> None:
+    old = secret_file(place.folder / "old", (place.folder / "password").read_text().strip())
+    place.follow(
+        "Leaked key",
+        KEY_FILE=place.folder / "api_key",
+        NEW_KEY_FILE=secret_file(place.folder / "new_key", secrets.token_hex(16)),
+        PASSWORD_FILE=place.folder / "password",
+        OLD_PASSWORD_FILE=old,
+        NEW_PASSWORD_FILE=secret_file(place.folder / "new", secrets.token_hex(16)),
+    )
+    assert place.trader_state() == "HALTED"
+    refused = subprocess.run(
+        ["restic", "-r", place.variables["ARES_BACKUP__REPOSITORY"], "--password-file", str(old), "snapshots"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert refused.returncode != 0
+    assert "wrong password" in refused.stderr
+
+
+def test_what_was_ours_is_kept_when_the_exchange_is_gone(place: Place) -> None:
+    card = json.loads((place.state_dir / "run" / "exchange.json").read_text())
+    os.kill(int(card["pid"]), signal.SIGSTOP)
+    try:
+        now = datetime.now(UTC)
+        period = {"FROM": f"{now - timedelta(days=1):%Y-%m-%d}", "TO": f"{now:%Y-%m-%dT%H:%M:%S}"}
+        place.follow("Exchange gone", EVIDENCE=place.folder / "evidence", **period)
+    finally:
+        os.kill(int(card["pid"]), signal.SIGCONT)
+    audit = (place.folder / "evidence" / "audit.jsonl").read_text()
+    assert "the exchange is gone" in audit
+    assert (place.folder / "evidence" / "events.jsonl").stat().st_size > 0
+    assert zipfile.is_zipfile(place.folder / "evidence" / "period.zip")
+
+
+def test_lost_disk_costs_nothing_that_was_backed_up_and_nobody_trades_before_a_person_looked(place: Place) -> None:
+    place.kill()
+    shutil.rmtree(place.state_dir)
+    place.follow("Lost disk", NEW=place.folder / "new-disk")
+    place.variables["ARES_ENVIRONMENT__STATE_DIR"] = str(place.folder / "new-disk")
+    assert old_trades(place) == OLD_ROWS
+    place.start()
+    assert place.trader_state() == "HALTED"
+    for block in commands("Lost disk", after_up=True):
+        place.sh(block)
+    assert place.trader_state() == "ACTIVE"
+
+
+def test_lost_region_is_replaced_by_the_repository_of_another_one(place: Place) -> None:
+    other = place.folder / "other-region"
+    shutil.copytree(place.variables["ARES_BACKUP__REPOSITORY"], other)
+    place.follow("Lost region", NEW=place.folder / "elsewhere", OTHER_REGION=other)
+    assert (place.folder / "elsewhere" / "questdb").is_dir()
+
+
+def test_every_disaster_of_the_guide_has_commands_and_a_test() -> None:
+    scenarios = [name for name in re.findall(r"^## (.+)$", GUIDE, re.MULTILINE) if name != "Before"]
+    tested = Path(__file__).read_text(encoding="utf-8")
+    assert len(scenarios) == 6
+    assert [name for name in scenarios if f'follow("{name}"' in tested or f'"{name}",' in tested] == scenarios
+    assert all(commands(name) for name in scenarios)
