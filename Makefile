@@ -26,7 +26,7 @@ OUT ?= bench.json
 
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint format generate coverage fuzz conformance supply-chain vaultd test-vault influxd test-influx audit-proof replay-proof crash-proof backup-kills retention-kills simulate compliance-proof migration-proof rehearse-proof simulate-processes drill soak storm bench clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

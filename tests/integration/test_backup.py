@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -47,6 +47,16 @@ async def rows_of(there: Installation, kind: str) -> list[Row]:
     async with there.backups() as (_, control):
         rows = [entry.row for entry in control.outbox(0, 10_000)]
     return [row for row in rows if row.table == "backups" and row.symbols["kind"] == kind]
+
+
+def children_called(name: str) -> list[psutil.Process]:
+    """Those of this process; one that ends while it is asked is none."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if child.name() == name:
+                found.append(child)
+    return found
 
 
 async def write_on(there: Installation) -> None:
@@ -175,15 +185,13 @@ async def test_backup_that_is_cancelled_leaves_no_checkpoint_and_no_restic(there
     async with there.with_backup(upload_kib_s_max=256).backups() as (backups, _):
         work = asyncio.create_task(backups.run("market"))
         async with asyncio.timeout(90):
-            while not [child for child in psutil.Process().children() if child.name() == "restic"] or not (
-                await there.checkpoint()
-            ):
+            while not children_called("restic") or not await there.checkpoint():
                 await asyncio.sleep(0.02)
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
     assert await there.checkpoint() is None
-    await eventually(lambda: not [child for child in psutil.Process().children() if child.name() == "restic"])
+    await eventually(lambda: not children_called("restic"))
 
 
 async def test_backup_that_is_cancelled_while_it_waits_for_the_repository_copies_nothing_afterwards(

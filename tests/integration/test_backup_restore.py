@@ -20,6 +20,7 @@ from ares.clock import NANOS_PER_SECOND
 from ares.control import AuditEntry, ControlStore, NewEvent
 from ares.errors import BackupError, DrillFailed, RepositoryLocked, UsageError
 from ares.model.row import Row, UtcNs
+from ares.service import ServiceContext
 from backup.drill.digest import TableReader, tables
 from backup.drill.run import Drill, Drilled, outcome
 from backup.journal.keeper import keep_journal
@@ -31,7 +32,7 @@ from backup.restore.scratch import Scratch, scratch
 from backup.restore.staging import arrange
 from backup.restore.table import Table, copy_missing
 from tests.conftest import require_program
-from tests.helpers import ROOT, background
+from tests.helpers import ROOT, background, eventually
 from tests.restored import T0, Installed, connected, serving, trade
 
 BOOK = Row(
@@ -47,6 +48,7 @@ FILL_OF_OURS = Row(
     {"fill_id": "f1", "price": Decimal("60000.0000000001"), "quantity": Decimal("0.1")},
 )
 DRILL_MB = int(os.environ.get("ARES_TEST_DRILL_MB", "4"))
+JOURNAL_S = 40.0 if DRILL_MB > 100 else 2.0
 ROW_BYTES = 100
 FILL_ROWS = 2_000_000
 STEP_NS = 5_000_000
@@ -149,13 +151,23 @@ async def keep_writing(there: Installed, rows: int) -> None:
         await asyncio.sleep(0.02)
 
 
-def longest_without_journal_s(there: Installed, begin_ns: int, end_ns: int) -> float:
-    """What of the control store a disaster at the worst moment of a span had cost."""
+def copied_every(there: Installed, journal_s: float) -> ServiceContext:
+    backup = there.config.backup.model_copy(update={"journal_s": journal_s})
+    return replace(there.context, config=there.config.model_copy(update={"backup": backup}))
+
+
+def journals(there: Installed) -> list[tuple[int, int]]:
+    """Up to when each covers the control store, and when it was made, UTC ns."""
     rows = [entry.row for entry in there.control.outbox(0, 10_000) if entry.row.table == "backups"]
     made = [row for row in rows if row.symbols == {"kind": "journal", "status": "ok"}]
-    covers_to = [ns for row in made if isinstance(ns := row.columns["covers_to"], UtcNs)]
-    ends = [row.ts_ns for row in made[1:]] + [end_ns]
-    spans = [end - covered for covered, end in zip(covers_to, ends, strict=True) if end > begin_ns]
+    return [(ns, row.ts_ns) for row in made if isinstance(ns := row.columns["covers_to"], UtcNs)]
+
+
+def longest_without_journal_s(there: Installed, begin_ns: int, end_ns: int) -> float:
+    """What of the control store a disaster at the worst moment of a span had cost."""
+    made = journals(there)
+    ends = [made_ns for _, made_ns in made[1:]] + [end_ns]
+    spans = [end - covered for (covered, _), end in zip(made, ends, strict=True) if end > begin_ns]
     return max(spans) / NANOS_PER_SECOND
 
 
@@ -252,12 +264,15 @@ async def test_drill_while_rows_come_in_finds_every_partition_equal_and_records_
     clock = there.context.clock
     await there.back_up("journal")
     began_ns = clock.now_ns()
-    async with background(keep_writing(there, rows)), background(keep_journal(there.context, there.control)):
+    keeping = keep_journal(copied_every(there, JOURNAL_S), there.control)
+    async with background(keep_writing(there, rows)), background(keeping):
         await asyncio.sleep(0.5)
         began_s = clock.monotonic_s()
         assert await number_of_splits(there) > 0, "partitions that late rows split are one partition each"
         made = await there.back_up("market")
         backed_up_s = clock.monotonic_s() - began_s
+        backed_up_ns = clock.now_ns()
+        await eventually(lambda: journals(there)[-1][0] > backed_up_ns, 2 * JOURNAL_S)
         passed = await drill(there)
     journal_s_max = longest_without_journal_s(there, began_ns, clock.now_ns())
 

@@ -13,7 +13,7 @@ from ares.control import ControlStore
 from ares.errors import LeaseLost, OlderReleaseRuns, SchemaBusy, StoreRejected
 from ares.model.row import Cell, Row
 from ares.service import ServiceContext
-from ares.service.releases import LEASE_S, WAIT_S_MAX, alone, migrate_schema, require_no_older_release
+from ares.service.releases import LEASE_S, WAIT_S_MAX, Wish, alone, migrate_schema, require_no_older_release
 from ares.store import Database, RowWriter
 from ares.store.migrations import schema_level
 from ares.testing.clock import SteppedClock
@@ -57,7 +57,7 @@ async def test_post_waits_for_the_last_instance_of_an_older_release_and_names_it
 
 
 async def test_two_migrators_go_one_after_the_other(context: ServiceContext) -> None:
-    ran = await asyncio.gather(*(migrate_schema(context, post=True) for _ in range(2)))
+    ran = await asyncio.gather(*(migrate_schema(context, wish=Wish(post=True)) for _ in range(2)))
     assert [each.migrations for each in ran] == [(), ()]
     store = ControlStore.open(context.control_url)
     inside, most = 0, 0
