@@ -277,14 +277,16 @@ async def _record_views(writer: RowWriter, views: Iterable[Statement], clock: Cl
 
 async def _run(database: Database, writer: RowWriter, clock: Clock, todo: Iterable[Migration], report: Report) -> None:
     for migration in todo:
+        tables = {step.table for step in migration.steps}
         dropped = {step.table for step in migration.steps if step.kind.name == "drop table"}
         gone = dropped - await table_names(database) if dropped else dropped
         for step in migration.steps:
             if step.sliced_by in gone:
                 continue  # killed after its drop: what stands before that was done, and has nothing to read any more
             if step.kind.name in {"check", "drop table"}:
-                await database.wait_applied([each.table for each in migration.steps], COPY_S_MAX)
+                await database.wait_applied(tables, COPY_S_MAX)
             await run_step(database, migration.name, step, report)
+        await database.wait_applied(tables, COPY_S_MAX)  # done is what everybody sees
         await _record(writer, [migration], clock)
         report(f"{migration.name}: done")
 

@@ -272,7 +272,7 @@ async def test_drill_while_rows_come_in_finds_every_partition_equal_and_records_
         made = await there.back_up("market")
         backed_up_s = clock.monotonic_s() - began_s
         backed_up_ns = clock.now_ns()
-        await eventually(lambda: journals(there)[-1][0] > backed_up_ns, 2 * JOURNAL_S)
+        await eventually(lambda: journals(there)[-1][0] > backed_up_ns, 60 + 2 * JOURNAL_S)
         passed = await drill(there)
     journal_s_max = longest_without_journal_s(there, began_ns, clock.now_ns())
 
@@ -307,17 +307,18 @@ async def test_drill_says_which_partition_was_changed_since_which_cannot_be_read
     await there.database.execute("UPDATE trades SET price = 1.5 WHERE venue = 'filled' AND seq = 17")
     await there.database.wait_applied(["trades"])
 
+    before = drills(there)
     async with only_one(there.context.state_dir / "backup" / "drill.lock", there.context.clock, 0):
         with pytest.raises(RepositoryLocked):
             await drill(there)
-    assert [row.symbols["status"] for row in drills(there)] == ["ok"], "another one was at work; nothing is said of it"
+    assert drills(there) == before, "another one was at work; nothing is said of it"
     with pytest.raises(DrillFailed) as found:
         await drill(there)
 
     assert "trades 2025-10-25: 1 rows that the source has not" in str(found.value)
     assert re.search(r"books 2025-11-24[T\d]*: 1 of 1 rows are in files that are not there", str(found.value))
     assert re.search(r"bars_1d 2025: \d+ of \d+ rows are missing", str(found.value))
-    (_, row) = drills(there)
+    (row,) = drills(there)[len(before) :]
     assert row.symbols == {"status": "failed"}
     assert row.columns["differences"] == 3
     assert "proved_to" not in row.columns

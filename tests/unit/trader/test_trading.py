@@ -364,11 +364,11 @@ async def test_a_venue_that_is_away_at_start_is_waited_for(bench: Bench) -> None
     trader = bench.build()
     await trader.leadership.wait()
     beginning = asyncio.create_task(trader.begin())
-    for _ in range(8):
-        await asyncio.sleep(0.005)
-        await bench.advance(0.5)
+    async with asyncio.timeout(30):
+        while "reconciling" not in trader.health().detail:
+            await asyncio.sleep(0.005)
+            await bench.advance(0.5)
     assert not beginning.done()
-    assert "reconciling" in trader.health().detail
     bench.venue.away = False
     await bench.until(beginning)
     assert trader.health().ready
