@@ -16,6 +16,7 @@ from psycopg import sql as quoting
 from ares.clock import to_datetime
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
+from ares.store import pool
 from ares.store.encryption import ssl_context
 
 COPY_BYTES = 1024 * 1024
@@ -50,7 +51,7 @@ class ParquetExport:
 
     def _fetch(self, connection: http.client.HTTPConnection, statement: str, path: Path) -> None:
         query = urlencode({"query": statement, "fmt": "parquet", "compression_codec": "lz4_raw"})
-        connection.request("GET", f"/exp?{query}", headers=_login(self._config))
+        connection.request("GET", f"/exp?{query}", headers=_headers(self._config, self._timeout_s))
         answer = connection.getresponse()
         if answer.status >= 500:
             raise http.client.HTTPException(f"{answer.status} {_reason(answer.read(ANSWER_BYTES_MAX))}")
@@ -68,7 +69,9 @@ def digest_of_rows(config: DatabaseConfig, sql: str, timeout_s: float) -> str:
     """
     connection = _connection(config, timeout_s)
     try:
-        connection.request("GET", f"/exp?{urlencode({'nm': 'true', 'query': sql})}", headers=_login(config))
+        connection.request(
+            "GET", f"/exp?{urlencode({'nm': 'true', 'query': sql})}", headers=_headers(config, timeout_s)
+        )
         with connection.getresponse() as answer:
             if answer.status >= 300:
                 raise StoreRejected(f"QuestDB refused: {answer.status} {_reason(answer.read(ANSWER_BYTES_MAX))}")
@@ -89,9 +92,12 @@ def _connection(config: DatabaseConfig, timeout_s: float) -> http.client.HTTPCon
     return http.client.HTTPSConnection(config.host, config.http_port, timeout=timeout_s, context=encryption)
 
 
-def _login(config: DatabaseConfig) -> Mapping[str, str]:
+def _headers(config: DatabaseConfig, timeout_s: float) -> Mapping[str, str]:
     user = f"{config.user}:{config.password.get_secret_value()}"
-    return {"Authorization": f"Basic {base64.b64encode(user.encode()).decode('ascii')}"}
+    return {
+        "Authorization": f"Basic {base64.b64encode(user.encode()).decode('ascii')}",
+        "Statement-Timeout": str(pool.server_gives_up_ms(timeout_s)),
+    }
 
 
 def _literal(value: str | int) -> str:

@@ -32,8 +32,16 @@ Record = dict[str, Value]
 
 Connection = psycopg.AsyncConnection[DictRow]
 APPLIED_POLL_S = 0.004
+SERVER_LATER_S = 1.0
+"""So much later than we QuestDB gives a statement up. Its own limit is 60 s, which a checkpoint may well need."""
+
 IDLE_S_MAX = 1.0
 """A connection that nobody used for longer is asked whether it still works before it is lent."""
+
+
+def server_gives_up_ms(statement_s_max: float) -> int:
+    """When QuestDB is to end a statement that we stop waiting for after so many seconds."""
+    return round((statement_s_max + SERVER_LATER_S) * 1_000)
 
 
 class Database:
@@ -63,6 +71,7 @@ class Database:
             "password": secret.get_secret_value(),
             "dbname": "qdb",
             "connect_timeout": 5,
+            "options": f"-c statement_timeout={server_gives_up_ms(config.statement_s_max)}",
             **pg_encryption(config),
         }
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(

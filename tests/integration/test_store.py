@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,7 +16,8 @@ from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.model.market import Book, Instrument, Trade
 from ares.model.row import Row, UtcNs
-from ares.store import Database, RowWriter
+from ares.store import Database, RowWriter, pool
+from ares.store.export import digest_of_rows
 from ares.store.health import storage_health
 from ares.store.lines import BLOCK_ROWS
 from ares.store.migrate import migrate, ordered, table_statements, view_statements
@@ -162,6 +164,19 @@ async def test_broken_connection_is_found_out_before_it_is_lent_unless_it_was_us
 async def test_refused_statement_names_itself(database: Database) -> None:
     with pytest.raises(StoreRejected, match=r"FROM nowhere"):
         await database.fetch("SELECT 1 FROM nowhere")
+
+
+async def test_server_ends_a_statement_by_our_limit_not_by_its_own(
+    questdb_config: DatabaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "SERVER_LATER_S", -29.0)
+    endless = "SELECT sum(rnd_double()) FROM long_sequence(90000000000L)"
+    patient = questdb_config.model_copy(update={"statement_s_max": 30.0})
+    async with await Database.connect(patient) as database:
+        with pytest.raises(StoreRejected, match="timeout=1000ms"):
+            await database.fetch(endless)
+    with pytest.raises(StoreRejected, match="timeout=1000ms"):
+        await asyncio.to_thread(digest_of_rows, questdb_config, endless, 30.0)
 
 
 async def test_readonly_user_cannot_write(questdb_config: DatabaseConfig) -> None:
