@@ -142,10 +142,10 @@ async def fill(there: Installed, megabytes: int) -> int:
 
 
 async def keep_writing(there: Installed, rows: int) -> None:
-    """Newer rows all the time, and late ones into partitions that the backup has."""
-    first = 200_000
+    """Newer rows all the time, and late ones into the last hour of the partitions that the backup has."""
+    first, hour = 200_000, min(rows, 3_600_000_000_000 // STEP_NS)
     while True:
-        late = replace(trade(first, "late"), ts_ns=FILLED_NS + first * 7_919 % rows * STEP_NS)
+        late = replace(trade(first, "late"), ts_ns=FILLED_NS + (rows - 1 - first * 7_919 % hour) * STEP_NS)
         await there.writer.write([*(trade(first + each) for each in range(50)), late])
         first += 50
         await asyncio.sleep(0.02)
