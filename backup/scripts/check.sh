@@ -4,21 +4,9 @@ set -euo pipefail
 # shellcheck source=SCRIPTDIR/common.sh
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 
-help() {
-  cat <<'EOF'
-usage: check.sh [--dry-run] [options of `ares backup check`]
-
-Proves the repository sound, and reads the next part of its data.
-Example, from cron: 17 3 * * * /srv/ares/backup/scripts/check.sh
-
-  --dry-run   say what would be run, and run nothing
-  --help      this text
-
-Settings come from config/*.toml, ARES_CONFIG and ARES_* variables, as for every ares command.
-BACKUP_ARES=/path/to/ares names the command where it is not found by itself.
-Exit codes: 0 done, 1 the world refused, 2 wrong usage or settings. Messages go to standard error.
-EOF
-}
+VERB=check
+WHAT="Proves the repository sound, and reads the next part of its data."
+EXAMPLE=", from cron: 17 3 * * * /srv/ares/backup/scripts/check.sh"
 
 read_arguments "$@"
-run_ares check
+run_ares

@@ -34,7 +34,24 @@ find_ares() {
   fi
 }
 
-# --help and --dry-run are ours; all else goes to the command. The caller defines help().
+# WHAT it does, an EXAMPLE, and the VERB of `ares backup` are the caller's; DRY_RUN_MEANS may be.
+help() {
+  cat <<EOF
+usage: $(basename "$0") [--dry-run] [options of \`ares backup $VERB\`]
+
+$WHAT
+Example$EXAMPLE
+
+  --dry-run   ${DRY_RUN_MEANS:-say what would be run, and run nothing}
+  --help      this text
+
+Settings come from config/*.toml, ARES_CONFIG and ARES_* variables, as for every ares command.
+BACKUP_ARES=/path/to/ares names the command where it is not found by itself.
+Exit codes: 0 done, 1 the world refused, 2 wrong usage or settings. Messages go to standard error.
+EOF
+}
+
+# --help and --dry-run are ours; all else goes to the command.
 read_arguments() {
   while [ $# -gt 0 ]; do
     case $1 in
@@ -49,16 +66,16 @@ read_arguments() {
   done
 }
 
-# Run `ares backup VERB ...`, keep its exit code, say how it ended.
+# Run `ares backup $VERB ...`, keep its exit code, say how it ended.
 run_ares() {
   local code=0
   find_ares
   if [ "$DRY_RUN" = 1 ]; then
-    say "would run: $ARES backup $* ${ARGUMENTS[*]-}"
+    say "would run: $ARES backup $VERB ${ARGUMENTS[*]-}"
     return 0
   fi
-  say "$ARES backup $* ${ARGUMENTS[*]-}"
-  "$ARES" backup "$@" ${ARGUMENTS[@]+"${ARGUMENTS[@]}"} || code=$?
+  say "$ARES backup $VERB ${ARGUMENTS[*]-}"
+  "$ARES" backup "$VERB" ${ARGUMENTS[@]+"${ARGUMENTS[@]}"} || code=$?
   say "ended with $code"
   return "$code"
 }

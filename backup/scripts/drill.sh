@@ -4,21 +4,9 @@ set -euo pipefail
 # shellcheck source=SCRIPTDIR/common.sh
 . "$(dirname "$(readlink -f "$0")")/common.sh"
 
-help() {
-  cat <<'EOF'
-usage: drill.sh [--dry-run] [options of `ares backup drill`]
-
-Restores the newest backup into a scratch QuestDB and compares: the proof that backups are any good.
-Example, from cron: 30 5 * * * /srv/ares/backup/scripts/drill.sh
-
-  --dry-run   say what would be run, and run nothing
-  --help      this text
-
-Settings come from config/*.toml, ARES_CONFIG and ARES_* variables, as for every ares command.
-BACKUP_ARES=/path/to/ares names the command where it is not found by itself.
-Exit codes: 0 done, 1 the world refused, 2 wrong usage or settings. Messages go to standard error.
-EOF
-}
+VERB=drill
+WHAT="Restores the newest backup into a scratch QuestDB and compares: the proof that backups are any good."
+EXAMPLE=", from cron: 30 5 * * * /srv/ares/backup/scripts/drill.sh"
 
 read_arguments "$@"
-run_ares drill
+run_ares
