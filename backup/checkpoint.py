@@ -21,9 +21,8 @@ from typing import cast
 
 import orjson
 
-from ares.clock import Clock
 from ares.config.settings import DatabaseConfig
-from ares.errors import BackupIncomplete, StoreError
+from ares.errors import BackupIncomplete, StoreError, StoreUnavailable
 from ares.files import write_whole
 from ares.store import Database, load_queries
 from ares.store.encryption import scheme
@@ -31,7 +30,6 @@ from ares.telemetry import get_logger
 from backup.guard import RELEASED, Orders
 
 APPLIED_S_MAX = 30.0
-APPLIED_POLL_S = 0.05
 NOTE = "checkpoint.json"
 QUERIES = load_queries("backup", "queries/checkpoint.sql")
 
@@ -169,20 +167,15 @@ def _orders(config: DatabaseConfig, folder: Path) -> Orders:
     }
 
 
-async def applied(database: Database, clock: Clock) -> bool:
+async def applied(database: Database) -> bool:
     """Wait until all that was acknowledged before the call can be read; False if that takes too long, or will not be.
 
     What is acknowledged and not applied is in the log of its table, which is copied too; but only what is applied is
     sure to be in the copy.
     """
-    wanted = {str(row["name"]): cast("int", row["acknowledged"]) for row in await database.fetch(QUERIES["logs"])}
-    until_s = clock.monotonic_s() + APPLIED_S_MAX
-    while True:
-        rows = await database.fetch(QUERIES["logs"])
-        behind = [row for row in rows if cast("int", row["applied"]) < wanted.get(str(row["name"]), 0)]
-        if not behind:
-            return True
-        if clock.monotonic_s() >= until_s or all(row["suspended"] for row in behind):
-            log.warning("tables_behind_their_logs", tables=sorted(str(row["name"]) for row in behind))
-            return False
-        await clock.sleep(APPLIED_POLL_S)
+    try:
+        await database.wait_applied(None, APPLIED_S_MAX)
+    except StoreUnavailable as error:
+        log.warning("tables_behind_their_logs", cause=str(error))
+        return False
+    return True

@@ -148,12 +148,11 @@ def _part(text: str) -> tuple[int, int]:
 
 def _row(each: Snapshot) -> dict[str, object]:
     kinds = [tag for tag in each.tags if "=" not in tag]
-    ids = [tag.removeprefix("id=") for tag in each.tags if tag.startswith("id=")]
     return {
         "snapshot": each.snapshot_id,
         "at": to_datetime(each.ts_ns),
         "kind": " ".join(kinds),
-        "backup_id": " ".join(ids),
+        "backup_id": each.backup_id,
         "paths": " ".join(each.paths),
     }
 

@@ -13,7 +13,7 @@ import orjson
 from ares.errors import BackupIncomplete
 from ares.files import write_whole
 from ares.store import Database, load_queries
-from ares.store.migrate import PARTITION_NAME_LENGTH
+from ares.store.partitions import whole_name
 from ares.store.pool import as_int, as_str
 from ares.store.server import make_dir
 
@@ -34,11 +34,6 @@ async def counted(database: Database) -> Manifest:
             rows[whole_name(as_str(part["part"]), as_str(table["unit"]))] += as_int(part["row_count"])
         found[name] = dict(rows)
     return found
-
-
-def whole_name(part: str, unit: str) -> str:
-    """The name of a partition, also of a part of it: where rows come late QuestDB splits it for a while."""
-    return part[: PARTITION_NAME_LENGTH.get(unit)]
 
 
 def manifest_file(state_dir: Path) -> Path:

@@ -68,7 +68,7 @@ class MarketSource:
         async with await Database.connect(context.config.database) as database:
             now_ns = context.clock.now_ns()
             coverage = await asyncio.to_thread(self._with_control, lambda control: Coverage.now(control, now_ns))
-            covers_to_ns = now_ns if await applied(database, context.clock) else None
+            covers_to_ns = now_ns if await applied(database) else None
             await write_manifest(database, context.state_dir)
         unknown = Coverage(line=coverage.line, since_ns=coverage.since_ns)
         return covers_to_ns, coverage if covers_to_ns is not None else unknown

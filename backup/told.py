@@ -34,6 +34,11 @@ class Snapshot:
     tags: tuple[str, ...]
     paths: tuple[str, ...]
 
+    @property
+    def backup_id(self) -> str:
+        """The backup that made it, as its row names it; empty if it does not say."""
+        return "".join(tag.removeprefix("id=") for tag in self.tags if tag.startswith("id="))
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInfo:

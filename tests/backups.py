@@ -21,7 +21,7 @@ from ares.store import Database
 from ares.store.server import EmbeddedQuestDB
 from backup.checkpoint import in_progress
 from backup.run import Backups
-from tests.conftest import free_port
+from tests.questdb import serving, small
 
 TABLE = "CREATE TABLE ticks (ts TIMESTAMP, x LONG, y DOUBLE) TIMESTAMP(ts) PARTITION BY HOUR WAL"
 MORE = """
@@ -98,20 +98,15 @@ def installation(folder: Path) -> Iterator[Installation]:
     """A running one, with one table and nothing in it."""
     state_dir = folder / "state"
     state_dir.mkdir()
-    ports = {name: free_port() for name in ("http_port", "pg_port", "health_port")}
-    database = DatabaseConfig(heap_mb=384, commit_mode="nosync", **ports)
+    database = small(heap_mb=384)
     config = AresConfig(
         environment=EnvironmentConfig(state_dir=state_dir),
         database=database,
         backup=BackupConfig(repository=str(folder / "repository"), lock_wait_s=60),
     )
-    server = EmbeddedQuestDB(database, state_dir)
-    try:
-        server.start()
+    with serving(database, state_dir) as server:
         asyncio.run(_prepare(database))
         yield Installation(state_dir, config, server)
-    finally:
-        server.stop()
 
 
 async def _prepare(config: DatabaseConfig) -> None:
@@ -133,10 +128,13 @@ def locked_by_a_living_program(repository: Path, password: str) -> Iterator[None
     """Somebody works on a repository alone, as prune does, and takes long; when the block ends it is killed."""
     environ = {**os.environ, "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(repository)}
     slow = ["restic", "check", "--read-data", "--no-cache", "--limit-download", "1"]
+    left_over = set((repository / "locks").iterdir())
     living = subprocess.Popen(slow, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until_s = time.monotonic() + 30
-        while not [each for each in (repository / "locks").iterdir() if "tmp" not in each.name]:
+        while not [
+            each for each in (repository / "locks").iterdir() if "tmp" not in each.name and each not in left_over
+        ]:
             assert time.monotonic() < until_s, "it never began"
             time.sleep(0.02)
         yield

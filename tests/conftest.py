@@ -22,9 +22,9 @@ from ares.config.settings import DatabaseConfig
 from ares.control import ControlStore
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
-from ares.store.server import EmbeddedQuestDB
 from tests.helpers import missing
 from tests.kafka import COORDINATE, RunningKafka, kafka_path, running_kafka
+from tests.questdb import serving, small
 from tests.vaultd import RunningVault, running_vault
 
 settings.register_profile("ares", max_examples=int(os.environ.get("ARES_TEST_EXAMPLES", "100")), deadline=None)
@@ -70,36 +70,19 @@ def require_program(name: str, install: str) -> str:
 @pytest.fixture(scope="session")
 def questdb_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
     """A real QuestDB on free ports with the whole schema; stopped at the end of the run."""
-    config = DatabaseConfig(
-        http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=512, commit_mode="nosync"
-    )
-    server = EmbeddedQuestDB(config, tmp_path_factory.mktemp("questdb"))
-    try:
-        server.start()
+    config = small()
+    with serving(config, tmp_path_factory.mktemp("questdb")):
         asyncio.run(_migrate(config))
         yield config
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")
 def tiered_questdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
     """A QuestDB for tests of tiers alone: what goes by age goes for all who share a table."""
-    config = DatabaseConfig(
-        http_port=free_port(),
-        pg_port=free_port(),
-        health_port=free_port(),
-        heap_mb=512,
-        commit_mode="nosync",
-        retention_trades_days=4,
-    )
-    server = EmbeddedQuestDB(config, tmp_path_factory.mktemp("tiers"))
-    try:
-        server.start()
+    config = small(retention_trades_days=4)
+    with serving(config, tmp_path_factory.mktemp("tiers")):
         asyncio.run(_migrate(config))
         yield config
-    finally:
-        server.stop()
 
 
 async def _migrate(config: DatabaseConfig) -> None:

@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from ares.config.settings import DatabaseConfig
 from ares.model.market import Trade, TradeRun
 from ares.service.types import Service
 
@@ -77,3 +78,18 @@ def ares(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def settings_file(folder: Path, database: DatabaseConfig, venue: str, more: str = "") -> Path:
+    """Settings by which a command means this QuestDB, a venue of a test's own and a state of its own.
+
+    `more` follows what stands under [ingest].
+    """
+    path = folder / "own.toml"
+    path.write_text(
+        f"[environment]\nstate_dir = '{folder}'\n"
+        f"[database]\nhttp_port = {database.http_port}\npg_port = {database.pg_port}\n"
+        f"[ingest]\nvenue = '{venue}'\n{more}",
+        encoding="utf-8",
+    )
+    return path

@@ -22,7 +22,7 @@ from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
 from backup.repository import Repositories
-from backup.restore.scratch import on_free_ports, wal_tables
+from backup.restore.scratch import on_free_ports
 from backup.run import Backups, Made
 
 T0 = 1_764_000_000 * NANOS_PER_SECOND
@@ -86,7 +86,7 @@ class Installed:
             mirror = Mirror(self.control, feed, self.writer, self.context.clock, backoff, rows_max=1_000)
             while await mirror.step():
                 pass
-        await self.database.wait_applied(await wal_tables(self.database))
+        await self.database.wait_applied(None)
 
     async def back_up(self, kind: str) -> Made:
         return await Backups(self.context, self.control).run(kind)

@@ -21,6 +21,7 @@ from ingest.ledger import Ledger
 from ingest.sink import Lane, Sink, running
 from ingest.transport import writer_of
 from tests.helpers import run_of
+from tests.questdb import serving
 
 CLOCK = SystemClock()
 MS = 1_000_000
@@ -32,12 +33,8 @@ def questdb(folder: Path, ports: Sequence[int]) -> Iterator[tuple[EmbeddedQuestD
     """A small server of a test's own, empty."""
     http, pg, health = ports
     config = DatabaseConfig(http_port=http, pg_port=pg, health_port=health, heap_mb=256, commit_mode="nosync")
-    server = EmbeddedQuestDB(config, folder)
-    try:
-        server.start()
+    with serving(config, folder) as server:
         yield server, config
-    finally:
-        server.stop()
 
 
 def replica_of(config: DatabaseConfig, name: str = "replica-1") -> ReplicaConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from analytics.catalog import definition, definitions
 from analytics.jobs import opened
 from ares.clock import HOUR_NS, SystemClock, to_datetime, to_ns
 from ares.commands.output import console, print_rows
+from ares.commands.who import operator
 from ares.config import load_config
 from ares.errors import UsageError
 from ares.service import ServiceContext
@@ -78,7 +78,7 @@ def make(
 
         source = Source(config.ingest.venue, symbols, sorted(features), whole_micros(from_ns), whole_micros(to_ns_))
         known_ns = whole_micros(_ns(known_to) or now_ns)
-        version, _ = await datasets.make(name, source, known_ns, getpass.getuser())
+        version, _ = await datasets.make(name, source, known_ns, operator())
         return row_of(version)
 
     print_rows([_with_datasets(work)], json=json)
@@ -133,7 +133,7 @@ def retire(named: Named, why: Annotated[str, typer.Option(help="For those who lo
         if "@" not in named:
             raise UsageError(f"dataset = {named!r}: no version. Name the one to give up, like {named}@1")
         version = await asyncio.to_thread(datasets.registry.get, named)
-        await datasets.retire(version, getpass.getuser(), why)
+        await datasets.retire(version, operator(), why)
         return version.id
 
     console.print(f"{_with_datasets(work)} is given up")

@@ -20,6 +20,7 @@ from ares.lake.delta import Lake
 from ares.lake.frame import Column, ColumnKind, Frame, FrameCell, frame_of
 from ares.lake.versions import DataFile, VersionedTable, digest_of
 from ares.model.lineage import Edge, Graph, Made, Node
+from ares.service.leases import awaited
 from ares.service.lineage import record
 from ares.store import Database, Param, load_queries
 from ares.store.lineage import kind_of, views_made
@@ -131,7 +132,7 @@ class Datasets:
         """
         async with self._alone(version.made.name):
             self.registry.retire(version, who, why)
-            standing = [each for each in self.registry.versions(version.made.name) if each.retired is None]
+            standing = self.registry.standing(version.made.name)
             shared = {file.path for each in standing for file in each.made.files}
             own = [file for file in files_of(version.made) if file.path not in shared]
             await asyncio.to_thread(self._table(version.made.location).delete, own)
@@ -189,7 +190,7 @@ class Datasets:
     async def _kept(self, draft: VersionMade, frame: Frame) -> Version:
         """The version with its files: the newest one if it says the same, else a new one."""
         async with self._alone(draft.name) as lease:
-            standing = [each for each in self.registry.versions(draft.name) if each.retired is None]
+            standing = self.registry.standing(draft.name)
             made = draft
             if not standing or standing[-1].made.sha256 != draft.sha256:
                 run = uuid.uuid4().hex
@@ -228,20 +229,14 @@ class Datasets:
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncIterator[Lease]:
         """One maker of a dataset at a time: two that write one Delta table would mix their rows."""
-        lease = await self._lease(f"dataset/{name}")
+        wait_s, stream = self.config.wait_s_max, f"dataset/{name}"
+        lease = await awaited(self.control, self.clock, stream, ttl_s=LEASE_S, wait_s_max=wait_s, poll_s=LEASE_POLL_S)
+        if lease is None:
+            raise OperatingError(f"{stream}: somebody else has made a version of it for {wait_s:g} s")
         try:
             yield lease
         finally:
             await asyncio.to_thread(self.control.release_lease, lease)
-
-    async def _lease(self, name: str) -> Lease:
-        holder, until_s = uuid.uuid4().hex, self.clock.monotonic_s() + self.config.wait_s_max
-        while self.clock.monotonic_s() < until_s:
-            lease = await asyncio.to_thread(self.control.acquire_lease, name, holder, self.clock.now_ns(), LEASE_S)
-            if lease is not None:
-                return lease
-            await self.clock.sleep(LEASE_POLL_S)
-        raise OperatingError(f"{name}: somebody else has made a version of it for {self.config.wait_s_max:g} s")
 
     def _require_bounded(self, source: Source) -> None:
         if source.from_ns >= source.to_ns:

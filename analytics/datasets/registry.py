@@ -63,6 +63,10 @@ class Registry:
         """All versions of a dataset, the oldest first; none if there is no such dataset."""
         return list(_versions(self._control.read(_stream(name))).values())
 
+    def standing(self, name: str) -> list[Version]:
+        """Those that were not given up, the oldest first."""
+        return _standing(_versions(self._control.read(_stream(name))))
+
     def get(self, named: str) -> Version:
         """A version by name@version, a name alone being its newest that was not given up.
 
@@ -87,8 +91,8 @@ class Registry:
 
         def say() -> Version:
             events = self._control.read(_stream(made.name))
-            versions = list(_versions(events).values())
-            standing = [each for each in versions if each.retired is None]
+            versions = _versions(events)
+            standing = _standing(versions)
             if standing and same(standing[-1].made, made):
                 return standing[-1]
             numbered = replace(made, version=len(versions) + 1)
@@ -149,6 +153,10 @@ def same(one: VersionMade, other: VersionMade) -> bool:
 
 def _stream(name: str) -> str:
     return f"{CATEGORY}/{require_name(name)}"
+
+
+def _standing(versions: dict[int, Version]) -> list[Version]:
+    return [each for each in versions.values() if each.retired is None]
 
 
 def _versions(events: list[StoredEvent]) -> dict[int, Version]:

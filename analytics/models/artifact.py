@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +12,7 @@ import joblib
 
 from analytics.models.direction import Classifier
 from ares.errors import OperatingError
+from ares.files import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,9 @@ def save(model: Model, path: Path) -> str:
     buffer = io.BytesIO()
     joblib.dump(replace(model, version=""), buffer)
     data = buffer.getvalue()
-    unfinished = path.with_suffix(".unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_whole(path, data, 0o644)
     except OSError as error:
         raise OperatingError(f"model artifact {path} cannot be written: {error.strerror or error}") from None
     return sha256(data).hexdigest()

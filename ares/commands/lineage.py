@@ -89,7 +89,7 @@ async def touched(config: AresConfig, view: str) -> list[dict[str, JsonValue]]:
         views = [node for node in graph.named(view) if node.kind in {"table", "view", "feature", "signal"}]
         if not views:
             raise UnknownName("view", view, shown_names(graph))
-        nodes = await touched_by(database, views[0])
+        nodes = await touched_by(database, graph, views[0])
     kinds = (*RESTING, *READING)
     ordered = sorted(nodes, key=lambda node: (kinds.index(node.kind), node.name))
     return [{"kind": n.kind, "name": n.name, "keeps_the_old_meaning": n.kind in KEPT} for n in ordered]

@@ -86,11 +86,5 @@ def socket_url(folder: str, database: str, user: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def database_of(url: str) -> tuple[str, str]:
-    """The names of a store's database and of the role that works in it, as far as its URL says; else empty."""
-    parsed = make_url(url)
-    return parsed.database or "", parsed.username or ""
-
-
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "\\'")

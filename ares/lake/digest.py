@@ -42,8 +42,7 @@ class TableDigest:
 
 def digest_table(table: pa.Table, keys: Sequence[str]) -> TableDigest:
     """Of rows that are in memory, in any order."""
-    order = pc.sort_indices(_plain_keys(table, keys), sort_keys=[(key, "ascending") for key in keys])
-    return digest_stream(table.take(order).to_batches(), keys)
+    return digest_stream(_sorted(table, keys).to_batches(), keys)
 
 
 def digest_stream(
@@ -90,10 +89,11 @@ def _ordered(batches: Iterable[pa.RecordBatch], keys: Sequence[str]) -> Iterator
 
 
 def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    return table.take(pc.sort_indices(_plain_keys(table, keys), sort_keys=[(key, "ascending") for key in keys]))
+    return table.take(pc.sort_indices(plain_keys(table, keys), sort_keys=[(key, "ascending") for key in keys]))
 
 
-def _plain_keys(table: pa.Table, keys: Sequence[str]) -> pa.Table:
+def plain_keys(table: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """The key columns as numbers, bytes or lists, whatever they are kept as."""
     return pa.table({key: canonical(table.column(key).combine_chunks())[1] for key in keys})
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ares.lake.delta import ColdTable
-from ares.lake.digest import TableDigest, canonical, digest_stream
+from ares.lake.digest import TableDigest, digest_stream, plain_keys
 from ares.lake.files import rows_of, schema_of, write_rows
 from ares.lake.sql import Space, in_order
 
@@ -36,7 +36,7 @@ def merged(table: ColdTable, part: Mapping[str, str], keys: Sequence[str], path:
     schema = pa.schema([*own, *(column for column in cold if column.name not in own.names)])
     fresh = _within(pa.Table.from_batches(list(rows_of(path)), own), schema)
     old = _within(pa.Table.from_batches(list(table.read(part)), cold), schema)
-    kept = old.take(_without(_keys(old, keys), _keys(fresh, keys)))
+    kept = old.take(_without(plain_keys(old, keys), plain_keys(fresh, keys)))
     both = pa.concat_tables([kept, fresh])
     write_rows(path, schema, both.take(pc.sort_indices(both, sort_keys=[("ts", "ascending")])).to_batches())
 
@@ -49,10 +49,6 @@ def _within(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for column in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _keys(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    return pa.table({key: canonical(table.column(key).combine_chunks())[1] for key in keys})
 
 
 def _without(ours: pa.Table, theirs: pa.Table) -> pa.Array:

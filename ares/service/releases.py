@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from ares.control.mirror import CURSOR
 from ares.errors import OlderReleaseRuns, SchemaBusy
 from ares.model.lineage import DEFINING, run_of
 from ares.service.heartbeat import STOPPED
+from ares.service.leases import awaited
 from ares.service.lineage import publish
 from ares.service.types import ServiceContext
 from ares.store import Database, Record, RowWriter, Value, load_queries
@@ -134,12 +133,9 @@ async def alone(control: ControlStore, clock: Clock, name: str) -> AsyncIterator
 
     Raises `SchemaBusy`. The block is cancelled if the lease is lost (`LeaseLost`); a killed holder's runs out.
     """
-    holder = f"{socket.gethostname()}:{os.getpid()}:{clock.now_ns()}"
-    deadline_s = clock.monotonic_s() + WAIT_S_MAX
-    while (lease := await asyncio.to_thread(control.acquire_lease, name, holder, clock.now_ns(), LEASE_S)) is None:
-        if clock.monotonic_s() > deadline_s:
-            raise SchemaBusy(name, WAIT_S_MAX)
-        await clock.sleep(LOOK_S)
+    lease = await awaited(control, clock, name, ttl_s=LEASE_S, wait_s_max=WAIT_S_MAX, poll_s=LOOK_S)
+    if lease is None:
+        raise SchemaBusy(name, WAIT_S_MAX)
     work = asyncio.current_task()
     assert work is not None, "a block of a task"
     keeper = asyncio.create_task(_keep(control, clock, lease))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import http.client
 import shutil
@@ -17,10 +16,10 @@ from ares.clock import to_datetime
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.store import pool
-from ares.store.encryption import ssl_context
+from ares.store.http import ANSWER_BYTES_MAX, login
+from ares.store.http import connection as connection_to
 
 COPY_BYTES = 1024 * 1024
-ANSWER_BYTES_MAX = 4_096
 EXPORT_S_MAX = 600.0
 """Without a byte: the server writes the whole answer before it sends the first."""
 
@@ -39,7 +38,7 @@ class ParquetExport:
         not finished is removed.
         """
         statement = sql % {name: _literal(value) for name, value in params.items()}
-        connection = _connection(self._config, self._timeout_s)
+        connection = connection_to(self._config, self._timeout_s)
         try:
             self._fetch(connection, statement, path)
         except (OSError, http.client.HTTPException) as error:
@@ -67,7 +66,7 @@ def digest_of_rows(config: DatabaseConfig, sql: str, timeout_s: float) -> str:
 
     Raises `StoreUnavailable` where the answer does not come or breaks off, `StoreRejected` where QuestDB refuses.
     """
-    connection = _connection(config, timeout_s)
+    connection = connection_to(config, timeout_s)
     try:
         connection.request(
             "GET", f"/exp?{urlencode({'nm': 'true', 'query': sql})}", headers=_headers(config, timeout_s)
@@ -85,19 +84,8 @@ def digest_of_rows(config: DatabaseConfig, sql: str, timeout_s: float) -> str:
         connection.close()
 
 
-def _connection(config: DatabaseConfig, timeout_s: float) -> http.client.HTTPConnection:
-    encryption = ssl_context(config)
-    if encryption is None:
-        return http.client.HTTPConnection(config.host, config.http_port, timeout=timeout_s)
-    return http.client.HTTPSConnection(config.host, config.http_port, timeout=timeout_s, context=encryption)
-
-
 def _headers(config: DatabaseConfig, timeout_s: float) -> Mapping[str, str]:
-    user = f"{config.user}:{config.password.get_secret_value()}"
-    return {
-        "Authorization": f"Basic {base64.b64encode(user.encode()).decode('ascii')}",
-        "Statement-Timeout": str(pool.server_gives_up_ms(timeout_s)),
-    }
+    return {**login(config), "Statement-Timeout": str(pool.server_gives_up_ms(timeout_s))}
 
 
 def _literal(value: str | int) -> str:

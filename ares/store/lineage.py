@@ -76,9 +76,8 @@ def _words(sql: str) -> str:
     return " ".join(_COMMENT.sub("", sql).split())
 
 
-async def touched_by(database: Database, view: Node) -> list[Node]:
+async def touched_by(database: Database, graph: Graph, view: Node) -> list[Node]:
     """What reads or rests on a view and would be touched by a change; versions that were given up do not count."""
-    graph = await read_graph(database)
     rows = await database.fetch(QUERIES["retired"])
     retired = {Node("dataset", f"{as_str(row['name'])}@{as_int(row['number'])}") for row in rows}
     reached = graph.reached([view], "DOWN")

@@ -16,11 +16,12 @@ from importlib.resources.abc import Traversable
 
 from ares.clock import Clock
 from ares.errors import StoreRejected, UsageError
-from ares.model.lineage import DEFINING, Kind, Made, Node, rows_of, run_of
+from ares.model.lineage import DEFINING, Graph, Kind, Made, Node, rows_of, run_of
 from ares.model.row import Row
-from ares.store.lineage import KEPT, kind_of, same_meaning, told, touched_by, views_made
+from ares.store.lineage import KEPT, kind_of, read_graph, same_meaning, told, touched_by, views_made
 from ares.store.lineage import QUERIES as LINEAGE
 from ares.store.migrations import PARTITION, POST, PRE, Migration, Step, migrations, views_broken
+from ares.store.partitions import whole_name
 from ares.store.pool import Database, as_str
 from ares.store.queries import COMMENT, load_queries, split_statements
 from ares.store.writer import RowWriter
@@ -30,7 +31,6 @@ log = get_logger(__name__)
 
 VIEWS_GROUP = "ares.views"
 COPY_S_MAX = 600.0
-PARTITION_NAME_LENGTH = {"HOUR": 13, "DAY": 10, "MONTH": 7, "YEAR": 4}
 _QUERIES = load_queries("ares.store", "migrate.sql")
 _CREATED = re.compile(
     r"CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>TABLE|VIEW|MATERIALIZED\s+VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?'?(?P<name>\w+)",
@@ -232,10 +232,10 @@ async def _require_harmless(database: Database, changing: Sequence[Statement], c
     """Raises `UsageError` where a view is about to change its meaning under what was made from it."""
     rows = await database.fetch(LINEAGE["deployed_views"]) if changing else []
     deployed = {as_str(row["view_name"]): as_str(row["view_sql"]) for row in rows}
-    for view in changing:
-        if view.name not in deployed or same_meaning(deployed[view.name], view.sql):
-            continue
-        touched = await touched_by(database, Node(kind_of(view.kind, view.folder), view.name))
+    other = [v for v in changing if v.name in deployed and not same_meaning(deployed[v.name], v.sql)]
+    graph = await read_graph(database) if other else Graph(())
+    for view in other:
+        touched = await touched_by(database, graph, Node(kind_of(view.kind, view.folder), view.name))
         kept = [node for node in touched if node.kind in KEPT]
         if kept and view.name not in changed:
             raise UsageError(
@@ -315,8 +315,7 @@ async def _partitions(database: Database, table: str) -> Sequence[str | None]:
     """The partitions of a table as QuestDB names them in `ts IN '...'`; parts of one that was split count once."""
     await database.wait_applied([table], COPY_S_MAX)
     rows = await database.fetch(_QUERIES["partitions"], {"table": table})
-    names = {as_str(row["name"])[: PARTITION_NAME_LENGTH[as_str(row["unit"])]] for row in rows}
-    return sorted(names)
+    return sorted({whole_name(as_str(row["name"]), as_str(row["unit"])) for row in rows})
 
 
 async def _record(writer: RowWriter, done: Iterable[Migration], clock: Clock) -> None:

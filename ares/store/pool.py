@@ -109,17 +109,17 @@ class Database:
         async with self._cursor(sql, params):
             pass
 
-    async def wait_applied(self, tables: Iterable[str], timeout_s: float = 10.0) -> None:
-        """Return once all that was committed to these WAL tables before the call can be read.
+    async def wait_applied(self, tables: Iterable[str] | None, timeout_s: float = 10.0) -> None:
+        """Return once all that was committed to these WAL tables (None: to all) before the call can be read.
 
         Raises `StoreUnavailable` after `timeout_s`, or where QuestDB stopped applying to one (its disk is full).
         """
-        wanted = set(tables)
+        wanted = None if tables is None else set(tables)
         due: dict[str, int] = {}
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
             rows = await self.fetch("SELECT name, suspended, writerTxn, sequencerTxn FROM wal_tables()")
-            rows = [row for row in rows if row["name"] in wanted]
+            rows = [row for row in rows if wanted is None or row["name"] in wanted]
             due = due or {as_str(row["name"]): as_int(row["sequencerTxn"]) for row in rows}
             behind = [row for row in rows if as_int(row["writerTxn"]) < due.get(as_str(row["name"]), 0)]
             suspended = sorted(str(r["name"]) for r in behind if r["suspended"])

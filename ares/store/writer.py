@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import http.client
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +13,10 @@ from questdb import QuestDBError
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.model.market import Entry, rows_in
-from ares.store.encryption import ssl_context
+from ares.store.http import ANSWER_BYTES_MAX, connection, login
 from ares.store.lines import BLOCK_ROWS, Lines
 
 PATH = "/write?precision=n"
-ANSWER_BYTES_MAX = 4_096
 Body = bytes | Iterator[bytes]
 LATER = frozenset({408, 425, 429})
 """Refusals of this moment; every other 4xx will be the same next time."""
@@ -90,24 +88,14 @@ class RowWriter:
             return self._ask(body())
 
     def _ask(self, body: Body) -> tuple[int, str]:
-        connection = self._connected()
-        connection.request("POST", PATH, body, self._headers())
-        with connection.getresponse() as response:
+        connected = self._connected()
+        connected.request("POST", PATH, body, {**login(self._config), "Content-Type": "text/plain"})
+        with connected.getresponse() as response:
             return response.status, response.read(ANSWER_BYTES_MAX).decode("utf-8", "replace")
-
-    def _headers(self) -> dict[str, str]:
-        user = f"{self._config.user}:{self._config.password.get_secret_value()}"
-        basic = base64.b64encode(user.encode()).decode("ascii")
-        return {"Authorization": f"Basic {basic}", "Content-Type": "text/plain"}
 
     def _connected(self) -> http.client.HTTPConnection:
         if self._connection is None:
-            host, port, timeout = self._config.host, self._config.http_port, self._config.write_timeout_s
-            encryption = ssl_context(self._config)
-            if encryption is None:
-                self._connection = http.client.HTTPConnection(host, port, timeout=timeout)
-            else:
-                self._connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=encryption)
+            self._connection = connection(self._config, self._config.write_timeout_s)
         return self._connection
 
     def _drop_connection(self) -> None:

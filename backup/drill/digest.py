@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ares.store import Database, load_queries
+from ares.store.partitions import whole_name
 from ares.store.pool import as_int, as_str
-from backup.manifest import whole_name
+from backup.columns import CASTS
 
 QUERIES = load_queries("backup.drill", "digest.sql")
-KINDS = {"TIMESTAMP": "timestamp", "TIMESTAMP_NS": "timestamp_ns"}
-"""Kind of a column of time → its name in a cast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class TableReader:
         kinds = {as_str(column["name"]): as_str(column["kind"]) for column in columns}
         cells = ",'|',".join(_cell(column, kinds[column]) for column in sorted(kinds))
         words = {"cells": cells, "relation": name, "clock": layout.clock}
-        words["kind"] = KINDS[kinds[layout.clock]]
+        words["kind"] = CASTS[kinds[layout.clock]]
         return cls(name, layout, tuple(words.items()))
 
     async def count(self, database: Database, span: Span) -> int:

@@ -174,8 +174,7 @@ def outcome(drilled: Drilled) -> dict[str, Json]:
 
 
 def _chosen(choice: Choice) -> dict[str, Cell]:
-    ids = [tag.removeprefix("id=") for tag in choice.market.tags if tag.startswith("id=")]
-    return {"backup_id": "".join(ids), "snapshot_id": choice.market.snapshot_id}
+    return {"backup_id": choice.market.backup_id, "snapshot_id": choice.market.snapshot_id}
 
 
 def _found(comparison: Comparison) -> dict[str, Cell]:

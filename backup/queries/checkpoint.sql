@@ -6,6 +6,3 @@ CHECKPOINT CREATE;
 
 -- release: end that.
 CHECKPOINT RELEASE;
-
--- logs: of every table with a log, what was acknowledged and what of it can be read.
-SELECT name, suspended, writerTxn AS applied, sequencerTxn AS acknowledged FROM wal_tables();

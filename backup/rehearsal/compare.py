@@ -79,7 +79,7 @@ def differences(before: Observed, after: Observed) -> Iterator[Difference]:
             yield Difference("view", name, "gone")
         elif other.error and not view.error:
             yield Difference("view", name, other.error)
-        elif (other.status, view.status) != (view.status, view.status):
+        elif other.status != view.status:
             yield Difference("view", name, f"{view.status} before, {other.status} now")
 
 

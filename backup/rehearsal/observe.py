@@ -16,10 +16,11 @@ from ares.model.row import Row
 from ares.store import Database, RowWriter
 from ares.store.export import digest_of_rows
 from ares.store.migrate import Applied, migrate
+from ares.store.partitions import whole_name
 from ares.store.pool import as_int, as_str
-from backup.manifest import whole_name
 from backup.rehearsal.compare import Observed, Partition, Table, View
-from backup.rehearsal.scratch import QUERIES, QUERY_S_MAX
+from backup.rehearsal.scratch import QUERIES
+from backup.restore.scratch import STATEMENT_S_MAX
 
 APPLIED_S_MAX = 600.0
 ROUNDS = 3
@@ -32,8 +33,7 @@ async def observe(
 ) -> Observed:
     """Look at all of it; `columns`: those of each table that are hashed, where others were added since."""
     async with await Database.connect(config) as database:
-        waiting = [as_str(row["name"]) for row in await database.fetch(QUERIES["wal_tables"])]
-        await database.wait_applied(waiting, APPLIED_S_MAX)
+        await database.wait_applied(None, APPLIED_S_MAX)
         began_s = clock.monotonic_s()
         tables: dict[str, Table] = {}
         for row in await database.fetch(QUERIES["tables"]):
@@ -71,7 +71,7 @@ async def _table(config: DatabaseConfig, database: Database, place: Place, wante
     for partition, rows in sorted(counts.items()):
         asked = "partition_rows" if place.clock and place.unit != UNPARTITIONED else "all_rows"
         sql = QUERIES[asked].format(columns=listed, table=name, clock=place.clock, partition=partition)
-        found[partition] = Partition(rows, await asyncio.to_thread(digest_of_rows, config, sql, QUERY_S_MAX))
+        found[partition] = Partition(rows, await asyncio.to_thread(digest_of_rows, config, sql, STATEMENT_S_MAX))
     return Table(types, found)
 
 

@@ -22,9 +22,6 @@ SELECT {columns} FROM "{table}";
 -- view_rows: whether a view answers; names are the catalogue's own.
 SELECT * FROM "{view}" LIMIT 100;
 
--- wal_tables: what may still have to be applied.
-SELECT name FROM wal_tables();
-
 -- smoke_table: a table of our own, to write to.
 CREATE TABLE IF NOT EXISTS rehearsal_smoke (
   ts TIMESTAMP_NS, side SYMBOL, n LONG, price DECIMAL(28,10), note VARCHAR

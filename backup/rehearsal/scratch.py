@@ -22,27 +22,29 @@ from backup.lock import LOCK, only_one
 from backup.repository import MARKET, Repositories
 from backup.restore.choice import choose
 from backup.restore.run import Report, Restore
-from backup.restore.scratch import TRIGGER, on_free_ports
+from backup.restore.scratch import STATEMENT_S_MAX, TRIGGER, on_free_ports
 from backup.restore.staging import CHECKPOINT
 
 QUERIES = load_queries("backup", "rehearsal/rehearsal.sql")
 SPARE_SHARE = 1.2
-QUERY_S_MAX = 3_600.0
 
 
 class ScratchQuestDB(EmbeddedQuestDB):
-    """A server on a copy: it ends with the process that started it, and lets a query take its time."""
+    """A server on a copy: it ends with the process that started it, and lets a query take its time.
+
+    Before 9.3.4 a question over HTTP could not ask for more of it than the server's own limit.
+    """
 
     def spawn(self, before_exec: Callable[[], None] | None = None) -> RunningServer:
         return super().spawn(before_exec or end_with_parent)
 
     def environment(self) -> Mapping[str, str]:
-        return {**super().environment(), "QDB_QUERY_TIMEOUT": f"{QUERY_S_MAX:.0f}s"}
+        return {**super().environment(), "QDB_QUERY_TIMEOUT": f"{STATEMENT_S_MAX:.0f}s"}
 
 
 def scratch_config(config: DatabaseConfig, version: str) -> DatabaseConfig:
     """Settings of a server of a version on free ports of this machine."""
-    return on_free_ports(config).model_copy(update={"questdb_version": version, "statement_s_max": QUERY_S_MAX})
+    return on_free_ports(config).model_copy(update={"questdb_version": version})
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ares.clock import SystemClock, isoformat, to_ns
+from ares.clock import SystemClock, isoformat
+from ares.commands.moments import moment_of
 from ares.commands.output import console, errors, print_rows
 from ares.commands.who import operator
 from ares.config import load_config
@@ -48,7 +48,7 @@ def restore(
         raise UsageError("second-copy: it holds the newest, which is not wanted with --at. Leave one of them out")
     configured = context.config.backup.second_copy_dir if at is None else None
     found = second_copy or (configured if configured is not None and configured.is_dir() else None)
-    at_ns = context.clock.now_ns() if at is None else moment(at)
+    at_ns = context.clock.now_ns() if at is None else moment_of("--at", at)
     target = to or context.state_dir / "backup" / "table"
     wish = Wish(target, at_ns, operator(), found, without_journal, snapshot)
     work = Restore(context, Repositories(context.config.backup, context.state_dir), errors.print)
@@ -59,15 +59,6 @@ def restore(
     print_rows([summary(outcome)], json=json)
     if not json:
         tell(outcome, target)
-
-
-def moment(text: str) -> int:
-    """A moment in UTC ns. Raises `UsageError`."""
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"at = {text!r}: not a moment. Write it in UTC, like 2026-11-26T14:30:00") from None
-    return to_ns(given if given.tzinfo else given.replace(tzinfo=UTC))
 
 
 def summary(outcome: Restored) -> dict[str, object]:

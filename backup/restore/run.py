@@ -34,7 +34,7 @@ from backup.manifest import read_manifest
 from backup.repository import MARKET, Repositories
 from backup.restore.choice import Choice, choose
 from backup.restore.cluster import Cluster, put_together, serving
-from backup.restore.scratch import Scratch, scratch, wal_tables
+from backup.restore.scratch import Scratch, scratch
 from backup.restore.smoke import ask_everything
 from backup.restore.staging import arrange, staged, under, unpacked
 from backup.restore.table import Table, copy_missing
@@ -224,7 +224,7 @@ class Restore:
             done = await hold_restored(self._context, control, why)
             await asyncio.to_thread(control.audit, [self._entry(outcome, wish)])
             replayed, lost = await self._replayed(control, coverage, database, writer)
-            await database.database.wait_applied(await wal_tables(database.database), APPLY_S_MAX)
+            await database.database.wait_applied(None, APPLY_S_MAX)
             relations, silent = await ask_everything(database.database)
         finally:
             control.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ares.config.settings import DatabaseConfig
 from ares.store import Database
-from ares.store.pool import as_str
 from ares.store.server import EmbeddedQuestDB
 from backup.restic import die_with_parent
 
@@ -72,12 +71,7 @@ async def scratch(config: DatabaseConfig, state_dir: Path, *, restore: bool) -> 
     try:
         await asyncio.to_thread(server.wait_ready, running)
         async with await Database.connect(own) as database:
-            await database.wait_applied(await wal_tables(database), APPLY_S_MAX)
+            await database.wait_applied(None, APPLY_S_MAX)
             yield Scratch(own, database)
     finally:
         await asyncio.shield(asyncio.to_thread(server.stop))
-
-
-async def wal_tables(database: Database) -> Sequence[str]:
-    """The names of all tables that are written through a WAL, views included."""
-    return [as_str(row["name"]) for row in await database.fetch("SELECT name FROM wal_tables()")]

@@ -10,13 +10,11 @@ from ares.errors import BackupIncomplete, StoreRejected, UnknownName, UsageError
 from ares.model.row import Cell, Row, UtcNs
 from ares.store import Database, Record, RowWriter, load_queries
 from ares.store.pool import Value, as_int, as_str
+from backup.columns import CASTS, as_answered
 
 QUERIES = load_queries("backup.restore", "table.sql")
 PAGE_ROWS = 50_000
 UNITS_NS = {"TIMESTAMP": 1_000, "TIMESTAMP_NS": 1}
-CASTS = {"TIMESTAMP": "timestamp", "TIMESTAMP_NS": "timestamp_ns"}
-
-
 NOT_CARRIED = frozenset({"BINARY", "UUID", "LONG256", "INTERVAL"})
 Key = tuple[Value, ...]
 
@@ -47,7 +45,7 @@ class Table:
 
         Raises `BackupIncomplete` if more than a page are of one moment.
         """
-        cells = ", ".join(self._cell(name, kind) for name, kind in self.kinds.items())
+        cells = ", ".join(as_answered(name, kind) for name, kind in self.kinds.items())
         statement = QUERIES["page"].replace("{cells}", cells).replace("{relation}", self.name)
         statement = statement.replace("{clock}", self.clock).replace("{kind}", CASTS[self.kinds[self.clock]])
         begin = 0
@@ -65,14 +63,11 @@ class Table:
 
     async def keys_between(self, database: Database, keys: Sequence[str], first: Record, last: Record) -> set[Key]:
         """The keys of the rows of a database from the moment of one row to that of another."""
-        cells = ", ".join(self._cell(name, self.kinds[name]) for name in keys)
+        cells = ", ".join(as_answered(name, self.kinds[name]) for name in keys)
         statement = QUERIES["keys_between"].replace("{cells}", cells).replace("{relation}", self.name)
         statement = statement.replace("{clock}", self.clock).replace("{kind}", CASTS[self.kinds[self.clock]])
         span = {"begin": as_int(first[self.clock]), "end": as_int(last[self.clock])}
         return {tuple(row[key] for key in keys) for row in await database.fetch(statement, span)}
-
-    def _cell(self, name: str, kind: str) -> str:
-        return f'"{name}"::long AS "{name}"' if kind in UNITS_NS else f'"{name}"'
 
     def row(self, record: Record) -> Row:
         """A record of a page, to be written."""

@@ -12,7 +12,7 @@ from ares.clock import DAY_NS, NANOS_PER_MICRO, to_datetime, to_ns
 from ares.config.lake import TierRule
 from ares.config.settings import AresConfig
 from ares.store import Database, Record, load_queries
-from ares.store.migrate import PARTITION_NAME_LENGTH
+from ares.store.partitions import whole_name
 from ares.store.pool import as_int, as_str
 from backup.tiers.model import ColdDay, DayKey, Hold, HotPartition, State, Surroundings, TableFacts
 
@@ -83,10 +83,9 @@ class FactReader:
     async def cold_days(self, table: str) -> dict[DayKey, ColdDay]:
         """The newest revision of each day in the cold tier."""
         found: dict[DayKey, ColdDay] = {}
-        for row in await self.database.fetch(QUERIES["cold"]):
-            if row["table_name"] == table:
-                before = found.get(_day(row))
-                found[_day(row)] = _cold(row, was_proved=before is not None and before.was_proved)
+        for row in await self.database.fetch(QUERIES["cold"], {"table": table}):
+            before = found.get(_day(row))
+            found[_day(row)] = _cold(row, was_proved=before is not None and before.was_proved)
         return found
 
     async def pinned(self, location: str) -> list[int]:
@@ -110,7 +109,7 @@ def whole_partitions(rows: Iterable[Record]) -> tuple[HotPartition, ...]:
     """Partitions by their names; one into which rows came out of order lies in parts for a while, and is still one."""
     parts: dict[str, list[Record]] = {}
     for row in rows:
-        parts.setdefault(as_str(row["name"])[: PARTITION_NAME_LENGTH[as_str(row["unit"])]], []).append(row)
+        parts.setdefault(whole_name(as_str(row["name"]), as_str(row["unit"])), []).append(row)
     return tuple(
         HotPartition(
             name,

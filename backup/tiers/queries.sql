@@ -18,10 +18,10 @@ SELECT ttlValue AS value, ttlUnit AS unit FROM tables() WHERE table_name = %(tab
 SELECT venue, symbol, timestamp_floor('d', ts)::long AS day_ns, count() AS rows FROM this_table
 WHERE ts >= %(from)s AND ts < %(to)s GROUP BY venue, symbol, day_ns ORDER BY day_ns, venue, symbol;
 
--- cold: what is in the cold tier, the newest revision of each day.
-SELECT table_name, venue, symbol, ts::long AS day_ns, state, revision, rows, row_hash, location, delta_version,
+-- cold: what of a table is in the cold tier, the newest revision of each day last.
+SELECT venue, symbol, ts::long AS day_ns, state, revision, rows, row_hash, location, delta_version,
   native_bytes, parquet_bytes, delta_bytes, recorded_at::long AS recorded_ns
-FROM cold_partitions ORDER BY table_name, ts, venue, symbol, revision;
+FROM cold_partitions WHERE table_name = %(table)s ORDER BY ts, venue, symbol, revision;
 
 -- proved_to: up to when what was acknowledged is in a backup that was restored and compared.
 SELECT proved_to::long AS proved_ns FROM restore_drills WHERE status = 'ok' AND proved_to IS NOT NULL

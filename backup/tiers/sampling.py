@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ares.clock import DAY_NS, to_datetime
 from ares.store import Database, Param, Record
 from ares.store.pool import as_str
+from backup.columns import as_answered
 from backup.tiers.facts import QUERIES
 from backup.tiers.model import DayKey
 
@@ -26,7 +27,7 @@ class Sample:
 async def sample(database: Database, table: str, day: DayKey) -> Sample:
     """Ask for both ends of a day. Raises `StoreUnavailable`, `StoreRejected`."""
     columns = await database.fetch(QUERIES["columns"], {"table": table})
-    cells = ", ".join(_cell(as_str(column["name"]), as_str(column["kind"])) for column in columns)
+    cells = ", ".join(as_answered(as_str(column["name"]), as_str(column["kind"])) for column in columns)
     statement = QUERIES["sample"].replace("these_cells", cells).replace("this_table", table)
     scope: dict[str, Param] = {
         "from": to_datetime(day.day_ns),
@@ -36,7 +37,3 @@ async def sample(database: Database, table: str, day: DayKey) -> Sample:
     }
     first = await database.fetch(statement, {**scope, "rows": SAMPLE_ROWS})
     return Sample(first, await database.fetch(statement, {**scope, "rows": -SAMPLE_ROWS}))
-
-
-def _cell(name: str, kind: str) -> str:
-    return f'"{name}"::long AS "{name}"' if kind.startswith("TIMESTAMP") else f'"{name}"'

@@ -19,6 +19,7 @@ from ares.config.settings import DatabaseConfig
 from ares.errors import UnknownName
 from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
+from tests.helpers import settings_file
 
 
 @pytest.fixture
@@ -34,14 +35,9 @@ def quiet_again() -> Iterator[None]:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, questdb_config: DatabaseConfig, venue: str, tmp_path: Path) -> CliRunner:
     """The command line, configured for the tests' QuestDB and a venue of its own."""
-    own = tmp_path / "own.toml"
-    own.write_text(
-        f"[environment]\nstate_dir = '{tmp_path}'\n"
-        f"[database]\nhttp_port = {questdb_config.http_port}\npg_port = {questdb_config.pg_port}\n"
-        f"[ingest]\nvenue = '{venue}'\n[training]\nmodel = 'of_{venue}'\n",
-        encoding="utf-8",
+    monkeypatch.setenv(
+        "ARES_CONFIG", str(settings_file(tmp_path, questdb_config, venue, f"[training]\nmodel = 'of_{venue}'\n"))
     )
-    monkeypatch.setenv("ARES_CONFIG", str(own))
     return CliRunner()
 
 

@@ -40,7 +40,7 @@ from ares.model.row import Row, UtcNs
 from ares.service import ServiceContext
 from ares.store import Database, RowWriter
 from ares.testing.clock import SteppedClock
-from tests.helpers import ROOT
+from tests.helpers import ROOT, settings_file
 from tests.integration.test_analytics_real_data import RECORDING, recorded_trades
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
@@ -419,14 +419,7 @@ async def test_data_of_failed_quality_are_not_learnt_from_unless_that_is_wanted(
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, questdb_config: DatabaseConfig, venue: str, tmp_path: Path) -> CliRunner:
-    own = tmp_path / "own.toml"
-    own.write_text(
-        f"[environment]\nstate_dir = '{tmp_path}'\n"
-        f"[database]\nhttp_port = {questdb_config.http_port}\npg_port = {questdb_config.pg_port}\n"
-        f"[ingest]\nvenue = '{venue}'\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setenv("ARES_CONFIG", str(own))
+    monkeypatch.setenv("ARES_CONFIG", str(settings_file(tmp_path, questdb_config, venue)))
     return CliRunner()
 
 

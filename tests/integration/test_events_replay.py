@@ -40,8 +40,7 @@ from ares.service.config_versions import ConfigVersions
 from ares.service.maintenance import Maintenance
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
-from ares.store.server import EmbeddedQuestDB
-from tests.conftest import free_port
+from tests.questdb import serving, small
 from trader.commander import Order
 from trader.events import (
     FILLED,
@@ -86,15 +85,9 @@ EVENTS_COUNT = int(os.environ.get("ARES_TEST_EVENTS", "10000"))
 @pytest.fixture(scope="module")
 def own_questdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
     """A QuestDB of this module alone: a replay compares whole tables."""
-    config = DatabaseConfig(
-        http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=512, commit_mode="nosync"
-    )
-    server = EmbeddedQuestDB(config, tmp_path_factory.mktemp("questdb"))
-    try:
-        server.start()
+    config = small()
+    with serving(config, tmp_path_factory.mktemp("questdb")):
         yield config
-    finally:
-        server.stop()
 
 
 @dataclass

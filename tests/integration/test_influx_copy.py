@@ -30,7 +30,6 @@ from ares.service import ServiceContext
 from ares.store import Database, RowWriter
 from ares.store.pool import Record
 from ares.store.queries import split_statements
-from ares.store.server import EmbeddedQuestDB
 from ingest.influx.client import Influx
 from ingest.influx.copier import Copier
 from ingest.influx.points import SPAN_NS
@@ -38,6 +37,7 @@ from ingest.influx.service import InfluxCopy, create, endpoint_of
 from ingest.services import INFLUX
 from tests.conftest import free_port
 from tests.helpers import ROOT, running
+from tests.questdb import serving, small
 
 TABLES = (ROOT / "docs" / "guides" / "operator" / "influx-target.sql").read_text(encoding="utf-8")
 THERE = "SELECT *, timestamp::long AS time_ns FROM trades WHERE venue = %(venue)s ORDER BY timestamp"
@@ -138,22 +138,16 @@ class Sides:
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
     """A second QuestDB, with tables that keep a point once."""
-    config = DatabaseConfig(
-        http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=384, commit_mode="nosync"
-    )
-    server = EmbeddedQuestDB(config, tmp_path_factory.mktemp("elsewhere"))
+    config = small(heap_mb=384)
 
     async def create_tables() -> None:
         async with await Database.connect(config) as there:
             for sql in split_statements(TABLES):
                 await there.execute(sql)
 
-    try:
-        server.start()
+    with serving(config, tmp_path_factory.mktemp("elsewhere")):
         asyncio.run(create_tables())
         yield config
-    finally:
-        server.stop()
 
 
 @pytest.fixture

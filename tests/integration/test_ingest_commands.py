@@ -19,6 +19,7 @@ from ares.store import Database, RowWriter
 from ingest.commands import app
 from ingest.feed import Rejected
 from ingest.gaps import Gap, Where
+from tests.helpers import settings_file
 
 SYMBOL = "BTC/USDT"
 
@@ -28,14 +29,8 @@ def cli(
     monkeypatch: pytest.MonkeyPatch, questdb_config: DatabaseConfig, venue: str, tmp_path: Path, port: int
 ) -> Iterator[CliRunner]:
     """The command line, configured for the tests' QuestDB and a venue where nobody listens."""
-    own = tmp_path / "own.toml"
-    own.write_text(
-        f"[environment]\nstate_dir = '{tmp_path}'\n"
-        f"[database]\nhttp_port = {questdb_config.http_port}\npg_port = {questdb_config.pg_port}\n"
-        f"[venues.{venue}]\nrest_url = 'http://127.0.0.1:{port}'\nws_url = 'ws://127.0.0.1:{port}'\n"
-        f"[ingest]\nvenue = '{venue}'\nsymbols = ['{SYMBOL}']\n",
-        encoding="utf-8",
-    )
+    nobody = f"[venues.{venue}]\nrest_url = 'http://127.0.0.1:{port}'\nws_url = 'ws://127.0.0.1:{port}'\n"
+    own = settings_file(tmp_path, questdb_config, venue, f"symbols = ['{SYMBOL}']\n{nobody}")
     monkeypatch.setenv("ARES_CONFIG", str(own))
     return CliRunner()
 

@@ -24,6 +24,7 @@ from ingest.gaps import Gap, Where
 from ingest.grading import CHECKS
 from ingest.quality import Inspector
 from ingest.quality_command import run_checks
+from tests.helpers import settings_file
 
 SYMBOL = "BTC/USDT"
 TABLES = ("trades", "quotes", "books", "gaps", "quarantine", "instruments", "venue_bars_1m", "ingest_watermarks")
@@ -218,14 +219,7 @@ async def test_checks_by_hand_expect_funding_where_the_venue_has_it(
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, questdb_config: DatabaseConfig, venue: str, tmp_path: Path) -> CliRunner:
-    own = tmp_path / "own.toml"
-    own.write_text(
-        f"[environment]\nstate_dir = '{tmp_path}'\n"
-        f"[database]\nhttp_port = {questdb_config.http_port}\npg_port = {questdb_config.pg_port}\n"
-        f"[ingest]\nvenue = '{venue}'\nsymbols = ['{SYMBOL}']\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setenv("ARES_CONFIG", str(own))
+    monkeypatch.setenv("ARES_CONFIG", str(settings_file(tmp_path, questdb_config, venue, f"symbols = ['{SYMBOL}']\n")))
     return CliRunner()
 
 

@@ -27,20 +27,13 @@ from ares.store import Database, RowWriter, migrate
 from ares.store.lineage import read_graph
 from ares.store.migrate import Statement
 from ingest.services import INGEST
-from tests.helpers import ROOT, eventually
+from tests.helpers import ROOT, eventually, settings_file
 from trader.services import TRADER
 
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, questdb_config: DatabaseConfig, venue: str, tmp_path: Path) -> CliRunner:
-    own = tmp_path / "own.toml"
-    own.write_text(
-        f"[environment]\nstate_dir = '{tmp_path}'\n"
-        f"[database]\nhttp_port = {questdb_config.http_port}\npg_port = {questdb_config.pg_port}\n"
-        f"[ingest]\nvenue = '{venue}'\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setenv("ARES_CONFIG", str(own))
+    monkeypatch.setenv("ARES_CONFIG", str(settings_file(tmp_path, questdb_config, venue)))
     return CliRunner()
 
 

@@ -22,9 +22,8 @@ from ares.store.migrate import migrate, pending_migrations, table_names
 from ares.store.migrations import Migration, migrations, parse_migration
 from ares.store.plan import plan, waiting_migrations
 from ares.store.queries import split_statements
-from ares.store.server import EmbeddedQuestDB
-from tests.conftest import free_port
 from tests.helpers import ROOT, eventually
+from tests.questdb import serving, small
 
 KILLS = int(os.environ.get("ARES_TEST_MIGRATION_KILLS", "2"))
 OLDEST = (ROOT / "tests" / "fixtures" / "schema" / "oldest.sql").read_text(encoding="utf-8")
@@ -41,16 +40,10 @@ FROM tables() t CROSS JOIN table_columns('{}') c WHERE t.table_name = '{}' ORDER
 @pytest.fixture(scope="module")
 def old_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
     """A QuestDB as the first releases left it: every table in its oldest form, with a row, no migration run."""
-    config = DatabaseConfig(
-        http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=512, commit_mode="nosync"
-    )
-    server = EmbeddedQuestDB(config, tmp_path_factory.mktemp("old"))
-    try:
-        server.start()
+    config = small()
+    with serving(config, tmp_path_factory.mktemp("old")):
         asyncio.run(_make_old(config))
         yield config
-    finally:
-        server.stop()
 
 
 async def _make_old(config: DatabaseConfig) -> None:

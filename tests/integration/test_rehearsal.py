@@ -25,6 +25,7 @@ from backup.rehearsal.commands import rehearse_command
 from backup.rehearsal.rehearse import rehearse
 from backup.rehearsal.scratch import copy_running, copy_stopped, scratch_config
 from tests.helpers import ROOT
+from tests.questdb import serving
 
 OLDER, NOW = "9.3.2", "9.3.4"
 OLDEST = (ROOT / "tests" / "fixtures" / "schema" / "oldest.sql").read_text(encoding="utf-8")
@@ -60,13 +61,9 @@ async def _count(config: DatabaseConfig) -> object:
 def older(tmp_path: Path) -> Iterator[tuple[DatabaseConfig, EmbeddedQuestDB]]:
     """A QuestDB of an older version that runs, with the first release's tables and some trades."""
     config = scratch_config(DatabaseConfig(heap_mb=512, commit_mode="nosync"), OLDER)
-    server = EmbeddedQuestDB(config, tmp_path / "original")
-    try:
-        server.start()
+    with serving(config, tmp_path / "original") as server:
         asyncio.run(_filled(config))
         yield config, server
-    finally:
-        server.stop()
 
 
 def test_upgrade_reads_the_same_takes_migrations_and_writes_while_the_original_runs_on(
@@ -91,12 +88,8 @@ def test_upgrade_reads_the_same_takes_migrations_and_writes_while_the_original_r
 @pytest.mark.skipif(not FULL, reason="starts four servers on the whole schema: make rehearse-proof")
 def test_downgrade_of_the_whole_schema_tells_which_views_it_would_lose(tmp_path: Path) -> None:
     config = scratch_config(DatabaseConfig(heap_mb=512, commit_mode="nosync"), NOW)
-    server = EmbeddedQuestDB(config, tmp_path)
-    try:
-        server.start()
+    with serving(config, tmp_path) as server:
         asyncio.run(_made(config))
-    finally:
-        server.stop()
     folder = tmp_path / "copy"
     folder.mkdir()
     copied = copy_stopped(server.root, folder)

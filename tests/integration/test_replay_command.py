@@ -28,7 +28,7 @@ from ingest.capture.records import FORMAT, About, Kind, Record, json_of, line_of
 from ingest.capture.segments import SegmentFile, blocks_of
 from ingest.commands import app
 from ingest.gaps import Gap, Where
-from tests.helpers import ROOT
+from tests.helpers import ROOT, settings_file
 
 SYMBOL = "BTC/USDT"
 TABLES = ("trades", "gaps", "quarantine")
@@ -132,13 +132,7 @@ def figures(outcome: dict[str, object], table: str) -> dict[str, int]:
 def hand(
     monkeypatch: pytest.MonkeyPatch, questdb_config: DatabaseConfig, writer: RowWriter, venue: str, tmp_path: Path
 ) -> Hand:
-    own = tmp_path / "own.toml"
-    own.write_text(
-        f"[environment]\nstate_dir = '{tmp_path}'\n"
-        f"[database]\nhttp_port = {questdb_config.http_port}\npg_port = {questdb_config.pg_port}\n"
-        f"[venues.{venue}]\n[ingest]\nvenue = '{venue}'\nsymbols = ['{SYMBOL}']\n",
-        encoding="utf-8",
-    )
+    own = settings_file(tmp_path, questdb_config, venue, f"symbols = ['{SYMBOL}']\n[venues.{venue}]\n")
     monkeypatch.setenv("ARES_CONFIG", str(own))
     monkeypatch.setenv("COLUMNS", "200")
     return Hand(venue, questdb_config, writer, tmp_path)
