@@ -128,6 +128,8 @@ def locked_by_a_living_program(repository: Path, password: str) -> Iterator[None
     """Somebody works on a repository alone, as prune does, and takes long; when the block ends it is killed."""
     environ = {**os.environ, "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(repository)}
     slow = ["restic", "check", "--read-data", "--no-cache", "--limit-download", "1"]
+    # The lock of a dead program, which a test before this one may leave, would keep out who wants to be alone.
+    subprocess.run(["restic", "unlock"], env=environ, check=True, capture_output=True)
     left_over = set((repository / "locks").iterdir())
     living = subprocess.Popen(slow, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -135,6 +137,7 @@ def locked_by_a_living_program(repository: Path, password: str) -> Iterator[None
         while not [
             each for each in (repository / "locks").iterdir() if "tmp" not in each.name and each not in left_over
         ]:
+            assert living.poll() is None, f"it ended with {living.returncode} before it began"
             assert time.monotonic() < until_s, "it never began"
             time.sleep(0.02)
         yield
