@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import uuid
@@ -22,6 +21,7 @@ from ares.config.settings import DatabaseConfig
 from ares.control import ControlStore
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
+from backup.restore.scratch import free_ports
 from tests.helpers import missing
 from tests.kafka import COORDINATE, RunningKafka, kafka_path, running_kafka
 from tests.questdb import serving, small
@@ -35,10 +35,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def free_port() -> int:
     """A port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 
 from ares.clock import Clock
 from ares.config.settings import EnvironmentConfig
-from ares.errors import ServerFailed
+from ares.errors import OperatingError, ServerFailed
 from ares.resilience import Backoff
 from ares.service.processes import ManagedProcess, wait_gone
 from ares.telemetry import get_logger
@@ -178,7 +178,13 @@ class Supervisor:
             wait_s = watched.backoff.next_wait_s()
             log.warning("service_restarting", name=process.name, exit_code=code, wait_s=wait_s)
             await self._clock.sleep(wait_s)
-            process.spawn()
+            try:
+                process.spawn()
+            except (OperatingError, OSError) as error:
+                # A port that somebody took meanwhile, a full disk: it passes or it counts as one more death.
+                log.error("service_not_restarted", name=process.name, reason=str(error))
+                self._report(f"{process.name}: ended with exit code {code}, not started again yet: {error}")
+                continue
             process.release()
             watched.restarts += 1
             alive_since_s = self._clock.monotonic_s()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 
 from ares.config.settings import DatabaseConfig
+from ares.errors import ServerFailed
 from ares.store import Database
-from ares.store.server import EmbeddedQuestDB
+from ares.store.server import EmbeddedQuestDB, port_is_free
 from backup.restic import die_with_parent
 
 STATEMENT_S_MAX = 3_600.0
@@ -30,13 +31,19 @@ class Scratch:
     database: Database
 
 
+PORTS = range(20_000, 32_768)
+"""Below those that the system lends to whoever connects: such a one could hold ours while its server starts again."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    """Ports that nobody listens on now, in no order. Raises `ServerFailed` where so many are not to be had."""
+    found: list[int] = []
+    for port in SystemRandom().sample(PORTS, len(PORTS)):
+        if port_is_free("127.0.0.1", port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise ServerFailed(f"ports {PORTS.start} to {PORTS.stop - 1}: {count} free ones needed, {len(found)} found")
 
 
 def on_free_ports(config: DatabaseConfig) -> DatabaseConfig:

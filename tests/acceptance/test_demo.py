@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from socket import socket
 from urllib.request import urlopen
 
 import psutil
@@ -22,6 +21,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from backup.restore.scratch import free_ports
 from tests.conftest import free_port
 from tests.vaultd import running_vault, vaultd_built
 
@@ -139,12 +139,7 @@ def canaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[st
 def demo(
     tmp_path_factory: pytest.TempPathFactory, canaries: tuple[dict[str, str], dict[str, str]]
 ) -> Iterator[RunningDemo]:
-    probes = [socket() for _ in range(5)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    http, pg, health, exchange, control = (int(probe.getsockname()[1]) for probe in probes)
-    for probe in probes:
-        probe.close()
+    http, pg, health, exchange, control = free_ports(5)
     folder = tmp_path_factory.mktemp("demo")
     environment = {
         **os.environ,

@@ -108,6 +108,44 @@ async def test_killed_process_comes_back() -> None:
         assert script.exit_code() is None
 
 
+async def test_process_that_cannot_be_spawned_for_a_while_comes_back_and_the_others_stay_watched() -> None:
+    class Refused(Script):
+        refusals = 3
+
+        def spawn(self) -> None:
+            if self.spawned and self.refusals:
+                self.refusals -= 1
+                raise PortInUse("database.http_port", "127.0.0.1", 9000)
+            super().spawn()
+
+    refused, other = Refused("database", SLEEPER), Script("worker", SLEEPER)
+    async with supervised(refused, other) as supervisor:
+        assert refused.child is not None
+        refused.child.kill()
+        await eventually(lambda: refused.refusals < 3)
+        assert other.child is not None
+        other.child.kill()
+        await eventually(lambda: len(other.spawned) == 2)
+        await eventually(lambda: len(refused.spawned) == 2, 20)
+        assert supervisor.restarts == {"database": 1, "worker": 1}
+        assert not supervisor.given_up
+
+
+async def test_process_that_can_never_be_spawned_again_is_given_up() -> None:
+    class Refused(Script):
+        def spawn(self) -> None:
+            if self.spawned:
+                raise OSError(28, "No space left on device")
+            super().spawn()
+
+    refused = Refused("database", SLEEPER)
+    settings = SETTINGS.model_copy(update={"restarts_per_hour_max": 2})
+    async with supervised(refused, settings=settings) as supervisor:
+        assert refused.child is not None
+        refused.child.kill()
+        await eventually(lambda: supervisor.given_up == ["database"], 20)
+
+
 async def test_process_whose_request_was_wrong_is_not_started_again() -> None:
     script = Script("worker", [sys.executable, "-c", "raise SystemExit(2)"])
     async with supervised(script) as supervisor:
