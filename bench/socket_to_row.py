@@ -22,10 +22,11 @@ from statistics import median
 from typing import Literal
 
 from contest import in_turns, ratio
-from write import free_ports, questdb
+from write import questdb
 
 from ares.config.settings import DatabaseConfig
 from ares.store import Database, Param
+from backup.restore.scratch import free_ports
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"

@@ -26,13 +26,13 @@ from statistics import quantiles
 from urllib.request import urlopen
 
 import psycopg
-from write import free_ports
 
 from ares.clock import MINUTE_NS, NANOS_PER_MILLI, NANOS_PER_SECOND
 from ares.config.settings import AnalyticsConfig, DatabaseConfig
 from ares.errors import StoreError
 from ares.store import Database, Record
 from ares.store.pool import as_int, as_str
+from backup.restore.scratch import free_ports
 
 HERE = Path(__file__).resolve().parent
 RECORDING = "simulator/recordings/spot_{}usdt_20240808.gz"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import http.client
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from ares.model.market import Trade
 from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
+from backup.restore.scratch import free_ports
 
 ROWS = 20_000
 PEER_ROWS = 2_000
@@ -150,13 +150,3 @@ def questdb() -> Iterator[DatabaseConfig]:
 async def prepare(config: DatabaseConfig) -> None:
     async with await Database.connect(config) as database:
         await migrate(database, RowWriter(config), SystemClock())
-
-
-def free_ports(number: int) -> list[int]:
-    probes = [socket.socket() for _ in range(number)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

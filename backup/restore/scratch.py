@@ -21,6 +21,8 @@ STATEMENT_S_MAX = 3_600.0
 APPLY_S_MAX = 3_600.0
 TRIGGER = "_restore"
 """A file in QuestDB's root: at its next start it goes back to the checkpoint that lies there, and removes the file."""
+PORTS = range(20_000, 32_768)
+"""Below those that the system lends to whoever connects: such a one could hold ours while its server starts again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,6 @@ class Scratch:
 
     config: DatabaseConfig
     database: Database
-
-
-PORTS = range(20_000, 32_768)
-"""Below those that the system lends to whoever connects: such a one could hold ours while its server starts again."""
 
 
 def free_ports(count: int) -> list[int]:
