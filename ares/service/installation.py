@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import psutil
@@ -17,6 +17,7 @@ from ares.clock import SystemClock
 from ares.config import AresConfig, ConfigSource
 from ares.control import ControlStore
 from ares.errors import PortInUse, ServerFailed, UsageError
+from ares.service.beside import beside
 from ares.service.drift import cards
 from ares.service.logfiles import foreign_log_kept_small, log_file
 from ares.service.processes import QUESTDB, ServiceProcess, answers_ok, build_processes
@@ -53,26 +54,20 @@ class Installation:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Supervisor]:
-        """Check, start, watch; whatever ends the block, everything is stopped in order.
+        """Check, start, watch; whatever ends the block, everything is stopped in order; failed watching ends it.
 
         Raises before anything is started: `PortInUse`, `StateDirUnusable`, `ServerFailed` (no Java, no artifact),
         `UsageError` when this state directory is in use already.
         """
         await asyncio.to_thread(self.preflight)
         card = self._take_card()
-        watching: asyncio.Task[None] | None = None
         try:
             await self.supervisor.start({QUESTDB: self._migrate})
             if self.config.database.mode == "remote":
                 await self._migrate()
-            watching = asyncio.create_task(self.supervisor.run(), name="supervisor")
-            async with self._following(), self._logs():
+            async with beside(self.supervisor.run(), "supervisor"), self._following(), self._logs():
                 yield self.supervisor
         finally:
-            if watching is not None:
-                watching.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watching
             await self.supervisor.stop()
             card.unlink(missing_ok=True)
 

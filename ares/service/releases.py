@@ -13,6 +13,7 @@ from ares.control import ControlStore, Lease
 from ares.control.mirror import CURSOR
 from ares.errors import OlderReleaseRuns, SchemaBusy
 from ares.model.lineage import DEFINING, run_of
+from ares.service.beside import beside
 from ares.service.heartbeat import STOPPED
 from ares.service.leases import awaited
 from ares.service.lineage import publish
@@ -136,19 +137,10 @@ async def alone(control: ControlStore, clock: Clock, name: str) -> AsyncIterator
     lease = await awaited(control, clock, name, ttl_s=LEASE_S, wait_s_max=WAIT_S_MAX, poll_s=LOOK_S)
     if lease is None:
         raise SchemaBusy(name, WAIT_S_MAX)
-    work = asyncio.current_task()
-    assert work is not None, "a block of a task"
-    keeper = asyncio.create_task(_keep(control, clock, lease))
-    keeper.add_done_callback(lambda ended: None if ended.cancelled() else work.cancel())
     try:
-        yield
-    except asyncio.CancelledError:
-        if keeper.done() and not keeper.cancelled():
-            work.uncancel()
-            keeper.result()
-        raise
+        async with beside(_keep(control, clock, lease), "lease"):
+            yield
     finally:
-        keeper.cancel()
         await asyncio.to_thread(control.release_lease, lease)
 
 

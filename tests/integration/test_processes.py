@@ -289,6 +289,38 @@ def test_preflight_of_a_remote_questdb_that_is_not_there_says_so(tmp_path: Path,
         away.preflight()
 
 
+async def test_installation_that_cannot_watch_any_longer_stops_everything_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unreadable(Script):
+        watched = False
+
+        def exit_code(self) -> int | None:
+            if self.watched:
+                raise RuntimeError("nobody foresaw this")
+            return super().exit_code()
+
+    unreadable, other = Unreadable("broken", SLEEPER), Script("worker", SLEEPER)
+    ours = installation(tmp_path)
+    monkeypatch.setattr(ours, "preflight", (tmp_path / "run").mkdir)
+    ours.supervisor = Supervisor([unreadable, other], SETTINGS, SystemClock(), lambda _: None)
+
+    async def until_it_fails() -> None:
+        async with ours.running():
+            unreadable.watched = True
+            try:
+                await asyncio.sleep(30)
+            finally:
+                unreadable.watched = False
+
+    with pytest.raises(ExceptionGroup) as failed:
+        await until_it_fails()
+    assert failed.group_contains(RuntimeError, match="nobody foresaw this")
+    assert unreadable.exit_code() is not None
+    assert other.exit_code() is not None
+    assert not list((tmp_path / "run").iterdir())
+
+
 def test_state_directory_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateDirUnusable, match="ARES_ENVIRONMENT__STATE_DIR"):
