@@ -49,7 +49,7 @@ FILL_OF_OURS = Row(
 )
 DRILL_MB = int(os.environ.get("ARES_TEST_DRILL_MB", "4"))
 JOURNAL_S = 40.0 if DRILL_MB > 100 else 2.0
-ROW_BYTES = 100
+ROW_BYTES = 85
 FILL_ROWS = 2_000_000
 STEP_NS = 5_000_000
 FILLED_NS = T0 - 30 * 86_400 * 1_000_000_000
@@ -277,6 +277,7 @@ async def test_drill_while_rows_come_in_finds_every_partition_equal_and_records_
     journal_s_max = longest_without_journal_s(there, began_ns, clock.now_ns())
 
     assert passed.comparison.differences == ()
+    assert made.snapshot.bytes_total > DRILL_MB * 1_000_000
     assert passed.comparison.rows > rows
     assert passed.comparison.partitions > passed.comparison.hashed >= 3
     assert 0 < passed.rpo_journal_s <= journal_s_max < 60, "while a large backup runs, and a restore, too"

@@ -38,7 +38,7 @@ async def _filled(config: DatabaseConfig) -> None:
     writer = RowWriter(config)
     async with await Database.connect(config) as database:
         for sql in split_statements(OLDEST):
-            if FULL or re.search(r"EXISTS (trades|services|schema_migrations) ", sql):
+            if FULL or re.search(r"EXISTS (trades|services|schema_migrations|lineage) ", sql):
                 await database.execute(sql)
         words = {"venue": "sim", "symbol": "BTC/USDT", "side": "buy", "source": "stream"}
         trades = [
