@@ -18,6 +18,7 @@ from ares.config.settings import DatabaseConfig
 from ares.errors import BackupIncomplete, RepositoryLocked, RepositoryMissing, UnknownName
 from ares.model.row import Row
 from ares.service import ServiceContext, run_job
+from ares.service.beside import beside
 from ares.store import Database
 from ares.store.server import EmbeddedQuestDB
 from backup import run as backup_run
@@ -33,7 +34,7 @@ from backup.sources import Prepared
 from backup.unproved import Unproved
 from tests.backups import Installation, content, facts, installation, locked_by_a_living_program
 from tests.conftest import free_port, require_program
-from tests.helpers import ares, background, eventually, running
+from tests.helpers import ares, eventually, running
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ async def test_backup_made_while_rows_come_in_is_a_whole_database(there: Install
     with_note = there.with_backup(extra_paths=[str(note.parent)])
     await there.write(100_000)
     before = there.rows
-    async with background(write_on(there)), with_note.backups() as (backups, _):
+    async with beside(write_on(there), "write_on"), with_note.backups() as (backups, _):
         made = await backups.run("market")
         during = there.rows
     target = tmp_path / "restored"

@@ -14,11 +14,12 @@ from ares.control import ControlStore, NewEvent
 from ares.control.copying import require_whole
 from ares.control.mirror import COVERED
 from ares.service import ServiceContext
+from ares.service.beside import beside
 from backup.journal.keeper import keep_journal
 from backup.repository import Repositories
 from backup.restore.choice import choose
 from tests.conftest import require_program
-from tests.helpers import background, eventually
+from tests.helpers import eventually
 
 
 async def commit(control: ControlStore) -> None:
@@ -37,7 +38,7 @@ async def test_newest_copy_is_whole_has_all_that_it_says_and_is_never_old(tmp_pa
     context.state_dir.mkdir()
     control = ControlStore.open(context.control_url)
     repository = Repositories(config.backup, context.state_dir).journal
-    async with background(commit(control)), background(keep_journal(context, control)):
+    async with beside(commit(control), "commit"), beside(keep_journal(context, control), "keep_journal"):
         await eventually((tmp_path / "repository" / "journal" / "config").exists, 60)
         await eventually(lambda: len(repository.snapshots("journal")) >= 3, 60)
     snapshots = repository.snapshots("journal")

@@ -25,6 +25,7 @@ from ares.control import ControlStore, NewEvent
 from ares.control.second_copy import LINE, LINE_SINCE
 from ares.errors import AresError, BackupIncomplete, ConfigError
 from ares.service import ServiceContext
+from ares.service.beside import beside
 from backup.journal.coverage import Coverage
 from backup.journal.keeper import keep_journal
 from backup.journal.postgres import wal
@@ -36,7 +37,7 @@ from backup.repository import JOURNAL, Repositories, Repository
 from backup.restore.cluster import put_together, serving
 from backup.run import Backups, Made
 from tests.conftest import free_port, require_program
-from tests.helpers import ROOT, ares, background, eventually, missing
+from tests.helpers import ROOT, ares, eventually, missing
 from tests.postgres import INSTALL, RunningPostgres, postgres_bin, running_postgres
 
 FOLLOWER = "follower"
@@ -274,7 +275,7 @@ async def test_service_and_receiver_may_be_killed_and_what_was_shipped_is_what_h
         await eventually(lambda: shipped(stage) >= 1, PATIENCE_S)
         (receiver,) = await eventually_some(lambda: receivers(first.pid))
         assert PASSWORD[:14] not in told(receiver)
-        async with background(stage.keep_committing()):
+        async with beside(stage.keep_committing(), "keep_committing"):
             os.kill(receiver, signal.SIGKILL)
             await eventually_some(lambda: [pid for pid in receivers(first.pid) if pid != receiver])
             before = shipped(stage)
@@ -336,7 +337,7 @@ async def test_wal_that_waits_for_a_repository_that_is_away_is_bounded_here_and_
     repository, away = stage.folder / "repository", stage.folder / "away"
     repository.rename(away)
     control = ControlStore.open(stage.url)
-    async with background(keep_journal(stage.context, control)):
+    async with beside(keep_journal(stage.context, control), "keep_journal"):
         await eventually(lambda: stage.journal.primary.slot().active, PATIENCE_S)  # type: ignore[union-attr] # it is there
         await asyncio.to_thread(postgres.fill_wal, 6)
         await eventually(lambda: StretchFacts.read(stage.journal.folders.stretch) not in (None, begun), PATIENCE_S)

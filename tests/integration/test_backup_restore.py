@@ -21,6 +21,7 @@ from ares.control import AuditEntry, ControlStore, NewEvent
 from ares.errors import BackupError, DrillFailed, RepositoryLocked, UsageError
 from ares.model.row import Row, UtcNs
 from ares.service import ServiceContext
+from ares.service.beside import beside
 from backup.drill.digest import TableReader, tables
 from backup.drill.run import Drill, Drilled, outcome
 from backup.journal.keeper import keep_journal
@@ -32,7 +33,7 @@ from backup.restore.scratch import Scratch, scratch
 from backup.restore.staging import arrange
 from backup.restore.table import Table, copy_missing
 from tests.conftest import require_program
-from tests.helpers import ROOT, background, eventually
+from tests.helpers import ROOT, eventually
 from tests.restored import T0, Installed, connected, serving, trade
 
 BOOK = Row(
@@ -265,7 +266,7 @@ async def test_drill_while_rows_come_in_finds_every_partition_equal_and_records_
     await there.back_up("journal")
     began_ns = clock.now_ns()
     keeping = keep_journal(copied_every(there, JOURNAL_S), there.control)
-    async with background(keep_writing(there, rows)), background(keeping):
+    async with beside(keep_writing(there, rows), "keep_writing"), beside(keeping, "keep_journal"):
         await asyncio.sleep(0.5)
         began_s = clock.monotonic_s()
         assert await number_of_splits(there) > 0, "partitions that late rows split are one partition each"

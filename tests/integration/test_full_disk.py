@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import background
+from ares.service.beside import beside
 from tests.stage import RATE, Stage, staged
 
 DATABASE_MB = 5_120
@@ -75,7 +75,7 @@ async def filled(folder: Path) -> AsyncIterator[None]:
             await asyncio.sleep(0.1)
 
     try:
-        async with background(keep_full()):
+        async with beside(keep_full(), "keep_full"):
             yield
     finally:
         make_room(folder)

@@ -30,6 +30,7 @@ from ares.config.settings import (
 from ares.errors import UnknownSymbol
 from ares.model.market import Trade
 from ares.service import ServiceContext
+from ares.service.beside import beside
 from ares.store import Database, RowWriter
 from ingest.asking import ask_venue, fetch_past
 from ingest.gaps import Gap, Where
@@ -38,7 +39,7 @@ from ingest.service import Ingest
 from ingest.services import INGEST
 from ingest.venues.binance.ccxt_feed import BinanceFeed
 from tests.collected import Collected
-from tests.helpers import background, eventually
+from tests.helpers import eventually
 
 MINUTE_MS = 60_000
 PAIRS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT")}
@@ -364,7 +365,7 @@ async def test_a_stream_that_falls_silent_about_quotes_or_books_is_found_out_and
         "SELECT count() FROM (SELECT * FROM gaps WHERE venue = %(venue)s AND channel = %(channel)s "
         "AND symbol = 'BTC/USDT' LATEST ON ts PARTITION BY gap_id) WHERE cause = 'silence' AND status = 'lost'"
     )
-    async with background(going_on(move)):
+    async with beside(going_on(move), "going_on"):
         await collected.until(silent, 1, channel=channel)
     assert {each: stalls_found(each) for each in before} == before | {channel: before[channel] + 1}
 

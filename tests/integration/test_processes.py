@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -22,6 +22,7 @@ from ares.config import AresConfig, load_config
 from ares.config.settings import EnvironmentConfig
 from ares.errors import PortInUse, ServerFailed, StateDirUnusable, UnknownName, UsageError
 from ares.service import Health, ServiceContext, ServiceSpec
+from ares.service.beside import beside
 from ares.service.http import ProbeServer
 from ares.service.installation import Installation, service_states
 from ares.service.processes import ServiceProcess
@@ -77,16 +78,11 @@ SETTINGS = EnvironmentConfig(restart_backoff_s_min=0.01, restart_backoff_s_max=0
 @asynccontextmanager
 async def supervised(*scripts: Script, settings: EnvironmentConfig = SETTINGS) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(scripts, settings, SystemClock(), lambda _: None)
-    watching: asyncio.Task[None] | None = None
     try:
         await supervisor.start()
-        watching = asyncio.create_task(supervisor.run())
-        yield supervisor
+        async with beside(supervisor.run(), "supervisor"):
+            yield supervisor
     finally:
-        if watching:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
         await supervisor.stop()
 
 
