@@ -13,10 +13,12 @@ SEEDS ?= 200
 VENUE ?=
 RELOADS ?= 200
 SEED ?=
+PIN ?=
 ENTRIES ?= 1000000
 EVENTS ?= 1000000
 DRAINS ?= 50
 KILLS ?= 50
+CELLS ?= 100000
 STORE_KILLS ?= 20
 AWAY_S ?= 120
 SOAK_S ?= 1200
@@ -73,6 +75,10 @@ fuzz: .venv/ready ## the property tests with SEEDS examples each
 conformance: .venv/ready ## the numbered cases that every venue must pass; VENUE=name SEEDS=schedules (200)
 	ARES_TEST_VENUE=$(VENUE) ARES_TEST_EXAMPLES=$(SEEDS) $(BIN)/python -m pytest tests/conformance $(ARGS)
 
+strategy-library: .venv/ready ## what every strategy wants on recorded bars, against what is pinned; PIN=1 pins it anew
+	$(if $(PIN),$(BIN)/python -m tests.strategy_library)
+	$(BIN)/python -m pytest tests/integration/test_strategy_library.py $(ARGS)
+
 supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials, secrets in tracked files and in the history
 	$(BIN)/uv sync --frozen --quiet --group supply-chain
 	$(BIN)/python .ci/supply_chain.py
@@ -89,6 +95,10 @@ influxd: ## build a real InfluxDB for the tests, once, into the user's cache (Go
 test-influx: .venv/ready influxd ## the tests against a real InfluxDB
 	$(BIN)/python -m pytest tests/integration/test_influx_server.py $(ARGS)
 
+backtest-proof: SEEDS = 1000
+backtest-proof: .venv/ready ## SEEDS (1000) random markets and settings: the fast and the exact tier trade alike to the last digit
+	ARES_TEST_TIERS=$(SEEDS) $(BIN)/python -m pytest -q tests/property/test_tiers_agree.py $(ARGS)
+
 audit-proof: .venv/ready ## every attack on an audit chain of ENTRIES (1000000) is found in time
 	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)
 
@@ -100,6 +110,9 @@ compliance-proof: .venv/ready ## a period of EVENTS (1000000) events and as many
 
 rehearse-proof: .venv/ready ## an upgrade and a downgrade of QuestDB rehearsed on the whole schema
 	ARES_TEST_REHEARSE=full $(BIN)/python -m pytest -q tests/integration/test_rehearsal.py $(ARGS)
+
+poisoned-future: .venv/ready ## CELLS (100000) of features and signals are the same where the future is missing or garbage
+	ARES_TEST_CELLS=$(CELLS) $(BIN)/python -m pytest -q tests/integration/test_features_proof.py $(ARGS)
 
 replay-proof: .venv/ready ## all tables are rebuilt from EVENTS (1000000) events, proved equal, and the rate is told
 	ARES_TEST_EVENTS=$(EVENTS) $(BIN)/python -m pytest -q tests/integration/test_events_replay.py $(ARGS)

@@ -263,7 +263,7 @@ def by_bar(values: Mapping[ValueKey, Value]) -> dict[BarKey, dict[str, Value]]:
 
 
 def as_matrix(features: Mapping[str, Value], names: Sequence[str]) -> list[float] | None:
-    """The named features of one bar, in order; None if any of them is missing."""
+    """The named features of one bar, in order; None if any of them is missing or is no finite number."""
     row = [features.get(name) for name in names]
-    numbers = [float(value) for value in row if isinstance(value, int | float)]
+    numbers = [float(value) for value in row if isinstance(value, int | float) and math.isfinite(value)]
     return numbers if len(numbers) == len(names) else None

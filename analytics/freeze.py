@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from analytics.catalog import definitions
+from analytics.catalog import Catalog, definitions
 from analytics.facts import (
     BarKey,
     BarValues,
@@ -20,6 +20,7 @@ from analytics.facts import (
     revised,
 )
 from analytics.scoring import Scorer
+from analytics.serving import NOTHING_SCORED, Scored
 from analytics.truth import NOTHING_FROZEN, FrozenFacts, Truth, TruthReader
 from ares.clock import DAY_NS, MINUTE_NS, NANOS_PER_SECOND, Clock
 from ares.errors import StoreUnavailable
@@ -58,13 +59,14 @@ class Freezer:
         whole = covering(spans)
         await self.reader.settle(whole.end_ns + MINUTE_NS)
         span = None if self._is_recent(whole) else whole
+        catalog = self.reader.catalog
         truth = await self.reader.truth(span)
         if span is None and not (truth.bars and complete(truth, spans)):
             span = whole
             truth = await self.reader.truth(span)
         if not complete(truth, spans):
             raise StoreUnavailable("a bar that the watermark covers cannot be read yet")
-        return await self._append(_Pass(spans, watermarks, whole, span, truth, NOTHING_FROZEN, set()))
+        return await self._append(_Pass(spans, watermarks, whole, span, truth, NOTHING_FROZEN, NOTHING_SCORED, catalog))
 
     async def freeze_again(self, spans: Spans, watermarks: Mapping[str, int]) -> int:
         """Freeze what is missing of these bars and correct what reads differently now; returns how many bars.
@@ -74,11 +76,12 @@ class Freezer:
         whole = covering(spans)
         await self.reader.settle(whole.end_ns + MINUTE_NS)
         await self.reader.database.wait_applied(FROZEN_TABLES)
+        catalog = self.reader.catalog
         truth = await self.reader.truth(whole)
         frozen = await self.reader.frozen(whole)
         truth = await self.reader.remembered(truth, frozen, whole)
         already = await self.scorer.scored(whole)
-        return await self._append(_Pass(spans, watermarks, whole, whole, truth, frozen, already))
+        return await self._append(_Pass(spans, watermarks, whole, whole, truth, frozen, already, catalog))
 
     def _is_recent(self, whole: Span) -> bool:
         return self.clock.now_ns() - whole.start_ns < RECENT_S * NANOS_PER_SECOND
@@ -101,7 +104,7 @@ class Freezer:
             await self._write(predictions)
             await self.reader.database.wait_applied(["predictions"])
             metrics.PREDICTIONS.labels(self.scorer.name).inc(len(predictions))
-        return await self.reader.signals(span, definitions("signal"))
+        return await self.reader.signals(span, self.reader.catalog.signals)
 
     def _trace(self, bars: Sequence[Row], began_ns: int) -> None:
         """A span for each bar that was frozen in time; what is caught up with is nobody's latency."""
@@ -144,7 +147,8 @@ class _Pass:
     span: Span | None
     truth: Truth
     frozen: FrozenFacts
-    already: set[BarKey]
+    already: Scored
+    catalog: Catalog
 
     def wanted(self, symbol: str, ts_ns: int) -> bool:
         span = self.spans.get(symbol)
@@ -154,9 +158,9 @@ class _Pass:
         return {key: value for key, value in self.truth.features.items() if self.wanted(key.symbol, key.ts_ns)}
 
     def features(self, stamp: Stamp) -> list[Row]:
-        """Rows of `feature_values`. A value of quotes or books has no bars to be hashed, so it is hashed itself."""
+        """Rows of `feature_values`. A value of more than its own bars is not told by their hash: it is hashed too."""
         prints = Fingerprints(self.truth.bars)
-        sources = {(d.name, d.version): (d.warm_up_bars, d.reads("quotes", "books")) for d in definitions("feature")}
+        sources = {(d.name, d.version): (d.warm_up_bars, d.reads_beyond_its_bars) for d in self.catalog.features}
         truth = self.truth_in_spans()
         rows: list[Row] = []
         for key, revision in revised({k: (v,) for k, v in truth.items()}, self.frozen.features).items():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from analytics.facts import Span, chunks, due_ns, newest_due, same, spans_to_recheck
-from analytics.freeze import WARM_UP_BARS_MAX, Freezer
+from analytics.freeze import Freezer
 from analytics.truth import QUERIES
 from ares.clock import DAY_NS, MINUTE_NS, NANOS_PER_SECOND, floor_ns, to_datetime
 from ares.store import Param, Record
@@ -50,6 +50,7 @@ class Keeper:
     _began: bool = False
     _behind: asyncio.Lock = field(default_factory=asyncio.Lock)
     _gaps_seen_ns: int = 0
+    _uneven: set[int] = field(default_factory=set)
 
     @property
     def history_is_frozen(self) -> bool:
@@ -77,6 +78,7 @@ class Keeper:
             frozen += await self.freezer.freeze_new(new, watermarks)
         if unconfirmed:  # a process before us may have frozen these bars, or half of what belongs to them
             frozen += await self.freezer.freeze_again(unconfirmed, watermarks)
+        self._note_uneven(spans)
         self._note(spans)
         self._unconfirmed -= set(unconfirmed)
         return frozen
@@ -107,7 +109,9 @@ class Keeper:
         oldest_ns = self.freezer.clock.now_ns() - DAY_NS
         for symbol, ts_ns in await self._older_gaps(oldest_ns):
             changed.setdefault(symbol, []).extend(ts_ns)
-        return await self._recheck(changed)
+        uneven, self._uneven = self._uneven, set()
+        alone = await self._recheck_spans(spans_to_recheck(uneven, 0))
+        return alone + await self._recheck(changed)
 
     async def freeze_since(self, start_ns: int) -> int:
         """Freeze again all that is live from a moment on: a new model has something to say about it."""
@@ -124,15 +128,26 @@ class Keeper:
             return await self.freezer.freeze_again(spans, self._watermarks())
 
     async def _recheck(self, changed: Mapping[str, list[int]]) -> int:
-        corrected = 0
-        for symbol, bars in changed.items():
-            for span in spans_to_recheck(bars, WARM_UP_BARS_MAX):
-                clipped = Span(span.start_ns, min(span.end_ns, self.frozen_until.get(symbol, 0)))
-                for piece in chunks(clipped, self.pace.bars_max):
-                    corrected += await self._freeze_again({symbol: piece})
+        every = [ts_ns for bars in changed.values() for ts_ns in bars]
+        corrected = await self._recheck_spans(spans_to_recheck(every, self.freezer.reader.catalog.warm_up_bars_max))
         if corrected:
             log.info("bars_corrected", bars=corrected, symbols=sorted(changed))
         return corrected
+
+    async def _recheck_spans(self, spans: Sequence[Span]) -> int:
+        """Of all symbols, for a value may rest on another's bars; what is read is the same for one and for all."""
+        corrected = 0
+        for piece in (piece for span in spans for piece in chunks(span, self.pace.bars_max)):
+            ends = {symbol: min(piece.end_ns, until_ns) for symbol, until_ns in self.frozen_until.items()}
+            todo = {symbol: Span(piece.start_ns, end) for symbol, end in ends.items() if end >= piece.start_ns}
+            corrected += await self._freeze_again(todo) if todo else 0
+        return corrected
+
+    def _note_uneven(self, spans: Mapping[str, Span]) -> None:
+        """Remember the bars that others were frozen without: what rests on several symbols is looked at again."""
+        for symbol, span in spans.items():
+            others = [until_ns for other, until_ns in self.frozen_until.items() if other != symbol]
+            self._uneven |= {ts_ns for ts_ns in span.bars() if any(until_ns >= ts_ns for until_ns in others)}
 
     async def _older_gaps(self, oldest_ns: int) -> list[tuple[str, list[int]]]:
         scope: dict[str, Param] = {"venue": self.freezer.reader.venue, "since": to_datetime(self._gaps_seen_ns)}

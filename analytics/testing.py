@@ -7,8 +7,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ares.clock import MINUTE_NS, NANOS_PER_SECOND
-from ares.model.market import Bar, Book, Quote, Side, Trade
+from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND, floor_ns
+from ares.model.market import Bar, Book, Funding, Quote, Side, Trade
 from ares.model.row import Row, Storable, UtcNs
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
@@ -78,6 +78,17 @@ class SyntheticMarket:
                 rows.append(Quote(self.venue, symbol, *quote, "receipt"))
                 levels = (((bid, sizes[0]),), ((ask, sizes[1]),))
                 rows.append(Book(self.venue, symbol, number, *levels, at_ns, at_ns, "venue"))
+        return rows
+
+    def funding(self, start_ns: int, minutes: int) -> list[Storable]:
+        """A predicted rate in every minute, as if the symbols were perpetuals."""
+        rows: list[Storable] = []
+        for ts_ns in range(start_ns, start_ns + minutes * MINUTE_NS, MINUTE_NS):
+            for symbol in self.symbols:
+                at_ns, index = ts_ns + self.rng.randrange(MINUTE_NS), self.prices[symbol]
+                rate, mark = self.rng.gauss(1e-4, 2e-4), index * math.exp(self.rng.gauss(0.0, 1e-4))
+                due_ns = floor_ns(ts_ns, 8 * HOUR_NS) + 8 * HOUR_NS
+                rows.append(Funding(self.venue, symbol, "predicted", rate, mark, index, due_ns, at_ns, at_ns))
         return rows
 
     def marks(self, now_ns: int, watermark_ns: int, channels: Sequence[str] = ("trades", "backfill")) -> list[Row]:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from analytics.catalog import Definition, definitions
+from analytics.catalog import Catalog, Definition, catalog_of
 from analytics.facts import BarKey, BarValues, Frozen, SignalValues, Span, Value, ValueKey
 from ares.clock import MINUTE_NS, NANOS_PER_MICRO, to_datetime
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.store import Database, Param, Record, load_queries
 from ares.store.pool import as_int, as_str
+from ares.telemetry import get_logger
+
+log = get_logger(__name__)
 
 QUERIES = load_queries("analytics", "queries/freeze.sql")
 THIS_VIEW = "this_view"
 BARS_VIEW = "bars_1m"
 LEAVING = ("quotes", "books", "funding")
 """Tables of which views read rows that go to the cold tier, or by age."""
+VIEWS_A_STATEMENT = 3
+"""QuestDB keeps the plan of a statement in its heap, and a plan of a dozen features is large."""
+V = TypeVar("V")
 READS_AT_ONCE = 2
 """Of the last minutes, and as many of longer spans: history must leave connections of the pool to the live bars."""
 SETTLE_POLL_S = 0.004
@@ -54,6 +61,7 @@ class TruthReader:
 
     database: Database
     venue: str
+    catalog: Catalog = field(default_factory=catalog_of)
     _quick: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
     _slow: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
 
@@ -82,15 +90,14 @@ class TruthReader:
 
     async def truth(self, span: Span | None) -> Truth:
         """Bars and all features, in few statements: asking costs more than reading a feature of the last minutes."""
-        features = definitions("feature")
-        shares = [features[first::READS_AT_ONCE] for first in range(READS_AT_ONCE)]
-        reading = asyncio.gather(*(self._values(share, span) for share in shares if share))
+        shares = shares_of(self.catalog.features)
+        reading = asyncio.gather(*(self._unless_own(share[0], self._values(share, span)) for share in shares))
         bars, values = await asyncio.gather(self.bars(span), reading)
         return Truth(bars, {key: value for found in values for key, value in found.items()})
 
     async def signals(self, span: Span | None, wanted: Iterable[Definition]) -> dict[ValueKey, SignalValues]:
         """What these strategies want now."""
-        found = await asyncio.gather(*(self._wishes(signal, span) for signal in wanted))
+        found = await asyncio.gather(*(self._unless_own(each, self._wishes(each, span)) for each in wanted))
         return {key: wish for wishes in found for key, wish in wishes.items()}
 
     async def frozen(self, span: Span) -> FrozenFacts:
@@ -108,7 +115,7 @@ class TruthReader:
         Quotes and books leave QuestDB long before what was frozen of them. A value is taken back only where a gap says
         that rows are missing.
         """
-        ticks = {(d.name, d.version) for d in definitions("feature") if d.reads(*LEAVING)}
+        ticks = {(d.name, d.version) for d in self.catalog.features if d.reads(*LEAVING)}
         gone = {
             key: known.values[0]
             for key, known in frozen.features.items()
@@ -122,6 +129,16 @@ class TruthReader:
         ]
         kept = {key: value for key, value in gone.items() if not any(touches(key, *gap) for gap in gaps)}
         return Truth(truth.bars, {**truth.features, **kept})
+
+    async def _unless_own(self, first: Definition, reading: Awaitable[dict[ValueKey, V]]) -> dict[ValueKey, V]:
+        """What is read; nothing, and a line in the log, where QuestDB refuses what an analyst deployed."""
+        try:
+            return await reading
+        except StoreRejected as error:
+            if not first.own:
+                raise
+            log.error("own_view_refused", view=first.view, cause=str(error))
+            return {}
 
     async def _values(self, features: Sequence[Definition], span: Span | None) -> dict[ValueKey, Value]:
         rows = await self._fetch("feature", span, [feature.view for feature in features])
@@ -178,6 +195,13 @@ class TruthReader:
 
 
 _FROZEN: Sequence[str] = ("bars", "features", "signals")
+
+
+def shares_of(features: Sequence[Definition]) -> list[Sequence[Definition]]:
+    """What is read in one statement each: a few of ours, but each that an analyst deployed alone: it may fail."""
+    ours = [each for each in features if not each.own]
+    shares = [ours[first : first + VIEWS_A_STATEMENT] for first in range(0, len(ours), VIEWS_A_STATEMENT)]
+    return [*shares, *([each] for each in features if each.own)]
 
 
 def touches(key: ValueKey, symbol: object, started_ns: int, ended_ns: object) -> bool:

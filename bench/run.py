@@ -19,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import collector
 import decode
+import fast_tier
 import imports
 import line
+import scoring
 import socket_to_row
 import tick_to_order
 import traces
@@ -32,6 +34,7 @@ ROUNDS_MIN = 5
 BENCHES: dict[str, Callable[[], Bench]] = {
     "collector": collector.bench,
     "decode": decode.bench,
+    "fast_tier": fast_tier.bench,
     "import": imports.bench,
     "line": line.bench,
     "traces": traces.bench,
@@ -40,6 +43,7 @@ BENCHES: dict[str, Callable[[], Bench]] = {
 
 SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {
     "ingest": socket_to_row.results,
+    "scoring": scoring.results,
     "tick_to_order": tick_to_order.results,
 }
 """Benches whose contestants are processes, and which report several figures of the same runs."""

@@ -17,6 +17,7 @@ from ares.config.changes import is_reloadable
 from ares.config.section import TakenUpWhileRunning
 from ares.config.settings import AresConfig
 from ares.events import EventRegistry
+from ares.store.catalog import EVERYWHERE, written
 from ares.store.migrate import Statement, ordered, table_statements, view_statements
 from ares.testing.events import record
 
@@ -54,7 +55,21 @@ def schema() -> str:
     parts = [NOTICE, "# Tables and views\n", "Times are UTC; `ts` is event time. Every table is WAL with DEDUP keys.\n"]
     parts += ["## Tables\n", *described(table_statements())]
     parts += ["## Views\n", *described(ordered(view_statements()))]
+    parts += ["## Columns\n", *columns()]
     return "\n".join(parts)
+
+
+def columns() -> Iterable[str]:
+    """What columns are, wherever no table says otherwise; `catalog_columns` has all of them, table by table."""
+    yield (
+        "What a column is in every table and view that has it, unless a row names the table. "
+        "The table `catalog_columns` says it of each: `SELECT * FROM catalog_columns WHERE table_name = 'trades'`.\n"
+    )
+    yield "| column | of | unit | meaning |\n|---|---|---|---|"
+    for (table, column), words in sorted(written().items(), key=lambda each: (each[0][1], each[0][0])):
+        of = "" if table == EVERYWHERE else f"`{table}`"
+        yield f"| `{column}` | {of} | {words.unit} | {words.meaning} |"
+    yield ""
 
 
 def described(statements: Iterable[Statement]) -> Iterable[str]:

@@ -8,7 +8,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Literal
 
-from ares.config.settings import QualityLimit
+from ares.config.quality import QualityLimit
 from ares.errors import ConfigError
 
 Grade = Literal["ok", "warn", "fail"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND, Clock, floor_ns, to_datetime
-from ares.config.settings import QualityConfig
+from ares.config.quality import QualityConfig
 from ares.errors import ConfigError, StoreError
 from ares.model.row import Row, UtcNs
 from ares.store import Database, Param, Record, load_queries

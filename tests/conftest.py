@@ -50,6 +50,14 @@ def logs_as_before() -> Iterator[None]:
     structlog.configure(**config)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_registry_of_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A registry takes seconds to be made: all tests share one, each with a model of a name of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}")
+        yield
+
+
 @pytest.fixture(scope="session")
 def psql() -> str:
     """The psql program; without it the test skips with the way out, in CI that is a failure."""

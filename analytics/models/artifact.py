@@ -10,7 +10,7 @@ from typing import cast
 
 import joblib
 
-from analytics.models.direction import Classifier
+from analytics.models.families import Classifier
 from ares.errors import OperatingError
 from ares.files import write_whole
 

@@ -1,49 +1,63 @@
 """The model "direction": the probability that the price is higher after the next bars. Pure: arrays in, a fit out.
 
-Logistic regression over standardised features: with a few thousand noisy rows it errs less than anything that can
-remember them, and its score moves smoothly with its inputs, which a position should too.
+Logistic regression over standardised features is what it begins with: with a few thousand noisy rows it errs less than
+anything that can remember them, and its score moves smoothly with its inputs, which a position should too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from analytics.facts import BarKey, BarValues, Value, as_matrix
+from analytics.models.arrays import Flags, Floats, Ints
+from analytics.models.calibration import Calibration, calibration
+from analytics.models.canaries import Canaries, sung
+from analytics.models.earning import Earned, earned_by_symbol
+from analytics.models.families import Classifier, Recipe, fitted, recipe_of, scores
+from analytics.models.folds import Times, cut
+from analytics.models.labels import BIP, UNKNOWN, Barriers, Labels, Path, forward, triple_barrier
 from ares.clock import MINUTE_NS
-from ares.config.settings import TrainingConfig
-
-Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+from ares.config.training import TrainingConfig
 
 NULL_SHARE_MAX = 0.2
 """A feature that is NULL more often is left out: what could not be had in the past teaches nothing about it."""
-REGULARISATION_C = 0.1
 
 
-class Classifier(Protocol):
-    """What we use of a scikit-learn pipeline."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which outcome a model is to foresee. `cost_share` of a round trip, `barrier_share` of the price."""
 
-    def fit(self, x: Floats, y: Ints) -> object: ...
-    def predict_proba(self, x: Floats) -> Floats: ...
+    horizon_bars: int
+    kind: Literal["forward", "triple_barrier"] = "forward"
+    cost_share: float = 0.0
+    barrier_share: float = 0.0
+
+
+def asked_of(config: TrainingConfig) -> Asked:
+    """What the settings ask for."""
+    return Asked(config.horizon_bars, config.label, config.cost_bps * BIP, config.barrier_share)
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One row a bar whose features and outcome are known, in order of time. `null_shares` tells of all candidates."""
+    """One row a bar whose features and outcome are known, in order of time. `null_shares` tells of all candidates.
+
+    `end_ns`: the last bar that an outcome rests on; `change`: the price's until then, a share; `symbol`: its number.
+    """
 
     features: tuple[str, ...]
     x: Floats
     y: Ints
     ts_ns: Ints
     null_shares: Mapping[str, float]
+    end_ns: Ints
+    change: Floats
+    symbol: Ints
 
     @property
     def null_share(self) -> float:
@@ -55,6 +69,55 @@ class Dataset:
     def left_out(self) -> dict[str, float]:
         """The candidates that were not used, with how often they were NULL."""
         return {name: share for name, share in self.null_shares.items() if name not in self.features}
+
+    @property
+    def times(self) -> Times:
+        """When the rows were, and when their outcomes."""
+        return Times(self.ts_ns, self.end_ns)
+
+    def part(self, rows: Flags | Ints) -> Dataset:
+        """Some of the rows."""
+        return Dataset(
+            self.features,
+            self.x[rows],
+            self.y[rows],
+            self.ts_ns[rows],
+            self.null_shares,
+            self.end_ns[rows],
+            self.change[rows],
+            self.symbol[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One recipe that was tried, and what came of it before the test: `losses` of its folds, net by block of time.
+
+    `sharpe` is the ratio of a row.
+    """
+
+    number: int
+    recipe: Recipe
+    state: Literal["complete", "pruned"]
+    losses: tuple[float, ...]
+    net: tuple[float, ...] = ()
+    sharpe: float = 0.0
+
+    @property
+    def log_loss(self) -> float:
+        """The mean over its folds, nats a row."""
+        return sum(self.losses) / len(self.losses)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The recipe that did best before the test, and all that were tried."""
+
+    recipe: Recipe
+    trials: tuple[Trial, ...] = ()
+
+
+Chooser = Callable[[Dataset, TrainingConfig], Chosen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,83 +133,126 @@ class Fit:
     base_rate: float
     train_from_ns: int
     train_to_ns: int
+    chosen: Chosen
+    calibration: Calibration
+    earned: Earned
+    canaries: Canaries
 
 
 @dataclass(frozen=True, slots=True)
 class NoFit:
-    """Why there is no model: a normal outcome where there is little history."""
+    """Why there is no model: a normal outcome where there is little history. `refused`: fitted, and not used."""
 
     reason: str
     rows: int
+    refused: bool = False
+    trials: tuple[Trial, ...] = field(default=())
 
 
 def dataset(
-    features: Mapping[BarKey, Mapping[str, Value]], bars: Mapping[BarKey, BarValues], horizon_bars: int
+    features: Mapping[BarKey, Mapping[str, Value]], bars: Mapping[BarKey, BarValues], asked: Asked | int
 ) -> Dataset:
-    """Complete bars, labelled by whether the close was higher `horizon_bars` later; unmoved prices are left out."""
-    labels = {key: label for key in features if (label := label_of(key, bars, horizon_bars)) is not None}
+    """Complete bars with their outcomes; those that have none are left out. A number asks for that horizon."""
+    outcomes = outcomes_of(bars, Asked(asked) if isinstance(asked, int) else asked)
+    labels = {key: outcomes[key] for key in features if key in outcomes}
     names = sorted({name for values in features.values() for name in values})
     shares = {n: sum(features[k].get(n) is None for k in labels) / len(labels) for n in names} if labels else {}
     used = tuple(name for name in names if shares.get(name, 1.0) <= NULL_SHARE_MAX)
+    numbers = {symbol: number for number, symbol in enumerate(sorted({key.symbol for key in labels}))}
     rows = [
-        (key.ts_ns, label, row)
-        for key, label in sorted(labels.items(), key=lambda item: (item[0].ts_ns, item[0].symbol))
+        (key, labels[key], row)
+        for key in sorted(labels, key=lambda key: (key.ts_ns, key.symbol))
         if used and (row := as_matrix(features[key], used)) is not None
     ]
     return Dataset(
         used,
         np.array([row for _, _, row in rows], dtype=np.float64).reshape(len(rows), len(used)),
-        np.array([label for _, label, _ in rows], dtype=np.int64),
-        np.array([ts_ns for ts_ns, _, _ in rows], dtype=np.int64),
+        np.array([y for _, (y, _, _), _ in rows], dtype=np.int64),
+        np.array([key.ts_ns for key, _, _ in rows], dtype=np.int64),
         shares,
+        np.array([end_ns for _, (_, end_ns, _), _ in rows], dtype=np.int64),
+        np.array([change for _, (_, _, change), _ in rows], dtype=np.float64),
+        np.array([numbers[key.symbol] for key, _, _ in rows], dtype=np.int64),
     )
 
 
-def label_of(key: BarKey, bars: Mapping[BarKey, BarValues], horizon_bars: int) -> int | None:
-    """1 if the close rises over the horizon, 0 if it falls, None if it does neither or either close is not known."""
-    now = bars.get(key)
-    then = bars.get(BarKey(key.symbol, key.ts_ns + horizon_bars * MINUTE_NS))
-    if now is None or then is None or now.close is None or then.close is None or now.close == then.close:
-        return None
-    return int(then.close > now.close)
+def outcomes_of(bars: Mapping[BarKey, BarValues], asked: Asked) -> dict[BarKey, tuple[int, int, float]]:
+    """Of every bar that has an outcome: what it was, the bar it rests on (UTC ns), and the price's change."""
+    found: dict[BarKey, tuple[int, int, float]] = {}
+    for symbol in {key.symbol for key in bars}:
+        moments = [key.ts_ns for key in bars if key.symbol == symbol]
+        grid = range(min(moments), max(moments) + MINUTE_NS, MINUTE_NS)
+        values = [bars.get(BarKey(symbol, ts_ns)) for ts_ns in grid]
+        columns = [[_known(getattr(bar, name, None)) for bar in values] for name in Path._fields]
+        labels = _labels(Path(*(np.array(column, dtype=np.float64) for column in columns)), asked)
+        for at in np.flatnonzero(labels.y != UNKNOWN):
+            outcome = (int(labels.y[at]), grid[int(labels.end[at])], float(labels.change[at]))
+            found[BarKey(symbol, grid[int(at)])] = outcome
+    return found
 
 
-def fit(data: Dataset, config: TrainingConfig) -> Fit | NoFit:
-    """Fit on the earlier bars, judge on the later ones; an embargo between them keeps outcomes from leaking across."""
+def _labels(path: Path, asked: Asked) -> Labels:
+    if asked.kind == "forward":
+        return forward(path.close, asked.horizon_bars, asked.cost_share)
+    barriers = Barriers(asked.barrier_share, asked.barrier_share, asked.horizon_bars)
+    return triple_barrier(path, barriers, asked.cost_share)
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def usual(_: Dataset, config: TrainingConfig) -> Chosen:
+    """The first family with its usual numbers, untried."""
+    return Chosen(recipe_of(config.families[0], config.seed))
+
+
+def fit(data: Dataset, config: TrainingConfig, choose: Chooser = usual) -> Fit | NoFit:
+    """Choose and fit on the earlier bars, judge on the later ones; an embargo keeps outcomes from leaking across.
+
+    A model whose canaries learnt something is refused: what taught them teaches it too.
+    """
     rows = len(data.y)
     if rows < config.rows_min:
         return NoFit(f"{rows} complete rows, fewer than training.rows_min = {config.rows_min}", rows)
-    moments = np.unique(data.ts_ns)
-    cut_ns = int(moments[min(len(moments) - 1, round(len(moments) * (1 - config.test_share)))])
-    purge_ns = (config.horizon_bars + config.embargo_bars) * MINUTE_NS
-    early, late = data.ts_ns < cut_ns - purge_ns, data.ts_ns >= cut_ns
+    early, late = parted(data, config)
     for name, part in (("training", early), ("test", late)):
-        if len(np.unique(data.y[part])) < 2:
-            return NoFit(f"only one outcome among the {int(part.sum())} {name} rows", rows)
-    classifier = new_classifier(config.seed)
-    classifier.fit(data.x[early], data.y[early])
-    judged = classifier.predict_proba(data.x[late])[:, 1]
+        if len(np.unique(part.y)) < 2:
+            return NoFit(f"only one outcome among the {len(part.y)} {name} rows", rows)
+    chosen = choose(early, config)
+    classifier = fitted(chosen.recipe, early.x, early.y)
+    canaries = sung(chosen.recipe, early, late, config.horizon_bars)
+    if canaries.alarms:
+        return NoFit("; ".join(canaries.alarms), rows, refused=True, trials=chosen.trials)
+    judged = scores(classifier, late.x)
+    cost_share = config.cost_bps * BIP
     return Fit(
         classifier,
         data.features,
-        int(early.sum()),
-        int(late.sum()),
-        auc=float(roc_auc_score(data.y[late], judged)),
-        log_loss=float(log_loss(data.y[late], judged)),
-        base_rate=float(data.y[late].mean()),
-        train_from_ns=int(data.ts_ns[early].min()),
-        train_to_ns=int(data.ts_ns[early].max()) + config.horizon_bars * MINUTE_NS,
+        len(early.y),
+        len(late.y),
+        auc=float(roc_auc_score(late.y, judged)),
+        log_loss=float(log_loss(late.y, judged)),
+        base_rate=float(late.y.mean()),
+        train_from_ns=int(early.ts_ns.min()),
+        train_to_ns=int(early.end_ns.max()),
+        chosen=chosen,
+        calibration=calibration(late.y, judged),
+        earned=earned_by_symbol(judged, late.change, late.symbol, config.horizon_bars, cost_share),
+        canaries=canaries,
     )
 
 
-def new_classifier(seed: int) -> Classifier:
-    """An unfitted model."""
-    regression = LogisticRegression(C=REGULARISATION_C, max_iter=1_000, random_state=seed)
-    return cast("Classifier", make_pipeline(StandardScaler(), regression))
+def parted(data: Dataset, config: TrainingConfig) -> tuple[Dataset, Dataset]:
+    """What is learnt from and what is judged by: the last `training.test_share` of the moments."""
+    moments = np.unique(data.ts_ns)
+    cut_ns = int(moments[min(len(moments) - 1, round(len(moments) * (1 - config.test_share)))])
+    early, late = cut(data.times, cut_ns, config.embargo_bars * MINUTE_NS)
+    return data.part(early), data.part(late)
 
 
 def probabilities(classifier: Classifier, rows: Sequence[Sequence[float]]) -> list[float]:
     """The probability of a rise for every row of features."""
     if not rows:
         return []
-    return [float(p) for p in classifier.predict_proba(np.array(rows, dtype=np.float64))[:, 1]]
+    return [float(p) for p in scores(classifier, np.array(rows, dtype=np.float64))]

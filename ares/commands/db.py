@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ares.clock import SystemClock
+from ares.commands.dsn import dsn_command
 from ares.commands.output import console, print_rows
 from ares.config import AresConfig, load_config
 from ares.config.replicas import PRIMARY
@@ -22,6 +23,8 @@ from ares.store.replicas import database_named
 from ares.store.server import EmbeddedQuestDB
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Start, stop, migrate and query QuestDB.")
+
+app.command("dsn")(dsn_command)
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Which = Annotated[str, typer.Option("--database", help="The primary, or a replica by its name.")]
@@ -101,7 +104,7 @@ def sql(
 
     async def read(config: AresConfig) -> list[Record]:
         target = database_named(config.database, database)
-        async with await Database.connect(target, readonly=True) as pool:
+        async with await Database.connect(target, readonly=True, ours=False) as pool:
             return await pool.fetch(query)
 
     print_rows(asyncio.run(read(load_config())), json=json)

@@ -12,14 +12,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from ares.config.analysts import AnalystsConfig
 from ares.config.backup import BackupConfig
 from ares.config.datasets import DatasetsConfig
+from ares.config.drift import DriftConfig
+from ares.config.features import FeaturesConfig
 from ares.config.influx import InfluxConfig
 from ares.config.lake import LakeConfig
 from ares.config.lineage import LineageConfig
+from ares.config.parity import ParityConfig
+from ares.config.quality import QualityConfig
 from ares.config.replicas import ReplicaConfig, require_distinct
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share, require_order
 from ares.config.trading import TradingConfig
+from ares.config.training import ModelsConfig, TrainingConfig
 from ares.config.venues import AnnouncedConfig, SpokenConfig
 
 DEFAULT_PASSWORD = "quest"  # noqa: S105 - QuestDB's own, refused outside dev
@@ -63,6 +69,13 @@ class DatabaseConfig(Section):
     commit_mode: Literal["sync", "nosync"] = Field("sync", description="sync survives a power cut")
     server_log: Literal["quiet", "info"] = Field(
         "quiet", description="info: every statement, commit and merge of an embedded server, at a tenth of its speed"
+    )
+    pg_workers: Annotated[int, Field(ge=2)] = Field(
+        8,
+        description="of an embedded server: so many statements run at once; writes and HTTP have workers of their own",
+    )
+    structure_mb_max: Annotated[int, Field(ge=16)] = Field(
+        512, description="of an embedded server: a sort, window or join that needs more is refused"
     )
     pool_size_max: Count = 4
     statement_s_max: Seconds = 60.0
@@ -208,54 +221,14 @@ class IngestConfig(Section):
         return self
 
 
-class QualityLimit(Section):
-    """Above what an observation is graded so; without `fail` it never fails."""
-
-    warn: float
-    fail: float | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.fail is not None and self.warn > self.fail:
-            raise ValueError(f"warn ({self.warn}) is above fail ({self.fail})")
-        return self
-
-
-class QualityConfig(Section):
-    """The graded checks of stored data; `limits` by the name of a check replace its own."""
-
-    every_s: Reloadable[Seconds] = 300.0
-    span_minutes: Reloadable[Count] = Field(60, description="how far back each run looks")
-    limits: Reloadable[dict[str, QualityLimit]] = Field(default_factory=dict)
-
-
 class AnalyticsConfig(Section):
     """How bars freeze and signals come about."""
 
     lateness_s_max: Annotated[float, Field(ge=0)] = Field(1.0, description="how long after its close a bar may change")
     poll_s: Reloadable[Seconds] = 0.2
     catch_up_bars_max: Reloadable[Count] = Field(4_320, description="bars of history frozen per pass and symbol")
-
-
-class TrainingConfig(Section):
-    """The scheduled training of `signal_direction_v1`."""
-
-    model: str = "direction"
-    cron: str = "*/30 * * * *"
-    misfire_grace_s: Seconds = 300.0
-    rows_min: Reloadable[Count] = 500
-    window_hours: Reloadable[Seconds] = 72.0
-    horizon_bars: Reloadable[Count] = 5
-    test_share: Reloadable[Annotated[float, Field(gt=0, lt=1)]] = 0.25
-    embargo_bars: Reloadable[Annotated[int, Field(ge=0)]] = 10
-    seed: Reloadable[int] = 7
-    dataset: Reloadable[str | None] = Field(
-        None,
-        description="each training makes a version of it; name@version: learns from that one; unset: the model's name",
-    )
-    failed_quality: Reloadable[Literal["refuse", "accept"]] = Field(
-        "refuse",
-        description="what to do with a dataset whose quality verdict is fail; accepting is told in training_runs",
+    predict_port: Port = Field(
+        0, description="of POST /predict on loopback; 0: any, told in <state_dir>/run/predict.address"
     )
 
 
@@ -375,7 +348,10 @@ class AresConfig(Section):
     ingest: IngestConfig = IngestConfig()
     quality: QualityConfig = QualityConfig()
     analytics: AnalyticsConfig = AnalyticsConfig()
+    analysts: AnalystsConfig = AnalystsConfig()
     training: TrainingConfig = TrainingConfig()
+    models: ModelsConfig = ModelsConfig()
+    drift: DriftConfig = DriftConfig()
     trading: TradingConfig = TradingConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
@@ -389,3 +365,14 @@ class AresConfig(Section):
     lake: LakeConfig = LakeConfig()
     lineage: LineageConfig = LineageConfig()
     datasets: DatasetsConfig = DatasetsConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    parity: ParityConfig = ParityConfig()
+
+    @model_validator(mode="after")
+    def _room_beside_analysts(self) -> Self:
+        if self.database.mode == "embedded" and self.analysts.statements_max >= self.database.pg_workers:
+            raise ValueError(
+                f"analysts.statements_max = {self.analysts.statements_max} leaves the trader no worker of "
+                f"database.pg_workers = {self.database.pg_workers}. Raise the latter, or lower the former"
+            )
+        return self

@@ -14,6 +14,7 @@
         ├── SchemaBusy             somebody else migrates this database
         ├── RehearsalFailed        a rehearsed upgrade showed differences
         ├── ArchiveBroken          a compliance archive is not as it was signed
+        ├── ModelUnusable          a model is of no known family, or does not answer as it did when it was fitted
         ├── StoreError
         │   ├── StoreUnavailable   QuestDB cannot be reached; trying again may help
         │   │   ├── StreamUnavailable   the same of Kafka
@@ -65,6 +66,7 @@ from ares.errors.machine import (
     ArchiveBroken,
     AuditBroken,
     AuditKeyUnusable,
+    ModelUnusable,
     OlderReleaseRuns,
     OverMemory,
     PortInUse,
@@ -130,6 +132,7 @@ __all__ = [
     "LeaseLost",
     "LogBroken",
     "MalformedFrame",
+    "ModelUnusable",
     "OlderReleaseRuns",
     "OperatingError",
     "OrderOutcomeUnknown",

@@ -95,3 +95,9 @@ class RehearsalFailed(OperatingError):
     """A rehearsed upgrade did not read the same, or did not work at all."""
 
     code = "rehearsal_failed"
+
+
+class ModelUnusable(OperatingError):
+    """A model is of no known family, or does not answer as it did when it was fitted."""
+
+    code = "model_unusable"

@@ -1,10 +1,11 @@
-"""The service that carries the control store to QuestDB, its events to whoever subscribed, and minds the storage."""
+"""The service that carries the control store to QuestDB, its events to whoever subscribed, and minds the database."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 
+from ares.config import AresConfig
 from ares.control import ControlStore
 from ares.control.mirror import Feed, Mirror, OutboxFeed, Writer
 from ares.errors import AuditKeyUnusable
@@ -14,6 +15,7 @@ from ares.events.kafka import KafkaFeed, KafkaSource, KafkaWriter
 from ares.events.mirror import EventFeed
 from ares.resilience import Backoff
 from ares.security.audit import Witness
+from ares.service.analysts import StatementGuard
 from ares.service.auditing import witness_of
 from ares.service.jobs import JobScheduler
 from ares.service.leaks import LEAKS
@@ -37,9 +39,12 @@ class MirrorService:
         self._mirrors: list[Mirror] = []
         self._jobs = JobScheduler(context, [LEAKS])
         self._storage = StorageKeeper(context.config.database, context.clock)
+        self._guard: StatementGuard | None = None
 
     async def start(self) -> None:
         self._control = await asyncio.to_thread(ControlStore.open, self._context.control_url)
+        config = self._context.config
+        self._guard = StatementGuard(config.database, config.analysts, self._context.clock, self._control)
         rows_max = self._context.config.control.mirror_batch_rows_max
         ways: list[tuple[Feed, Writer]] = [
             (OutboxFeed(self._control, self._context.config.backup.mirrored_rows_kept_max), self._writer),
@@ -64,6 +69,13 @@ class MirrorService:
             tasks.create_task(bus.run(installed_subscriptions(self._context), poll_s), name="bus")
             tasks.create_task(self._witness(), name="witness")
             tasks.create_task(self._storage.run(), name="storage")
+            if self._guard is not None:
+                tasks.create_task(self._guard.run(), name="guard")
+
+    def reconfigure(self, config: AresConfig) -> None:
+        """Guard by the new limits."""
+        if self._guard is not None:
+            self._guard.limits = config.analysts
 
     def _from_kafka(self, subscription: Subscription) -> KafkaSource:
         assert self._control is not None, "start() comes first"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ares.clock import NANOS_PER_SECOND, Clock, isoformat, to_datetime
 from ares.config.replicas import PRIMARY
 from ares.control import ControlStore, Lease
 from ares.control.mirror import CURSOR
-from ares.errors import OlderReleaseRuns, SchemaBusy
+from ares.errors import OlderReleaseRuns, SchemaBusy, UsageError
 from ares.model.lineage import DEFINING, run_of
 from ares.service.beside import beside
 from ares.service.heartbeat import STOPPED
@@ -19,10 +19,11 @@ from ares.service.leases import awaited
 from ares.service.lineage import publish
 from ares.service.types import ServiceContext
 from ares.store import Database, Record, RowWriter, Value, load_queries
-from ares.store.migrate import Applied, Report, migrate
+from ares.store.migrate import Applied, Report, Statement, migrate, statements
 from ares.store.migrations import schema_level
 from ares.store.pool import as_int
 from ares.store.replicas import database_named
+from ares.telemetry import get_logger
 
 LEASE_S = 30.0
 RENEWALS = 3
@@ -33,6 +34,8 @@ BEATS_MISSED_MAX = 12
 PAGE_ROWS = 2_000
 WORDS = ("service", "instance", "host", "version", "state")
 QUERIES = load_queries("ares.service", "queries/registry.sql")
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,15 @@ async def migrate_schema(
                 await require_no_older_release(context, control)
 
             post_gate = gate if wish.post else None
-            applied = await migrate(database, writer, context.clock, wish.changed, post_gate=post_gate, report=report)
+            applied = await migrate(
+                database,
+                writer,
+                context.clock,
+                wish.changed,
+                post_gate=post_gate,
+                report=report,
+                own=own_views(context),
+            )
         made = applied.made
         run = (run_of(DEFINING, made), context.clock.now_ns())
         await publish(context.config.lineage, DEFINING, run, made, clock=context.clock)
@@ -84,6 +95,16 @@ async def migrate_schema(
     finally:
         await writer.close()
         control.close()
+
+
+def own_views(context: ServiceContext) -> Sequence[Statement]:
+    """The views that analysts deployed here; none where a file of theirs cannot be read, which is logged."""
+    folder = context.config.features.folder(context.state_dir)
+    try:
+        return statements(folder) if folder.is_dir() else ()
+    except UsageError as error:
+        log.error("own_views_unreadable", folder=str(folder), cause=str(error))
+        return ()
 
 
 async def require_no_older_release(context: ServiceContext, control: ControlStore) -> None:

@@ -49,7 +49,7 @@ class ParquetExport:
         return path.stat().st_size
 
     def _fetch(self, connection: http.client.HTTPConnection, statement: str, path: Path) -> None:
-        query = urlencode({"query": statement, "fmt": "parquet", "compression_codec": "lz4_raw"})
+        query = urlencode({"query": pool.as_ours(statement), "fmt": "parquet", "compression_codec": "lz4_raw"})
         connection.request("GET", f"/exp?{query}", headers=_headers(self._config, self._timeout_s))
         answer = connection.getresponse()
         if answer.status >= 500:
@@ -69,7 +69,7 @@ def digest_of_rows(config: DatabaseConfig, sql: str, timeout_s: float) -> str:
     connection = connection_to(config, timeout_s)
     try:
         connection.request(
-            "GET", f"/exp?{urlencode({'nm': 'true', 'query': sql})}", headers=_headers(config, timeout_s)
+            "GET", f"/exp?{urlencode({'nm': 'true', 'query': pool.as_ours(sql)})}", headers=_headers(config, timeout_s)
         )
         with connection.getresponse() as answer:
             if answer.status >= 300:

@@ -18,6 +18,7 @@ from ares.clock import Clock
 from ares.errors import StoreRejected, UsageError
 from ares.model.lineage import DEFINING, Graph, Kind, Made, Node, rows_of, run_of
 from ares.model.row import Row
+from ares.store.catalog import write_catalog
 from ares.store.lineage import KEPT, kind_of, read_graph, same_meaning, told, touched_by, views_made
 from ares.store.lineage import QUERIES as LINEAGE
 from ares.store.migrations import PARTITION, POST, PRE, Migration, Step, migrations, views_broken
@@ -78,12 +79,14 @@ async def migrate(
     post_gate: Gate | None = None,
     known: Sequence[Migration] | None = None,
     report: Report = lambda _: None,
+    own: Sequence[Statement] = (),
 ) -> Applied:
     """Apply everything that is missing, in order; stops at the first refusal with the name of what was refused.
 
     `post` migrations run only with a `post_gate`, which raises while an older release runs. A database that holds
     nothing yet is made as it is now, without any migration. Writers may write meanwhile. A plain view whose meaning
-    changed is replaced only if nothing that stays was made from it, or if it is named in `changed`.
+    changed is replaced only if nothing that stays was made from it, or if it is named in `changed`. Views of users'
+    `own` come after ours; one that cannot be is left out and logged.
     """
     fresh = "schema_migrations" not in await table_names(database)
     tables = table_statements()
@@ -99,7 +102,9 @@ async def migrate(
     await _require_harmless(database, views, changed)
     await _apply(database, views)
     await _record_views(writer, views, clock)
-    made = await _record_lineage(database, writer, [*tables, *deployed], clock)
+    kept = await deploy_own(database, writer, own, clock)
+    made = await _record_lineage(database, writer, [*tables, *deployed, *kept], clock)
+    await write_catalog(database, writer, [*tables, *deployed])
     last = [each for each in pending if each.phase == POST]
     if last and post_gate is not None:
         await post_gate()
@@ -210,6 +215,30 @@ async def _apply(database: Database, todo: Iterable[Statement]) -> None:
             await database.execute(statement.sql)
         except StoreRejected as error:
             raise StoreRejected(f"{statement.kind.lower()} {statement.name} ({statement.source}): {error}") from None
+
+
+async def deploy_own(database: Database, writer: RowWriter, own: Sequence[Statement], clock: Clock) -> list[Statement]:
+    """Bring views of users' own that are missing or others by now; returns those that are there in the end."""
+    taken = {each.name for each in (*table_statements(), *view_statements())}
+    for view in own:
+        if view.name in taken:
+            log.error("own_view_refused", view=view.name, cause="Ares brings one of this name")
+    views = ordered([view for view in own if view.name not in taken])
+    missing = await missing_views(database, views)
+    refused: set[str] = set()
+    for view in missing:
+        try:
+            await _apply(database, [view])
+        except StoreRejected as error:
+            refused.add(view.name)
+            log.error("own_view_refused", view=view.name, cause=str(error))
+    await _record_views(writer, [view for view in missing if view.name not in refused], clock)
+    return [view for view in views if view.name not in refused]
+
+
+async def record_own(database: Database, writer: RowWriter, own: Sequence[Statement], clock: Clock) -> None:
+    """Say what views of users' own read."""
+    await _record_lineage(database, writer, [*table_statements(), *view_statements(), *own], clock)
 
 
 async def missing_views(database: Database, views: Sequence[Statement]) -> list[Statement]:

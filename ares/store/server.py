@@ -30,11 +30,23 @@ STOP_S_MAX = 20.0
 POLL_S = 0.1
 IDLE_WORKERS = {
     f"QDB_{pool}_WORKER_{what}_THRESHOLD": str(looks)
-    for pool in ("SHARED", "WAL_APPLY", "MAT_VIEW_REFRESH")
+    for pool in ("SHARED", "WAL_APPLY", "MAT_VIEW_REFRESH", "PG")
     for what, looks in (("NAP", 20), ("SLEEP", 3_000))
 }
 """After how many looks without work a worker naps for 1 ms, and then sleeps for 10. By default it yields 7,000 times
 before: with somebody asking every 20 ms that is a whole core spent on looking for work."""
+
+SMALL_CACHES = {
+    "QDB_PG_SELECT_CACHE_BLOCK_COUNT": "16",
+    "QDB_PG_SELECT_CACHE_ROW_COUNT": "4",
+    "QDB_HTTP_QUERY_CACHE_BLOCK_COUNT": "4",
+    "QDB_HTTP_QUERY_CACHE_ROW_COUNT": "2",
+}
+"""So many plans of statements are kept: 64 hold all that services ask again and again. A plan over features is large,
+and every constant makes another statement of one: 128, the default, can fill a heap of half a gigabyte."""
+
+EXPORTS_AT_ONCE = {"QDB_HTTP_EXPORT_CONNECTION_LIMIT": "8"}
+"""Who asks for columns while others do is refused beyond that; the default is 2."""
 
 APPEND_PAGES = {
     "QDB_CAIRO_WRITER_DATA_APPEND_PAGE_SIZE": "2m",
@@ -42,6 +54,33 @@ APPEND_PAGES = {
 }
 """By so much a column's file and its index grow, and so large the last page of each is. With the defaults of 16 MB the
 thousand columns of small tables took gigabytes, which a backup reads and a restore writes."""
+
+
+STRUCTURE_PAGES = {
+    "QDB_CAIRO_SQL_SORT_KEY": 128 * 1024,
+    "QDB_CAIRO_SQL_SORT_LIGHT_VALUE": 128 * 1024,
+    "QDB_CAIRO_SQL_SORT_VALUE": 16 * 1024 * 1024,
+    "QDB_CAIRO_SQL_HASH_JOIN_VALUE": 16 * 1024 * 1024,
+    "QDB_CAIRO_SQL_HASH_JOIN_LIGHT_VALUE": 128 * 1024,
+    "QDB_CAIRO_SQL_WINDOW_STORE": 1024 * 1024,
+    "QDB_CAIRO_SQL_WINDOW_ROWID": 512 * 1024,
+    "QDB_CAIRO_SQL_WINDOW_TREE": 512 * 1024,
+}
+"""What a statement keeps in pages, and how large (bytes) a page of it is in QuestDB 9.3.4."""
+
+
+def statement_bounds(config: DatabaseConfig) -> dict[str, str]:
+    """What keeps one statement from taking all: workers apart from those of writes, a deadline, bounded structures.
+
+    By default two workers serve writes, HTTP and SQL alike, so that two long statements stop everything for a minute.
+    """
+    size_max = config.structure_mb_max * 1024 * 1024
+    pages = {f"{name}_MAX_PAGES": size_max // size for name, size in STRUCTURE_PAGES.items()}
+    return {
+        "QDB_PG_WORKER_COUNT": str(config.pg_workers),
+        "QDB_QUERY_TIMEOUT": f"{round(config.statement_s_max)}s",
+        **{name: str(max(1, count)) for name, count in pages.items()},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +233,9 @@ class EmbeddedQuestDB:
             "QDB_LOG_W_STDOUT_LEVEL": LOG_LEVELS[config.server_log],
             **APPEND_PAGES,
             **IDLE_WORKERS,
+            **statement_bounds(config),
+            **SMALL_CACHES,
+            **EXPORTS_AT_ONCE,
         }
 
     def prepare(self) -> None:

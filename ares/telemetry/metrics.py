@@ -49,6 +49,10 @@ STATEMENT_SECONDS = Histogram(
     "ares_statement_seconds", "Statements sent to QuestDB, waiting for a connection included", buckets=LATENCY_BUCKETS_S
 )
 SLOW_STATEMENTS = Counter("ares_slow_statements_total", "Statements that took longer than database.slow_statement_s")
+ANALYST_STATEMENTS = Gauge("ares_analyst_statements", "Statements that run now and that Ares did not send")
+ANALYST_MEMORY_MB = Gauge("ares_statement_memory_mb", "What sorts, groups and joins of all statements hold, MiB")
+ANALYST_CANCELLED = Counter("ares_analyst_statements_cancelled_total", "Statements that were cancelled", ["cause"])
+PARITY_DIFFERENCES = Gauge("ares_parity_differences", "Decisions of a day that a replay does not come to", ["cause"])
 READS = Counter("ares_market_reads_total", "Reads of market data by the database that answered", ["database"])
 READ_SWITCHES = Counter("ares_market_read_switches_total", "Changes of the database that is read", ["database"])
 DATABASE_BROKEN = Gauge(
@@ -155,6 +159,7 @@ FEED_TRADES_REPEATED = Counter(
 # Analytics
 FROZEN_ROWS = Counter("ares_frozen_rows_total", "Rows appended to what decisions see", ["table", "known_at_kind"])
 CORRECTIONS = Counter("ares_corrections_total", "Frozen rows whose truth changed later", ["table"])
+FEATURE_CHECKS = Gauge("ares_feature_checks", "Results of the last run of the checks of features", ["grade"])
 FREEZE_LAG_SECONDS = Histogram(
     "ares_freeze_lag_seconds", "From the moment a bar was due to its signals being acknowledged",
     buckets=LATENCY_BUCKETS_S,
@@ -164,8 +169,25 @@ ROW_TO_SIGNAL_SECONDS = Histogram(
     buckets=LATENCY_BUCKETS_S,
 )  # fmt: skip
 FROZEN_UNTIL = Gauge("ares_frozen_until_timestamp_seconds", "Start of the newest frozen bar", ["symbol"])
-PREDICTIONS = Counter("ares_predictions_total", "Bars that a model scored", ["model"])
+PREDICTIONS = Counter("ares_predictions_total", "Scores of bars, challengers' too", ["model"])
+SCORING_SECONDS = Histogram(
+    "ares_scoring_seconds", "Duration of asking all versions in use about the bars of one pass",
+    buckets=(1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 1),
+)  # fmt: skip
+PREDICT_REQUESTS = Counter("ares_predict_requests_total", "Questions to the model from outside", ["status"])
+PREDICT_SECONDS = Histogram("ares_predict_seconds", "Duration of questions that got a score", buckets=LATENCY_BUCKETS_S)
+MODEL_SWAPS = Counter("ares_model_swaps_total", "Times that other versions came into use", ["model"])
+MODEL_REFUSED = Gauge("ares_model_refused", "Versions that should be in use and cannot be loaded", ["model"])
 MODEL_AUC = Gauge("ares_model_auc", "Out-of-sample area under the ROC curve of the model in use", ["model"])
+MODEL_DRIFT = Gauge(
+    "ares_model_drift", "What the last run of drift saw of the champion; feature '': of the whole model",
+    ["model", "metric", "feature"],
+)  # fmt: skip
+DRIFT_CHECKS = Gauge("ares_drift_checks", "Results of the last run of drift", ["model", "role", "grade"])
+DRIFT_CHECKED = Gauge("ares_drift_checked_timestamp_seconds", "When drift was last looked at", ["model"])
+MODEL_DEMOTION_DUE = Gauge(
+    "ares_model_demotion_due", "1 while the champion has failed often enough and is still in use", ["model"]
+)
 TRAINING_RUNS = Counter("ares_training_runs_total", "Trainings", ["model", "status"])
 
 # Backups

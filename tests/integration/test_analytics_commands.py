@@ -13,7 +13,9 @@ import structlog
 import typer
 from typer.testing import CliRunner
 
-from analytics.commands import features_app, models_app, signals_app
+from analytics.commands import signals_app
+from analytics.features.commands import app as features_app
+from analytics.models.commands import models_app
 from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.config.settings import DatabaseConfig
 from ares.errors import UnknownName
@@ -86,10 +88,8 @@ async def test_latest_signals_can_be_narrowed_to_a_strategy(
     assert [r["target"] for r in await answer(cli, signals_app, "latest") if r["symbol"] == venue] == [0.25]
     others = await answer(cli, signals_app, "latest", "--strategy", "signal_direction")
     assert [row for row in others if row["symbol"] == venue] == []
-    assert {row["signal"] for row in await answer(cli, signals_app, "list")} == {
-        "signal_direction_v1",
-        "signal_momentum_v1",
-    }
+    listed = {row["signal"] for row in await answer(cli, signals_app, "list")}
+    assert {"signal_direction_v1", "signal_momentum_v1"} <= listed
 
 
 def test_unknown_names_are_answered_with_the_known_ones(cli: CliRunner) -> None:

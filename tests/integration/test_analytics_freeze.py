@@ -213,6 +213,37 @@ async def test_gap_freezes_as_missing_and_heals_into_a_revision(
     assert values[1]["value"] is not None
 
 
+async def test_value_that_rests_on_a_bar_frozen_later_is_corrected(
+    database: Database, writer: RowWriter, venue: str
+) -> None:
+    """ETH's bar is certain first: what compares it with BTC's is missing, until BTC's is there too."""
+    market, keeper = await begun(database, writer, venue, SYMBOLS)
+    bar_ns = START_NS + MINUTES * MINUTE_NS
+    clock = keeper.freezer.clock
+    assert isinstance(clock, SteppedClock)
+    await clock.advance(60.0)
+    until_ns = bar_ns + MINUTE_NS + LATENESS_NS
+    _, eth = market.marks(clock.now_ns(), until_ns, ["trades"])
+    btc, _ = market.marks(clock.now_ns() + 1, until_ns, ["trades"])
+    await tell(database, writer, [*market.trades(bar_ns, 1), eth])
+    assert await keeper.freeze_due() == 1
+    await tell(database, writer, [btc])
+    assert await keeper.freeze_due() == 1
+    await clock.advance(1.0)
+    assert await keeper.correct() == 0, "the bars themselves are as they were"
+    await database.wait_applied(FROZEN)
+    values = await database.fetch(
+        "SELECT name, revision, value IS NULL AS missing FROM feature_values WHERE venue = %(venue)s"
+        " AND symbol = 'ETH/USDT' AND ts = %(ts)s AND name IN ('beta_60', 'return_1m') ORDER BY name, revision",
+        {"venue": venue, "ts": to_datetime(bar_ns)},
+    )
+    assert [tuple(row.values()) for row in values] == [
+        ("beta_60", 0, True),
+        ("beta_60", 1, False),
+        ("return_1m", 0, False),
+    ]
+
+
 async def test_frozen_value_of_quotes_that_left_is_taken_back_by_a_gap_alone(
     database: Database, writer: RowWriter, venue: str
 ) -> None:

@@ -12,7 +12,8 @@ from analytics.scoring import Scorer
 from analytics.services import ANALYTICS
 from analytics.testing import SyntheticMarket
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
-from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, TrainingConfig
+from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig
+from ares.config.training import TrainingConfig
 from ares.service import Health, ServiceContext
 from ares.store import Database, RowWriter
 from tests.helpers import eventually, running
@@ -85,6 +86,10 @@ async def test_service_freezes_trains_and_scores_by_itself(
         {"venue": venue, "to": str(run["train_to"])},
     )
     assert early == [], "a model never scores what it was fitted on"
+    roles = await database.fetch(
+        "SELECT DISTINCT role, served FROM predictions WHERE venue = %(venue)s", {"venue": venue}
+    )
+    assert roles == [{"role": "champion", "served": True}]
 
 
 async def test_too_little_history_is_a_recorded_skip(
@@ -110,19 +115,23 @@ async def trained(
     async with running(ANALYTICS.build(context)) as service:
         model = tmp_path / "models" / f"of_{venue}"
         await eventually(lambda: service.health().ready and any(model.glob("*.joblib")), WAIT_S_MAX)
-        await asyncio.sleep(0.2)
+        staged = "SELECT count() AS n FROM model_events WHERE model = %(model)s AND event = 'registered'"
+        async with asyncio.timeout(WAIT_S_MAX):
+            while not await count(database, staged, venue, "model_events"):
+                await asyncio.sleep(0.1)
     return Scorer(database, venue, f"of_{venue}", tmp_path)
 
 
 async def test_altered_artifact_is_refused_and_whole_one_is_taken_up(trained: Scorer, tmp_path: Path) -> None:
-    (artifact,) = (tmp_path / "models").rglob("*.joblib")
+    (artifact,) = (tmp_path / "models" / trained.name).glob("*.joblib")
     good = artifact.read_bytes()
     artifact.write_bytes(good + b"x")
     assert not await trained.reload()
     assert trained.model is None
     artifact.write_bytes(good)
     assert not await trained.reload(), "a refused version stays refused while the process lives"
-    trained.refused = ""
+    assert "is refused, nothing is scored" in trained.trouble
+    trained.refused.clear()
     assert await trained.reload()
     assert trained.model is not None
     assert not await trained.reload(), "nothing newer"

@@ -29,7 +29,8 @@ from analytics.scoring import Scorer
 from analytics.testing import SyntheticMarket
 from analytics.truth import TruthReader
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock, SystemClock, floor_ns, to_datetime
-from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, TrainingConfig
+from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig
+from ares.config.training import TrainingConfig
 from ares.control import ControlStore
 from ares.errors import OperatingError, UnknownName, UsageError
 from ares.events import EventRegistry

@@ -18,13 +18,12 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from ares.clock import NANOS_PER_MILLI, SystemClock
+from ares.config.quality import QualityConfig, QualityLimit
 from ares.config.settings import (
     AresConfig,
     DatabaseConfig,
     EnvironmentConfig,
     IngestConfig,
-    QualityConfig,
-    QualityLimit,
     VenueConfig,
 )
 from ares.errors import UnknownSymbol

@@ -41,7 +41,8 @@ def predictions(venue: str, symbols: Sequence[str], start_ns: int, minutes: int,
 
 def everything(market: SyntheticMarket, start_ns: int, minutes: int) -> list[Row]:
     scores = predictions(market.venue, market.symbols, start_ns, minutes, market.rng)
-    return [*market.trades(start_ns, minutes), *market.books(start_ns, minutes), *scores]
+    ticks = [*market.trades(start_ns, minutes), *market.books(start_ns, minutes)]
+    return [*ticks, *market.funding(start_ns, minutes), *scores]
 
 
 async def write_settled(database: Database, writer: RowWriter, rows: Sequence[Row]) -> None:

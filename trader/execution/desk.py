@@ -43,6 +43,7 @@ from trader.venues.gateway import OrderRequest, PairRequest, VenueGateway
 LOOKS_MIN = 2
 """Absence counts as evidence only when it was seen this often, the last time after the visibility delay."""
 
+OPEN = {state: metrics.TRADER_ORDERS_OPEN.labels(state.value) for state in OrderState}
 log = get_logger(__name__)
 
 
@@ -127,7 +128,7 @@ class OrderDesk:
 
     def sent(self, now_ns: int) -> tuple[Sent, ...]:
         """Orders that were committed within the last hour, or are being, those of a flatten included."""
-        return sent_of([*self._committed, *self._reserved.values()], now_ns)
+        return sent_of(self._committed, self._reserved.values(), now_ns)
 
     async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> bool:
         """Commit an intent with its rows; False, and nothing is written, if it must not be.
@@ -393,6 +394,6 @@ class OrderDesk:
         return Step(event, state, self._clock.now_ns(), reason=reason)
 
     def _show(self) -> None:
-        for state in OrderState:
-            count = sum(order.state is state for order in self.orders())
-            metrics.TRADER_ORDERS_OPEN.labels(state.value).set(count)
+        states = [tracked.order.state for tracked in self._tracked.values()]
+        for state, gauge in OPEN.items():
+            gauge.set(states.count(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,8 +35,14 @@ def pending_of(intents: Iterable[tuple[Intent, Decimal]]) -> tuple[Pending, ...]
     )
 
 
-def sent_of(intents: Iterable[Intent], now_ns: int) -> tuple[Sent, ...]:
-    """Orders that were committed within the last hour, with their ages, as rules see them."""
+def sent_of(committed: deque[Intent], reserved: Iterable[Intent], now_ns: int) -> tuple[Sent, ...]:
+    """Orders that were committed within the last hour, or are being, with their ages, as rules see them.
+
+    The oldest of `committed`, which come first, are let go of: who decides often must not look through them each time.
+    """
+    while committed and now_ns - committed[0].decided_at_ns >= SENT_S * NANOS_PER_SECOND:
+        committed.popleft()
+    intents = (*committed, *reserved)
     aged = [(intent, Decimal(max(0, now_ns - intent.decided_at_ns)) / NANOS_PER_SECOND) for intent in intents]
     return tuple(Sent(i.strategy, i.symbol, i.side, i.quantity, age_s) for i, age_s in aged if age_s < SENT_S)
 

@@ -1,9 +1,12 @@
--- book_imbalance_v1: which side of the book is heavier at the last snapshot of the minute: only bids = 1, only asks =
--- -1.
--- Grain: venue, symbol, minute (ts = start). Unit: -1 to 1, over the recorded levels.
+-- book_imbalance_v1: which side of the book is heavier at the last snapshot of the minute: only bids = 1, only asks
+-- = -1.
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: books, gaps, bars_1m_checked (its minutes).
+-- Unit: -1 to 1, over the recorded levels.
 -- Known after: the minute's end and the watermark behind it.
 -- Warm-up: none. NULL in a minute that a gap of books touches, and where none are recorded: history has none.
--- Inputs: books, gaps, bars_1m_checked (its minutes).
+-- Owner: research.
+-- Checks: between -1 and 1 (fail); null share <= 0.2 (warn).
 CREATE OR REPLACE VIEW book_imbalance_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now()
   SELECT b.ts, b.venue, b.symbol, CASE WHEN h.missing THEN NULL ELSE q.value END AS value

@@ -1,10 +1,13 @@
--- ema_cross_v1: the fast moving average (12 bars) against the slow one (26): above 0 the price trends up.
--- Both averages start anew at every full hour, one hour back: a value rests on the 60 to 119 bars since the start of
--- the
+-- ema_cross_v1: the fast moving average (12 bars) against the slow one (26): above 0 the price trends up. Both
+-- averages start anew at every full hour, one hour back: a value rests on the 60 to 119 bars since the start of the
 -- hour before its own. That truncation is the definition: it makes a bar's value the same from wherever it is read.
--- Grain: venue, symbol, minute (ts = start). Unit: share of the price.
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: bars_1m_checked.
+-- Unit: share of the price.
 -- Known after: the minute's end and the watermark behind it.
--- Warm-up: 60 to 119 bars. NULL across a gap and until the warm-up is whole. Inputs: bars_1m_checked.
+-- Warm-up: 60 to 119 bars. NULL across a gap and until the warm-up is whole.
+-- Owner: research.
+-- Checks: between -1 and 1 (fail); null share <= 0.2 (warn).
 CREATE OR REPLACE VIEW ema_cross_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), @warm_up := 119
   SELECT ts, venue, symbol, CASE WHEN known = needed THEN (fast - slow) / close END AS value FROM (

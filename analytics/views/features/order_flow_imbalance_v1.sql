@@ -1,8 +1,11 @@
 -- order_flow_imbalance_v1: who crossed the spread harder in five minutes: buyers only = 1, sellers only = -1.
--- Grain: venue, symbol, minute (ts = start). Unit: -1 to 1.
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: bars_1m_checked.
+-- Unit: -1 to 1.
 -- Known after: the minute's end and the watermark behind it.
 -- Warm-up: 5 bars, this one included. NULL across a gap, until the warm-up is whole, and when nobody traded in it.
--- Inputs: bars_1m_checked.
+-- Owner: research.
+-- Checks: between -1 and 1 (fail); null share <= 0.2 (warn).
 CREATE OR REPLACE VIEW order_flow_imbalance_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), @warm_up := 4
   SELECT ts, venue, symbol,

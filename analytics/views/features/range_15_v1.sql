@@ -1,7 +1,11 @@
 -- range_15_v1: how wide the market was in 15 minutes: highest against lowest price.
--- Grain: venue, symbol, minute (ts = start). Unit: share of the close.
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: bars_1m_checked.
+-- Unit: share of the close.
 -- Known after: the minute's end and the watermark behind it.
--- Warm-up: 15 bars, this one included. NULL across a gap and until the warm-up is whole. Inputs: bars_1m_checked.
+-- Warm-up: 15 bars, this one included. NULL across a gap and until the warm-up is whole.
+-- Owner: research.
+-- Checks: between 0 and 1 (fail); null share <= 0.2 (warn).
 CREATE OR REPLACE VIEW range_15_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), @warm_up := 14
   SELECT ts, venue, symbol, CASE WHEN known = 15 THEN (highest - lowest) / close END AS value FROM (

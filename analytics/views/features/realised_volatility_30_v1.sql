@@ -1,8 +1,12 @@
 -- realised_volatility_30_v1: how much the price moved about in half an hour: root mean square of the one-minute log
 -- returns.
--- Grain: venue, symbol, minute (ts = start). Unit: per minute (0.001 = 0.1 % a minute).
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: bars_1m_checked.
+-- Unit: per minute (0.001 = 0.1 % a minute).
 -- Known after: the minute's end and the watermark behind it.
--- Warm-up: 30 bars. NULL across a gap and until the warm-up is whole. Inputs: bars_1m_checked.
+-- Warm-up: 30 bars. NULL across a gap and until the warm-up is whole.
+-- Owner: research.
+-- Checks: between 0 and 1 (fail); null share <= 0.2 (warn).
 CREATE OR REPLACE VIEW realised_volatility_30_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), @warm_up := 30
   SELECT ts, venue, symbol, CASE WHEN known = 30 THEN sqrt(greatest(0.0, mean_square)) END AS value FROM (

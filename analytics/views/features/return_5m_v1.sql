@@ -1,6 +1,11 @@
 -- return_5m_v1: how far the price moved in five minutes: close against the close five bars before.
--- Grain: venue, symbol, minute (ts = start). Unit: ratio. Known after: the minute's end and the watermark behind it.
--- Warm-up: 5 bars. NULL across a gap and until the warm-up is whole. Inputs: bars_1m_checked.
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: bars_1m_checked.
+-- Unit: ratio.
+-- Known after: the minute's end and the watermark behind it.
+-- Warm-up: 5 bars. NULL across a gap and until the warm-up is whole.
+-- Owner: research.
+-- Checks: between -0.9 and 0.9 (fail); null share <= 0.2 (warn).
 CREATE OR REPLACE VIEW return_5m_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), @warm_up := 5
   SELECT ts, venue, symbol, CASE WHEN known = 6 THEN close / close_before - 1.0 END AS value FROM (

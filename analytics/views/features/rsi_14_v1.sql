@@ -1,8 +1,12 @@
--- rsi_14_v1: relative strength over 14 bars: 100 = only rises, 0 = only falls, 50 = balanced or still.
--- Cutler's form: plain averages of the rises and falls, so that it has an end (Wilder's never forgets).
--- Grain: venue, symbol, minute (ts = start). Unit: 0 to 100.
+-- rsi_14_v1: relative strength over 14 bars: 100 = only rises, 0 = only falls, 50 = balanced or still. Cutler's
+-- form: plain averages of the rises and falls, so that it has an end (Wilder's never forgets).
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: bars_1m_checked.
+-- Unit: 0 to 100.
 -- Known after: the minute's end and the watermark behind it.
--- Warm-up: 14 bars. NULL across a gap and until the warm-up is whole. Inputs: bars_1m_checked.
+-- Warm-up: 14 bars. NULL across a gap and until the warm-up is whole.
+-- Owner: research.
+-- Checks: between 0 and 100 (fail); null share <= 0.2 (warn); distinct >= 2 (warn).
 CREATE OR REPLACE VIEW rsi_14_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), @warm_up := 14
   SELECT ts, venue, symbol,

@@ -1,8 +1,11 @@
 -- spread_v1: what it costs to cross: best ask less best bid at the last quote of the minute.
--- Grain: venue, symbol, minute (ts = start). Unit: share of the mid price.
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: quotes, gaps, bars_1m_checked (its minutes).
+-- Unit: share of the mid price.
 -- Known after: the minute's end and the watermark behind it.
 -- Warm-up: none. NULL in a minute that a gap of quotes touches, and where none are recorded: history has none.
--- Inputs: quotes, gaps, bars_1m_checked (its minutes).
+-- Owner: research.
+-- Checks: between 0 and 0.1 (warn); null share <= 0.2 (warn).
 CREATE OR REPLACE VIEW spread_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now()
   SELECT b.ts, b.venue, b.symbol, CASE WHEN h.missing THEN NULL ELSE q.value END AS value

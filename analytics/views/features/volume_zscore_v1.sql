@@ -1,9 +1,13 @@
 -- volume_zscore_v1: how unusual the minute's volume is within its hour: 0 = the mean, 2 = two standard deviations
 -- above. Of ln(1 + volume), since volumes are skewed.
--- Grain: venue, symbol, minute (ts = start). Unit: standard deviations.
+-- Entity: venue, symbol, minute (ts = start).
+-- Inputs: bars_1m_checked.
+-- Unit: standard deviations.
 -- Known after: the minute's end and the watermark behind it.
 -- Warm-up: 60 bars, this one included. NULL across a gap, until the warm-up is whole, and when every minute had the
--- same volume. Inputs: bars_1m_checked.
+-- same volume.
+-- Owner: research.
+-- Checks: between -8 and 8 (fail); null share <= 0.2 (warn).
 CREATE OR REPLACE VIEW volume_zscore_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), @warm_up := 59
   SELECT ts, venue, symbol,

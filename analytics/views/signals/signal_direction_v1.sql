@@ -1,8 +1,15 @@
--- signal_direction_v1: what the model "direction" expects of the next minutes: its probability of a rise, stretched.
--- Grain: venue, symbol, minute (ts = start of the bar it rests on). target in [-1, 1]: a probability of 0.6 is full long,
--- 0.4 full short (spot: flat); confidence in [0, 1] = twice the distance from 0.5; model_version = who said so.
--- Several versions may have scored a bar: the first that did live counts, else the first that did.
--- No row without a prediction. Known after: the prediction's known_at. Inputs: predictions.
+-- signal_direction_v1: what the model "direction" expects of the next minutes: its probability of a rise,
+-- stretched. target in [-1, 1]: a probability of 0.6 is full long, 0.4 full short (spot: flat); confidence in [0,
+-- 1] = twice the distance from 0.5; model_version = who said so. Of all versions that scored a bar only what was
+-- served is read: challengers are not. Where several were, one after another, the first that scored it live counts,
+-- else the first that did. A NULL role is from before there were roles.
+-- Entity: venue, symbol, minute (ts = start of the bar it rests on).
+-- Inputs: predictions.
+-- Unit: share of the largest position.
+-- Known after: the prediction's known_at.
+-- Warm-up: none of its own; no row without a prediction.
+-- Owner: research.
+-- Checks: between -1 and 1 (fail).
 CREATE OR REPLACE VIEW signal_direction_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now()
   SELECT ts, venue, symbol,
@@ -16,7 +23,7 @@ CREATE OR REPLACE VIEW signal_direction_v1 AS (
       SELECT ts, venue, symbol, score, version AS model_version, known_at,
              CASE known_at_kind WHEN 'live' THEN 0 ELSE 1 END AS rebuilt
       FROM predictions
-      WHERE model = 'direction' AND score IS NOT NULL AND ts >= @from AND ts <= @to
+      WHERE model = 'direction' AND score IS NOT NULL AND (served OR role IS NULL) AND ts >= @from AND ts <= @to
     )
   ) WHERE rank = 1
 );

@@ -1,8 +1,13 @@
--- signal_momentum_v1: go with a straight move (momentum_15) that the trend confirms (ema_cross in units of volatility).
--- Grain: venue, symbol, minute (ts = start of the bar it rests on). target in [-1, 1], below 0 is short (spot: flat);
--- confidence in [0, 1]: the size of the target, halved where move and trend disagree.
--- No row where an input is NULL. Known after: the minute's end and the watermark behind it.
+-- signal_momentum_v1: go with a straight move (momentum_15) that the trend confirms (ema_cross in units of
+-- volatility). target in [-1, 1], below 0 is short (spot: flat); confidence in [0, 1]: the size of the target,
+-- halved where move and trend disagree.
+-- Entity: venue, symbol, minute (ts = start of the bar it rests on).
 -- Inputs: momentum_15_v1, ema_cross_v1, realised_volatility_30_v1.
+-- Unit: share of the largest position.
+-- Known after: the minute's end and the watermark behind it.
+-- Warm-up: none of its own; no row where an input is NULL.
+-- Owner: research.
+-- Checks: between -1 and 1 (fail).
 CREATE OR REPLACE VIEW signal_momentum_v1 AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now()
   SELECT ts, venue, symbol, wish AS target,

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from analytics.catalog import Definition, definition, definition_of, definitions
+from analytics.catalog import definition, definition_of, definitions
+from ares.config import load_config
 from ares.errors import UnknownName
 from ares.store.migrate import Statement
 
+FREEZE_SQL = Path(__file__).resolve().parents[3] / "analytics" / "queries" / "freeze.sql"
 
-def test_there_are_at_least_twelve_features_and_the_two_strategies() -> None:
+
+def test_there_are_at_least_twelve_features_and_the_two_strategies_of_the_default_settings() -> None:
     assert len(definitions("feature")) >= 12
-    assert {d.name for d in definitions("signal")} == {"signal_momentum", "signal_direction"}
-
-
-@pytest.mark.parametrize("d", [*definitions("feature"), *definitions("signal")], ids=lambda d: d.view)
-def test_header_says_what_grain_when_and_from_what(d: Definition) -> None:
-    assert d.comment.startswith(f"{d.view}: ")
-    for word in ("Grain:", "Known after:", "Inputs:"):
-        assert word in d.comment
-    if d.kind == "feature":
-        assert re.search(r"Unit: \S", d.comment)
-        assert "Warm-up:" in d.comment
-        assert "NULL" in d.comment
+    assert {d.name for d in definitions("signal")} >= {"signal_momentum", "signal_direction"}
 
 
 def test_name_means_the_newest_version_and_versioned_name_itself() -> None:
@@ -49,3 +42,24 @@ def test_what_a_definition_reads_is_told_from_its_text_not_its_comments() -> Non
     assert found.reads("bars_1m_checked")
     assert not found.reads("quotes", "books")
     assert (found.warm_up_bars, found.what) == (0, "what.")
+
+
+@pytest.mark.parametrize(
+    ("name", "beyond"),
+    [("rsi_14", False), ("spread", True), ("book_slope", True), ("funding_rate", True), ("beta_60", True)],
+)
+def test_what_its_own_bars_do_not_tell_is_known_of_a_feature(name: str, beyond: bool) -> None:
+    assert definition("feature", name).reads_beyond_its_bars is beyond
+
+
+def test_no_definition_reaches_back_further_than_bars_are_read_for_its_hash() -> None:
+    reads = re.search(r"bars_recent:.*?@warm_up := (\d+)", FREEZE_SQL.read_text(encoding="utf-8"), re.DOTALL)
+    assert reads is not None
+    deepest = max(d.warm_up_bars for d in definitions("feature"))
+    assert max(d.warm_up_bars for d in definitions("signal")) <= deepest <= int(reads[1])
+
+
+def test_only_the_strategies_that_the_settings_name_trade() -> None:
+    traded = {strategy.name for strategy in load_config("dev", environ={}).trading.strategies}
+    assert traded == {"signal_momentum", "signal_direction"}
+    assert len(definitions("signal")) >= 10

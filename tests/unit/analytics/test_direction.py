@@ -11,11 +11,12 @@ import pytest
 
 from analytics.facts import BarKey, BarValues, Stamp, Value
 from analytics.models.artifact import Model, artifact_path, load, save
-from analytics.models.direction import Fit, NoFit, dataset, fit, label_of, probabilities
+from analytics.models.direction import Asked, Fit, NoFit, asked_of, dataset, fit, outcomes_of, probabilities
 from analytics.scoring import prediction
+from analytics.serving import Score
 from analytics.training import left_out_text, version_of
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND
-from ares.config.settings import TrainingConfig
+from ares.config.training import TrainingConfig
 from ares.errors import OperatingError
 
 CONFIG = TrainingConfig(rows_min=100, horizon_bars=5, embargo_bars=10, test_share=0.25)
@@ -105,11 +106,19 @@ def test_feature_that_is_mostly_null_is_left_out_and_reported() -> None:
 
 def test_bar_whose_outcome_is_unknown_or_unmoved_has_no_label() -> None:
     bars = {BarKey("A", 0): bar(1.0), BarKey("A", 5 * MINUTE_NS): bar(1.0), BarKey("A", 6 * MINUTE_NS): bar(None)}
-    assert label_of(BarKey("A", 0), bars, 5) is None
-    assert label_of(BarKey("A", 0), bars, 6) is None
-    assert label_of(BarKey("A", 0), bars, 7) is None
-    assert label_of(BarKey("A", 6 * MINUTE_NS), bars, 1) is None
-    assert label_of(BarKey("A", 0), bars | {BarKey("A", MINUTE_NS): bar(2.0)}, 1) == 1
+    for horizon in (5, 6, 7):
+        assert outcomes_of(bars, Asked(horizon)) == {}
+    known = outcomes_of(bars | {BarKey("A", MINUTE_NS): bar(2.0), BarKey("B", 0): bar(9.0)}, Asked(1))
+    assert known == {BarKey("A", 0): (1, MINUTE_NS, 1.0)}
+
+
+def test_triple_barrier_and_costs_are_asked_for_by_the_settings() -> None:
+    features, bars = market(200, hint=1.0)
+    asked = asked_of(CONFIG.model_copy(update={"label": "triple_barrier", "barrier_share": 0.001, "cost_bps": 5.0}))
+    data = dataset(features, bars, asked)
+    assert set(data.end_ns - data.ts_ns) <= {n * MINUTE_NS for n in range(1, 6)}
+    assert min(data.end_ns - data.ts_ns) == MINUTE_NS
+    assert ((data.change > 0.0005) == (data.y == 1)).all()
 
 
 def a_model() -> Model:
@@ -156,8 +165,10 @@ def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 def test_prediction_says_who_when_and_how_sure() -> None:
     now_ns = 1_000 * MINUTE_NS + 62 * NANOS_PER_SECOND
-    row = prediction(a_model(), BarKey("BTC/USDT", 1_000 * MINUTE_NS), 0.6, Stamp("sim", now_ns, NANOS_PER_SECOND))
+    score = Score(BarKey("BTC/USDT", 1_000 * MINUTE_NS), a_model(), "challenger", 0.6, served=False)
+    row = prediction(score, Stamp("sim", now_ns, NANOS_PER_SECOND))
     assert row.symbols["version"] == "v1"
+    assert (row.symbols["role"], row.columns["served"]) == ("challenger", False)
     assert row.symbols["known_at_kind"] == "live"
     assert (row.columns["score"], row.columns["known_at"]) == (0.6, now_ns)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ares.config.settings import QualityLimit
+from ares.config.quality import QualityLimit
 from ares.errors import ConfigError
 from ingest.grading import CHECKS, GRADES, Check, checks_of, grade_of
 

@@ -40,3 +40,10 @@ CREATE TABLE IF NOT EXISTS spans (
 CREATE TABLE IF NOT EXISTS maintenance (
   ts TIMESTAMP_NS, state SYMBOL, who SYMBOL, seq LONG, why VARCHAR, until TIMESTAMP_NS
 ) TIMESTAMP(ts) PARTITION BY YEAR WAL DEDUP UPSERT KEYS(ts, seq);
+
+-- catalog_columns: what every column of every table and view is, and its unit; written by `ares db migrate`.
+-- Grain: table_name, column_name. ts is the same for all. status: there, gone (of a column that was dropped).
+CREATE TABLE IF NOT EXISTS catalog_columns (
+  ts TIMESTAMP_NS, table_name SYMBOL, column_name SYMBOL, kind SYMBOL, type SYMBOL, unit SYMBOL, status SYMBOL,
+  place LONG, meaning VARCHAR
+) TIMESTAMP(ts) PARTITION BY YEAR WAL DEDUP UPSERT KEYS(ts, table_name, column_name);

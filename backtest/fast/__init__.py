@@ -1,0 +1,1 @@
+"""Screening: a stated subset of the trader's rules over arrays of bars, compiled."""

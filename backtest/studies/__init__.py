@@ -1,0 +1,1 @@
+"""Studies: many fast backtests, and what they say together about one strategy."""

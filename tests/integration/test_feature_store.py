@@ -1,0 +1,57 @@
+"""Goal: frozen features come as columns, as they were known with each bar, from a real QuestDB and into a file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analytics.features.store import FeatureStore, Range
+from ares.clock import HOUR_NS, MINUTE_NS, SystemClock, floor_ns
+from ares.config.settings import DatabaseConfig
+from ares.errors import UnknownName
+from ares.lake.columns import write_table
+from ares.model.row import Row, UtcNs
+from ares.store import Database, RowWriter
+
+SYMBOLS = ("BTC/USDT", "ETH/USDT")
+
+
+def bar(venue: str, symbol: str, ts_ns: int) -> Row:
+    scope = {"venue": venue, "symbol": symbol, "interval": "1m", "status": "traded", "known_at_kind": "live"}
+    return Row("bar_facts", ts_ns, scope, {"revision": 0, "close": 1.0, "known_at": UtcNs(ts_ns + 2 * MINUTE_NS)})
+
+
+def value(venue: str, symbol: str, ts_ns: int, revision: int, number: float | None) -> Row:
+    scope = {"venue": venue, "symbol": symbol, "name": "rsi_14", "known_at_kind": "live"}
+    known = UtcNs(ts_ns + (2 + 5 * revision) * MINUTE_NS)
+    return Row("feature_values", ts_ns, scope, {"version": 1, "revision": revision, "value": number, "known_at": known})
+
+
+async def test_frame_leaves_out_what_came_later(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str, tmp_path: Path
+) -> None:
+    start_ns = floor_ns(SystemClock().now_ns(), HOUR_NS) - 5 * HOUR_NS
+    moments = [start_ns + number * MINUTE_NS for number in range(3)]
+    rows = [bar(venue, symbol, ts_ns) for symbol in SYMBOLS for ts_ns in moments]
+    rows += [value(venue, "BTC/USDT", ts_ns, 0, 50.0 + number) for number, ts_ns in enumerate(moments)]
+    rows += [value(venue, "BTC/USDT", moments[1], 1, 99.0), value(venue, "ETH/USDT", moments[2], 0, None)]
+    await writer.write(rows)
+    await database.wait_applied(["bar_facts", "feature_values"])
+    store = FeatureStore(questdb_config, venue)
+    span = Range(start_ns, start_ns + 3 * MINUTE_NS)
+    frame = await asyncio.to_thread(store.training_frame, ["rsi_14", "spread_v1"], SYMBOLS, span)
+    assert (frame.rows, frame.features) == (6, ("rsi_14_v1", "spread_v1"))
+    assert frame.matrix[:3, 0].tolist() == [50.0, 51.0, 52.0], "the correction came after the bar was known"
+    assert np.isnan(frame.matrix[3:, 0]).all()
+    assert np.isnan(frame.matrix[:, 1]).all()
+    assert frame.known_ns[0] == start_ns + 2 * MINUTE_NS
+    for name in ("frame.csv", "frame.parquet"):
+        write_table(frame.arrow, tmp_path / name)
+    head = (tmp_path / "frame.csv").read_text(encoding="utf-8").splitlines()
+    assert head[0].replace('"', "") == "ts,known_at,symbol,rsi_14_v1,spread_v1"
+    assert len(head) == 7
+    with pytest.raises(UnknownName, match="rsi_14"):
+        await asyncio.to_thread(store.training_frame, ["rsi_15"], SYMBOLS, span)
