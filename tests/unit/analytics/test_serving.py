@@ -87,13 +87,17 @@ async def test_no_score_is_dropped_and_no_pass_mixes_versions_through_fifty_swap
             rows = scorer.predict(asked, NOTHING_SCORED, STAMP)
             passes.append([(row.symbols["version"], cast("float", row.columns["score"])) for row in rows])
 
-    asking = asyncio.create_task(asyncio.to_thread(ask_on))
-    for entry in entries[1:]:
-        told.now = Standing(entry)
-        assert await scorer.reload()
+    async def asked_twice() -> None:
         reached = len(passes)
         while len(passes) < reached + 2 and not asking.done():
             await asyncio.sleep(0)
+
+    asking = asyncio.create_task(asyncio.to_thread(ask_on))
+    await asked_twice()
+    for entry in entries[1:]:
+        told.now = Standing(entry)
+        assert await scorer.reload()
+        await asked_twice()
     done.set()
     await asking
     assert {len(each) for each in passes} == {20}, "every bar is scored in every pass"
