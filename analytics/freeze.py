@@ -62,7 +62,7 @@ class Freezer:
         catalog = self.reader.catalog
         truth = await self.reader.truth(span)
         if span is None and not (truth.bars and complete(truth, spans)):
-            span = whole
+            span, catalog = whole, self.reader.catalog
             truth = await self.reader.truth(span)
         if not complete(truth, spans):
             raise StoreUnavailable("a bar that the watermark covers cannot be read yet")
