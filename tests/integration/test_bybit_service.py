@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ares.clock import NANOS_PER_MILLI, SystemClock
+from ares.config.quality import QualityConfig
 from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, VenueConfig
 from ares.errors import UnknownSymbol, VenueUnavailable
 from ares.model.market import Trade
@@ -245,7 +246,9 @@ async def test_checks_of_stored_data_do_not_take_holes_in_the_ids_for_missing_tr
         await venue.trade(BTC)
     await collected.until(TRADES, 16)
     symbol = SYMBOLS[venue.category]
-    inspector = Inspector(collected.database, collected.name, (symbol,)(), SystemClock(), dense_ids=False)
+    inspector = Inspector(
+        collected.database, collected.name, (symbol,), QualityConfig(), SystemClock(), dense_ids=False
+    )
     rows = await inspector.inspect()
     names = {row.symbols["check_name"] for row in rows}
     assert "missing_ids" not in names

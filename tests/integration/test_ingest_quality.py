@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns
+from ares.config.quality import QualityConfig
 from ares.config.settings import AresConfig, DatabaseConfig
 from ares.errors import OperatingError, UsageError
 from ares.model.market import Bar, Book, Funding, Instrument, Quote, Trade
@@ -133,7 +134,7 @@ async def store(writer: RowWriter, database: Database, rows: Sequence[Storable])
 
 async def grades(database: Database, venue: str) -> Grades:
     """The worst grade of every check that had something to judge."""
-    rows = await Inspector(database, venue, (SYMBOL,)(), SystemClock()).inspect()
+    rows = await Inspector(database, venue, (SYMBOL,), QualityConfig(), SystemClock()).inspect()
     found: Grades = {}
     for row in sorted(rows, key=lambda each: ("ok", "warn", "fail").index(each.symbols["grade"])):
         found[row.symbols["check_name"]] = row.symbols["grade"]
@@ -174,7 +175,7 @@ def outage(venue: str, age_minutes: int) -> Row:
 
 async def funding_grades(database: Database, venue: str) -> Grades:
     """Of the channel of a venue with perpetuals, by check."""
-    inspector = Inspector(database, venue, (PERPETUAL,)(), SystemClock(), channels=PERPETUALS)
+    inspector = Inspector(database, venue, (PERPETUAL,), QualityConfig(), SystemClock(), channels=PERPETUALS)
     symbols = [row.symbols for row in await inspector.inspect()]
     return {each["check_name"]: each["grade"] for each in symbols if each["channel"] == "funding"}
 
@@ -198,7 +199,7 @@ async def test_an_outage_of_funding_that_lasts_is_graded(database: Database, wri
 
 
 async def test_a_spot_venue_is_asked_for_no_funding(database: Database, venue: str) -> None:
-    rows = await Inspector(database, venue, (SYMBOL,)(), SystemClock()).inspect()
+    rows = await Inspector(database, venue, (SYMBOL,), QualityConfig(), SystemClock()).inspect()
     assert "funding" not in {row.symbols["channel"] for row in rows}
 
 

@@ -19,13 +19,7 @@ from structlog.testing import capture_logs
 
 from ares.clock import NANOS_PER_MILLI, SystemClock
 from ares.config.quality import QualityConfig, QualityLimit
-from ares.config.settings import (
-    AresConfig,
-    DatabaseConfig,
-    EnvironmentConfig,
-    IngestConfig,
-    VenueConfig,
-)
+from ares.config.settings import AresConfig, DatabaseConfig, EnvironmentConfig, IngestConfig, VenueConfig
 from ares.errors import UnknownSymbol
 from ares.model.market import Trade
 from ares.service import ServiceContext

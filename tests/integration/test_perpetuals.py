@@ -246,7 +246,7 @@ async def test_what_is_missed_while_away_is_a_gap_and_payments_are_not_written_t
 async def test_the_service_grades_funding_as_it_grades_its_other_channels(
     questdb_config: DatabaseConfig, database: Database, venue: str, port: int, tmp_path: Path
 ) -> None:
-    there, often = Futures()(every_s=0.5)
+    there, often = Futures(), QualityConfig(every_s=0.5)
     graded = (
         "SELECT count_distinct(symbol) FROM quality_checks "
         "WHERE venue = %(venue)s AND channel = 'funding' AND check_name = %(check)s AND grade = 'ok'"
