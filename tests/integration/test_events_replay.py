@@ -20,6 +20,8 @@ from typer.testing import CliRunner
 
 from analytics.datasets.events import MADE
 from analytics.datasets.registry import Registry
+from analytics.models.registry import ModelRegistry
+from analytics.models.stages import Stages
 from ares.clock import SystemClock
 from ares.commands.events import app
 from ares.config import load_config
@@ -77,6 +79,7 @@ PROVED = {
         "config_versions",
         "maintenance",
         "datasets",
+        "model_events",
     )
 }
 EVENTS_COUNT = int(os.environ.get("ARES_TEST_EVENTS", "10000"))
@@ -184,6 +187,14 @@ def learn(control: ControlStore) -> None:
     registry.retire(version, "operator", "superseded")
 
 
+def promote(control: ControlStore) -> None:
+    """A version becomes champion, and another takes its place."""
+    stages = Stages(control, ModelRegistry("", None), CLOCK, "direction", [])
+    stages.tell("v1", "registered", "trained", "train")
+    for version in ("v1", "v2"):
+        stages.crown(version, "passed the gate", "operator")
+
+
 async def test_whole_life_of_an_account_is_proved_by_its_log(platform: Platform) -> None:
     await trade(platform.control)
     await limit(platform.control)
@@ -192,6 +203,7 @@ async def test_whole_life_of_an_account_is_proved_by_its_log(platform: Platform)
     Maintenance(platform.control, CLOCK).open("operator", "larger disk", 60)
     Maintenance(platform.control, CLOCK).close("operator", "done")
     learn(platform.control)
+    promote(platform.control)
     await platform.carry()
     proofs = await platform.prove()
     assert set(proofs) == PROVED

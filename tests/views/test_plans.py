@@ -26,6 +26,8 @@ ALLOWED = {
         "trade_bounds",
     ): "once a start: ids of all that is stored bound what must be fetched",
     ("ingest/queries/imports.sql", "derived"): "once an import: between which times trades came without ids",
+    ("analytics/queries/coverage.sql", "whole"): "once an `ares data catalog`, as a person's statement with its bounds",
+    ("backtest/queries/inputs.sql", "strategies"): "once a backtest: what there ever were signals of",
     ("ares/commands/demo.sql", "counts"): "once a run of the demo, for its report",
     ("ares/commands/demo.sql", "strategies"): "once a run of the demo, for its report",
     ("ares/commands/demo.sql", "decisions_last"): "LIMIT -n takes the last rows without reading the others",
@@ -34,13 +36,13 @@ ALLOWED = {
 }
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
-    for package in ("ares", "analytics", "ingest", "trader")
+    for package in ("ares", "analytics", "backtest", "ingest", "trader")
     for path in (ROOT / package).rglob("*.sql")
     if "queries" in path.parts or path.name == "demo.sql"
 )
 NOW = datetime.now(UTC)
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-TEXTS = {"venue", "symbol", "model", "name", "status", "channel", "account", "strategy", "target"}
+TEXTS = {"venue", "symbol", "model", "name", "status", "channel", "account", "strategy", "target", "begins"}
 NUMBERS = re.compile(r"_max$|_min$|^last_seq$|^rows$|^limit$|_ns$|^version$|^revision$")
 
 
@@ -58,6 +60,7 @@ async def test_shipped_queries_read_a_span_or_the_newest_rows(database: Database
     whole: list[str] = []
     for name, sql in split_queries((ROOT / file).read_text(encoding="utf-8")).items():
         plain = sql.replace("this_view", "signal_momentum_v1" if "target" in sql else "return_1m_v1")
+        plain = plain.replace("this_table", "trades").replace(", these_parameters", "")
         plan = await database.fetch(f"EXPLAIN {plain}", {each: param(each) for each in PLACEHOLDER.findall(plain)})
         text = "\n".join(str(next(iter(row.values()))) for row in plan)
         scanned = sorted({table for table in WHOLE_TABLE.findall(text) if table in GROWING})
