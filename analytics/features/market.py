@@ -11,7 +11,9 @@ from ares.clock import MINUTE_NS, NANOS_PER_SECOND
 from ares.model.row import Row, Storable, UtcNs
 from ares.store import Database, RowWriter
 
-FUNDING_MINUTES = 10
+FUNDING_MINUTES = 4
+FUNDING_BEFORE = 120
+"""Rates are told so many minutes before ticks are: what rests on them looks back as far."""
 
 
 async def made_up(database: Database, writer: RowWriter, venue: str, bars: Bars) -> Market:
@@ -50,9 +52,9 @@ def scores(venue: str, symbols: Sequence[str], start_ns: int, count: int, rng: r
 
 
 def rates(market: SyntheticMarket, start_ns: int, count: int) -> list[Row]:
-    """Rows of `funding`: predicted every few minutes, and one settled in the middle."""
+    """Rows of `funding`: predicted every few minutes, from long before the start, and one settled in the middle."""
     rows: list[Row] = []
-    for number in range(0, count, FUNDING_MINUTES):
+    for number in range(-FUNDING_BEFORE, count, FUNDING_MINUTES):
         for symbol in market.symbols:
             kind = "settled" if number == count // 2 // FUNDING_MINUTES * FUNDING_MINUTES else "predicted"
             ts_ns, price = minutes(start_ns, number), market.prices[symbol]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,15 @@ from analytics.keeper import Keeper, Pace
 from analytics.scoring import Scorer
 from analytics.testing import SYMBOLS, SyntheticMarket
 from analytics.truth import TruthReader
-from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock, SystemClock, floor_ns, to_datetime, to_ns
+from ares.clock import DAY_NS, HOUR_NS, MINUTE_NS, NANOS_PER_SECOND, Clock, SystemClock, floor_ns, to_datetime
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreUnavailable
 from ares.model.row import Row
 from ares.store import Database, Record, RowWriter
 from ares.testing.clock import SteppedClock
 
-START_NS = to_ns(datetime(2026, 3, 2, 9, tzinfo=UTC))
+START_NS = floor_ns(SystemClock().now_ns(), DAY_NS) - 2 * DAY_NS + 9 * HOUR_NS
+"""The day before yesterday: tables with a TTL drop what is much older than the newest row, whoever wrote that."""
 LATENESS_NS = NANOS_PER_SECOND
 MINUTES = 150
 BTC = "BTC/USDT"
