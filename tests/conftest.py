@@ -16,11 +16,9 @@ import pytest
 import structlog
 from hypothesis import settings
 
-from ares.clock import SystemClock
 from ares.config.settings import DatabaseConfig
 from ares.control import ControlStore
 from ares.store import Database, RowWriter
-from ares.store.migrate import migrate
 from backup.restore.scratch import free_ports
 from tests.helpers import missing
 from tests.kafka import COORDINATE, RunningKafka, kafka_path, running_kafka
@@ -76,8 +74,7 @@ def require_program(name: str, install: str) -> str:
 def questdb_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
     """A real QuestDB on free ports with the whole schema; stopped at the end of the run."""
     config = small()
-    with serving(config, tmp_path_factory.mktemp("questdb")):
-        asyncio.run(_migrate(config))
+    with serving(config, tmp_path_factory.mktemp("questdb"), schema=True):
         yield config
 
 
@@ -85,16 +82,8 @@ def questdb_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databas
 def tiered_questdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
     """A QuestDB for tests of tiers alone: what goes by age goes for all who share a table."""
     config = small(retention_trades_days=4)
-    with serving(config, tmp_path_factory.mktemp("tiers")):
-        asyncio.run(_migrate(config))
+    with serving(config, tmp_path_factory.mktemp("tiers"), schema=True):
         yield config
-
-
-async def _migrate(config: DatabaseConfig) -> None:
-    writer = RowWriter(config)
-    async with await Database.connect(config) as database:
-        await migrate(database, writer, SystemClock())
-    await writer.close()
 
 
 @pytest.fixture

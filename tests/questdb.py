@@ -1,12 +1,21 @@
-"""A real QuestDB of a test's own, on free ports."""
+"""A real QuestDB of a test's own, on free ports, empty or with the whole schema."""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
+from ares.clock import SystemClock
 from ares.config.settings import DatabaseConfig
+from ares.store import Database, RowWriter
+from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
 from backup.restore.scratch import free_ports
 
@@ -19,11 +28,38 @@ def small(heap_mb: int = 512, **changes: object) -> DatabaseConfig:
 
 
 @contextmanager
-def serving(config: DatabaseConfig, folder: Path) -> Iterator[EmbeddedQuestDB]:
-    """It runs, empty unless something lies there, and is stopped with the block."""
+def serving(config: DatabaseConfig, folder: Path, *, schema: bool = False) -> Iterator[EmbeddedQuestDB]:
+    """It runs, and is stopped with the block; empty, or with the whole `schema`, unless something lies there."""
     server = EmbeddedQuestDB(config, folder)
+    if schema:
+        put_schema(server)
     try:
         server.start()
         yield server
     finally:
         server.stop()
+
+
+def put_schema(server: EmbeddedQuestDB) -> None:
+    """Lay the whole schema where a server is about to start for the first time."""
+    shutil.copytree(whole_schema(), server.root)
+
+
+@cache
+def whole_schema() -> Path:
+    """The files of a server that was brought to the schema: made once in a run, for that takes ten seconds."""
+    folder = Path(tempfile.mkdtemp(prefix="ares-schema-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    config = small()
+    # A thread of its own: who asks may be a coroutine.
+    with serving(config, folder) as server, ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _migrated(config)).result()
+    return server.root
+
+
+async def _migrated(config: DatabaseConfig) -> None:
+    writer = RowWriter(config)
+    async with await Database.connect(config) as database:
+        await migrate(database, writer, SystemClock())
+        await database.wait_applied(None)
+    await writer.close()

@@ -19,11 +19,11 @@ from ares.model.row import Row
 from ares.resilience import Backoff
 from ares.service import ServiceContext
 from ares.store import Database, RowWriter
-from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
 from backup.repository import Repositories
 from backup.restore.scratch import on_free_ports
 from backup.run import Backups, Made
+from tests.questdb import put_schema
 
 T0 = 1_764_000_000 * NANOS_PER_SECOND
 HEAP_MB = 256
@@ -68,7 +68,6 @@ class Installed:
         self.control = ControlStore.open(self.context.control_url)
         self.writer = RowWriter(self.config.database)
         self.database = await Database.connect(self.config.database)
-        await migrate(self.database, self.writer, self.context.clock)
 
     async def disconnect(self) -> None:
         await self.database.close()
@@ -94,8 +93,9 @@ class Installed:
 
 @contextmanager
 def serving(folder: Path, control_url: str | None = None) -> Iterator[Installed]:
-    """Its QuestDB runs, and is stopped with the block."""
+    """Its QuestDB runs, with all tables and views, and is stopped with the block."""
     there = Installed(folder, control_url)
+    put_schema(there.server)
     try:
         there.start()
         yield there
@@ -105,7 +105,7 @@ def serving(folder: Path, control_url: str | None = None) -> Iterator[Installed]
 
 @asynccontextmanager
 async def connected(there: Installed) -> AsyncIterator[Installed]:
-    """Its tables are there, and pools on it."""
+    """With pools on it."""
     await there.connect()
     try:
         yield there

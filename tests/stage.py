@@ -22,9 +22,10 @@ from ares.config.settings import DatabaseConfig
 from ares.errors import StoreError
 from ares.store import Database
 from ares.store.server import EmbeddedQuestDB
-from tests.conftest import _migrate, free_port
+from tests.conftest import free_port
 from tests.helpers import ROOT
 from tests.market import AMOUNT_SQL, PRICE_SQL
+from tests.questdb import put_schema
 
 RATE = int(os.environ.get("ARES_TEST_RATE", "2000"))
 """Trades a second of each of the two symbols."""
@@ -193,9 +194,9 @@ def staged(folder: Path, rate: int = RATE) -> Iterator[Stage]:
     config = DatabaseConfig(http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=768)
     server = EmbeddedQuestDB(config, folder)
     there = Stage(folder, config, server, rate)
+    put_schema(server)
     try:
         server.start()
-        asyncio.run(_migrate(config))
         yield there
     finally:
         there.end()

@@ -26,7 +26,6 @@ from ares.clock import DAY_NS, MINUTE_NS, NANOS_PER_MILLI, SystemClock, floor_ns
 from ares.model.market import Bar, Book
 from ares.model.row import Storable
 from ares.store import Database, Record, RowWriter
-from ares.store.migrate import migrate
 from ares.store.pool import as_int, as_str
 from simulator.bars import MINUTE_MS, Candle, Grid, candles
 from simulator.book import Replay
@@ -197,10 +196,9 @@ async def pin_all(database: Database, writer: RowWriter, shared: Path) -> None:
 async def main(shared: Path) -> None:
     """Pin everything on a QuestDB of its own."""
     config = small()
-    with tempfile.TemporaryDirectory() as folder, serving(config, Path(folder)):
+    with tempfile.TemporaryDirectory() as folder, serving(config, Path(folder), schema=True):
         writer = RowWriter(config)
         async with await Database.connect(config) as database:
-            await migrate(database, writer, SystemClock())
             await pin_all(database, writer, shared)
         await writer.close()
 

@@ -29,11 +29,13 @@ SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
 
 
 @contextmanager
-def questdb(folder: Path, ports: Sequence[int]) -> Iterator[tuple[EmbeddedQuestDB, DatabaseConfig]]:
-    """A small server of a test's own, empty."""
+def questdb(
+    folder: Path, ports: Sequence[int], *, schema: bool = False
+) -> Iterator[tuple[EmbeddedQuestDB, DatabaseConfig]]:
+    """A small server of a test's own, empty or with the whole `schema`."""
     http, pg, health = ports
     config = DatabaseConfig(http_port=http, pg_port=pg, health_port=health, heap_mb=256, commit_mode="nosync")
-    with serving(config, folder) as server:
+    with serving(config, folder, schema=schema) as server:
         yield server, config
 
 

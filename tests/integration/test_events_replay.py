@@ -41,7 +41,6 @@ from ares.resilience import Backoff
 from ares.service.config_versions import ConfigVersions
 from ares.service.maintenance import Maintenance
 from ares.store import Database, RowWriter
-from ares.store.migrate import migrate
 from tests.questdb import serving, small
 from trader.commander import Order
 from trader.events import (
@@ -89,7 +88,7 @@ EVENTS_COUNT = int(os.environ.get("ARES_TEST_EVENTS", "10000"))
 def own_questdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseConfig]:
     """A QuestDB of this module alone: a replay compares whole tables."""
     config = small()
-    with serving(config, tmp_path_factory.mktemp("questdb")):
+    with serving(config, tmp_path_factory.mktemp("questdb"), schema=True):
         yield config
 
 
@@ -130,7 +129,6 @@ class Platform:
 async def platform(own_questdb: DatabaseConfig, control: ControlStore) -> AsyncIterator[Platform]:
     writer = RowWriter(own_questdb)
     async with await Database.connect(own_questdb) as database:
-        await migrate(database, writer, CLOCK)
         there = Platform(control, database, writer, own_questdb)
         await there.empty()
         yield there
@@ -293,13 +291,10 @@ def test_command_proves_names_what_differs_and_rebuilds(
     own_questdb: DatabaseConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def prepare(*statements: str) -> None:
-        writer = RowWriter(own_questdb)
         async with await Database.connect(own_questdb) as database:
-            await migrate(database, writer, CLOCK)
             for statement in statements:
                 await database.execute(statement)
             await database.wait_applied(PROVED)
-        await writer.close()
 
     for name in ("http_port", "pg_port", "health_port"):
         monkeypatch.setenv(f"ARES_DATABASE__{name.upper()}", str(getattr(own_questdb, name)))

@@ -16,7 +16,6 @@ from ares.errors import StateDirUnusable, UsageError
 from ares.model.row import Row
 from ares.service import ServiceContext
 from ares.store import Database, RowWriter
-from ares.store.migrate import migrate
 from ares.store.migrations import migrations
 from ares.store.queries import split_statements
 from ares.store.server import EmbeddedQuestDB
@@ -88,21 +87,14 @@ def test_upgrade_reads_the_same_takes_migrations_and_writes_while_the_original_r
 @pytest.mark.skipif(not FULL, reason="starts four servers on the whole schema: make rehearse-proof")
 def test_downgrade_of_the_whole_schema_tells_which_views_it_would_lose(tmp_path: Path) -> None:
     config = scratch_config(DatabaseConfig(heap_mb=512, commit_mode="nosync"), NOW)
-    with serving(config, tmp_path) as server:
-        asyncio.run(_made(config))
+    with serving(config, tmp_path, schema=True) as server:
+        pass
     folder = tmp_path / "copy"
     folder.mkdir()
     copied = copy_stopped(server.root, folder)
     done = rehearse(config, OLDER, folder, copied_bytes=copied, clock=SystemClock(), report=lambda _: None)
     assert {each.kind for each in done.differences} >= {"view"}
     assert done.back == "reads the same"
-
-
-async def _made(config: DatabaseConfig) -> None:
-    writer = RowWriter(config)
-    async with await Database.connect(config) as database:
-        await migrate(database, writer, SystemClock())
-    await writer.close()
 
 
 def test_version_that_runs_now_needs_no_rehearsal(tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ import pytest
 
 from ares.config.settings import AresConfig, DatabaseConfig, KafkaConfig
 from ares.service import ServiceContext
-from ares.store import Database, RowWriter
-from ares.store.migrate import migrate
+from ares.store import Database
 from ares.store.replicas import Feeds, MarketReads
 from ares.store.server import EmbeddedQuestDB
 from ingest.ledger import Ledger
@@ -62,18 +61,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     broker.mkdir()
     with (
         running_kafka(broker, *ports[:2]) as kafka,
-        questdb(one, ports[2:5]) as (primary, config),
+        questdb(one, ports[2:5], schema=True) as (primary, _),
         questdb(two, ports[5:]) as (replica, _),
     ):
-        asyncio.run(migrated(config))
         yield Place(kafka, primary, replica)
-
-
-async def migrated(config: DatabaseConfig) -> None:
-    writer = RowWriter(config)
-    async with await Database.connect(config) as database:
-        await migrate(database, writer, CLOCK)
-    await writer.close()
 
 
 def kill(server: EmbeddedQuestDB) -> None:
