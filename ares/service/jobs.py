@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from ares.config.settings import AresConfig
 from ares.control import ControlStore, Json
 from ares.errors import AresError, ConfigError
 from ares.model.row import Cell, Row, UtcNs
+from ares.service.runner import end_with_parent
 from ares.service.types import ServiceContext
 from ares.telemetry import correlation, get_logger, metrics, observability
 
@@ -35,6 +38,8 @@ class JobSpec:
     name: str
     run: Callable[[ServiceContext], Awaitable[Outcome]]
     cron: Callable[[AresConfig], str]
+    apart: bool = False
+    """Whether a scheduler runs it in a process of its own: it computes for minutes, or its package has no service."""
 
 
 async def run_job(context: ServiceContext, spec: JobSpec, cause: str) -> Outcome | None:
@@ -116,10 +121,29 @@ class JobScheduler:
             self._scheduler.shutdown(wait=False)
 
     async def _run(self, spec: JobSpec) -> None:
+        if spec.apart:
+            await self._run_apart(spec)
+            return
         try:
             await run_job(self._context, spec, "schedule")
         except AresError as error:
             log.warning("job_will_run_again", job=spec.name, cause=error.code)
+
+    async def _run_apart(self, spec: JobSpec) -> None:
+        """`ares job run NAME --scheduled`, which claims the slot and records the run; it ends with us at the latest."""
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ares.cli", "job", "run", spec.name, "--scheduled"),
+            env={**os.environ, "ARES_ENVIRONMENT__STATE_DIR": str(self._context.state_dir)},
+            stdin=asyncio.subprocess.DEVNULL,
+            preexec_fn=end_with_parent,
+        )
+        try:
+            code = await child.wait()
+        finally:
+            if child.returncode is None:
+                child.terminate()
+        if code:
+            log.warning("job_will_run_again", job=spec.name, cause=f"exit code {code}")
 
 
 def trigger(spec: JobSpec, config: AresConfig) -> CronTrigger:

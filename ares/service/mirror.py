@@ -19,6 +19,7 @@ from ares.service.analysts import StatementGuard
 from ares.service.auditing import witness_of
 from ares.service.jobs import JobScheduler
 from ares.service.leaks import LEAKS
+from ares.service.registry import jobs_apart
 from ares.service.storage import StorageKeeper
 from ares.service.subscriptions import installed_subscriptions
 from ares.service.types import Capability, Health, ServiceContext, ServiceSpec
@@ -37,7 +38,7 @@ class MirrorService:
         self._kafka = KafkaWriter(context.config.kafka) if context.config.kafka.servers else None
         self._control: ControlStore | None = None
         self._mirrors: list[Mirror] = []
-        self._jobs = JobScheduler(context, [LEAKS])
+        self._jobs = JobScheduler(context, [LEAKS, *jobs_apart()])
         self._storage = StorageKeeper(context.config.database, context.clock)
         self._guard: StatementGuard | None = None
 

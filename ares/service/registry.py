@@ -25,6 +25,11 @@ def job(name: str) -> JobSpec:
     return _load(JOBS_GROUP, "job", name, JobSpec)
 
 
+def jobs_apart() -> list[JobSpec]:
+    """Jobs that want a process of their own, of all packages."""
+    return [spec for name in job_names() if (spec := job(name)).apart]
+
+
 def service_names() -> list[str]:
     return sorted(metadata.entry_points(group=SERVICES_GROUP).names)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ares.config import AresConfig, load_config
@@ -13,6 +15,9 @@ from ares.control import ControlStore, Json
 from ares.errors import ConfigError, StoreUnavailable
 from ares.service import JobScheduler, JobSpec, ServiceContext, run_job
 from ares.service.jobs import trigger
+from ares.service.leaks import LEAKS
+from ares.service.registry import job as registered
+from ares.service.registry import jobs_apart
 from ares.testing.clock import SteppedClock
 
 
@@ -69,6 +74,27 @@ async def test_scheduler_starts_jobs_and_stops(context: ServiceContext) -> None:
     await scheduler.stop()
     assert ("ok", '{"n":1}') in recorded(context)
     await asyncio.sleep(0)
+
+
+async def test_job_apart_runs_in_a_process_of_its_own_which_records_it(context: ServiceContext) -> None:
+    await JobScheduler(context, [])._run(replace(registered("backup-check"), apart=True))
+    rows = recorded(context)
+    assert ("started", None) in rows
+    assert any(status == "config" and "backup.repository" in str(outcome) for status, outcome in rows), rows
+
+
+async def test_job_apart_ends_with_its_scheduler(context: ServiceContext) -> None:
+    run = asyncio.create_task(JobScheduler(context, [])._run(replace(LEAKS, apart=True)))
+    while not (children := psutil.Process().children()):
+        await asyncio.sleep(0.01)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert await asyncio.to_thread(psutil.wait_procs, children, 10) == (children, [])
+
+
+def test_replay_of_yesterday_is_run_apart() -> None:
+    assert [spec.name for spec in jobs_apart()] == ["parity"]
 
 
 def test_cron_expression_that_is_none_is_named_with_its_job() -> None:
