@@ -77,7 +77,7 @@ conformance: .venv/ready ## the numbered cases that every venue must pass; VENUE
 
 strategy-library: .venv/ready ## what every strategy wants on recorded bars, against what is pinned; PIN=1 pins it anew
 	$(if $(PIN),$(BIN)/python -m tests.strategy_library)
-	$(BIN)/python -m pytest tests/integration/test_strategy_library.py $(ARGS)
+	ARES_TEST_LIBRARY=long $(BIN)/python -m pytest tests/integration/test_strategy_library.py $(ARGS)
 
 supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials, secrets in tracked files and in the history
 	$(BIN)/uv sync --frozen --quiet --group supply-chain

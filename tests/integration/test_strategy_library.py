@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.strategy_library import (
     strategies,
 )
 
+LONG = os.environ.get("ARES_TEST_LIBRARY") == "long"
 AGAIN = "a strategy does something else on the same bars: that is a new version, or `make strategy-library PIN=1`"
 
 
@@ -67,6 +69,7 @@ async def test_strategies_do_on_the_bundled_market_what_they_did(
     assert found == read_pins("trades"), AGAIN
 
 
+@pytest.mark.skipif(not LONG, reason="days of bars through every view: make strategy-library")
 async def test_strategies_do_on_days_of_a_real_market_what_they_did(
     database: Database, writer: RowWriter, venue: str, shared_data: Path
 ) -> None:
