@@ -85,7 +85,7 @@ def series(seed: int, bars: int, symbols: int) -> Series:
 
 
 @given(seed=st.integers(0, 2**32 - 1), symbols=st.integers(1, 3), chosen=SETTINGS)
-@settings(deadline=None)
+@settings(max_examples=40)
 def test_the_kernel_equals_the_traders_own_sizing_and_rules(seed: int, symbols: int, chosen: FastSettings) -> None:
     given_series = series(seed, 60, symbols)
     expected = Reference(given_series, chosen).run()
