@@ -75,6 +75,7 @@ class Cycle:
 
     def __init__(self, parts: CycleParts) -> None:
         self._config = self._next_config = parts.config
+        self._configured = limits(parts.config)
         self._account = parts.account
         self._desk = parts.account.parts.desk
         self._ledger = parts.account.parts.ledger
@@ -107,6 +108,7 @@ class Cycle:
         started_s = self._clock.monotonic_s()
         if self._next_config is not self._config:
             self._config = self._next_config
+            self._configured = limits(self._config)
         await self._states.refresh()
         await self._limits.refresh()
         await self._pauses.refresh()
@@ -260,7 +262,7 @@ class Cycle:
 
     def _effective(self, strategy: str = "", symbol: str = "") -> Limits:
         """The limits of an order, or of the account."""
-        return self._limits.effective(limits(self._config), strategy, symbol)
+        return self._limits.effective(self._configured, strategy, symbol)
 
     def _obstacle(self, strategy: StrategyConfig, symbol: str, moment: Moment) -> str | None:
         if strategy.name in self._pauses.paused:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+
+from prometheus_client import Gauge
 
 from ares.clock import Clock
 from ares.control import AuditEntry, ControlStore, once_it_fits, read_on
@@ -68,7 +71,7 @@ class TradingStates:
             self.current = StateChange(said.state, said.actor, said.reason, stored.ts_ns, stored.seq)
         self.in_maintenance = await asyncio.to_thread(self._maintenance.current) is not None
         for state in TradingState:
-            metrics.TRADER_STATE.labels(state.value).set(1 if state is self.effective else 0)
+            _shown(state).set(1 if state is self.effective else 0)
         return self.current
 
     async def change(
@@ -149,6 +152,12 @@ class TradingStates:
         """What an alert means: HALTED, or REDUCING; it never loosens anything, and only a person takes it back."""
         allowed = _not_halted if state is TradingState.HALTED else _active_or_reduced_by_itself
         return await self.change(state, ALERT, reason, now_ns, allowed)
+
+
+@cache
+def _shown(state: TradingState) -> Gauge:
+    """Its gauge, from when it was first asked for: a cycle asks several times."""
+    return metrics.TRADER_STATE.labels(state.value)
 
 
 def _nothing_said(before: StateChange) -> bool:

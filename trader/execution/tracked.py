@@ -42,9 +42,12 @@ def sent_of(committed: deque[Intent], reserved: Iterable[Intent], now_ns: int) -
     """
     while committed and now_ns - committed[0].decided_at_ns >= SENT_S * NANOS_PER_SECOND:
         committed.popleft()
-    intents = (*committed, *reserved)
-    aged = [(intent, Decimal(max(0, now_ns - intent.decided_at_ns)) / NANOS_PER_SECOND) for intent in intents]
-    return tuple(Sent(i.strategy, i.symbol, i.side, i.quantity, age_s) for i, age_s in aged if age_s < SENT_S)
+    since_ns = now_ns - SENT_S * NANOS_PER_SECOND
+    return tuple(
+        Sent(i.strategy, i.symbol, i.side, i.quantity, Decimal(max(0, now_ns - i.decided_at_ns)) / NANOS_PER_SECOND)
+        for i in (*committed, *reserved)
+        if i.decided_at_ns > since_ns
+    )
 
 
 def protects_contract(intent: Intent) -> bool:

@@ -16,10 +16,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from ares.model.market import Side
 from trader.portfolio.lots import LOTS_MAX, Lots, close_lots, cost_of, open_lot
 from trader.portfolio.money import ZERO, product, share, to_scale
+
+SYMBOLS_MAX = 10_000
+"""Of so many symbols it is remembered what they are made of: every check of every order asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +121,14 @@ class Fee:
         return self.quote + product(self.base, price)
 
 
+@lru_cache(SYMBOLS_MAX)
 def currencies(symbol: str) -> tuple[str, str]:
     """Base and quote of a pair or a perpetual ("BTC/USDT", "BTC/USDT:USDT")."""
     base, _, rest = symbol.partition("/")
     return base, rest.partition(":")[0]
 
 
+@lru_cache(SYMBOLS_MAX)
 def is_linear(symbol: str) -> bool:
     """Whether it is a contract settled in its quote currency: what it is worth is not paid when it is bought."""
     _, quote = currencies(symbol)

@@ -43,10 +43,12 @@ class Limits:
 
     def with_values(self, values: Mapping[str, Decimal]) -> Limits:
         """These, with some set to other values."""
-        return replace(self, **values)
+        return replace(self, **values) if values else self
 
     def scaled(self, scale: Decimal) -> Limits:
         """Limits on exposure times a scale in (0, 1]; all others as they are."""
+        if scale == 1:
+            return self
         scaled = {name: value * scale for name in SCALED if (value := self.get(name)) is not None}
         return self.with_values(scaled)
 

@@ -210,6 +210,8 @@ class RiskState:
 
     def _under_way(self, cell: Cell, side: Side, weigh: Callable[[Pending], Decimal]) -> Decimal:
         """Of all that may open something, or leaves less to close."""
+        if not self.pending:
+            return ZERO
         mine = (p for p in self.pending if (p.symbol, p.strategy) == cell and p.side == side and not p.protects)
         return sum((weigh(p) for p in mine), ZERO)
 
