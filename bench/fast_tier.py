@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 import numba
 import numpy as np
 from contest import Bench, Run
+from peer_environments import PEERS, environment
 
 from ares.clock import MINUTE_NS
 from backtest.fast.screen import Series, screen
@@ -31,7 +31,7 @@ from trader.risk import Limits
 
 BARS = 1_000_000
 SIZE, FEE = Decimal(5_000), Decimal("0.0007")
-VECTORBT = Path(__file__).resolve().parent / "peers" / "vectorbt"
+SCREEN = PEERS / "screen_vectorbt.py"
 RETURN_OFF_MAX = 1e-3
 BIG = Decimal(10**9)
 LIMITS = Limits(BIG, BIG, BIG, BIG, Decimal("0.9"), Decimal(180), Decimal(10), Decimal(60))
@@ -110,15 +110,6 @@ class Arena:
         return abs(self.ours[0] - self.theirs[0]) + (abs(self.ours[1] - self.theirs[1]) > RETURN_OFF_MAX)
 
 
-def peer_python() -> Path:
-    """vectorbt's own environment, set up the first time."""
-    python = VECTORBT / ".venv" / "bin" / "python"
-    if not python.exists():
-        uv = Path(sys.executable).parent / "uv"
-        subprocess.run([str(uv), "sync", "--frozen", "--quiet", "--project", str(VECTORBT)], check=True)
-    return python
-
-
 def bench() -> Bench:
     """Bars per second of processor time."""
     arenas: list[Arena] = []
@@ -129,7 +120,7 @@ def bench() -> Bench:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "bars.npz"
             np.savez(path, open=opened, close=close)
-            command = [str(peer_python()), str(VECTORBT.parent / "screen_vectorbt.py"), str(path), str(SIZE), str(FEE)]
+            command = [str(environment("vectorbt")), str(SCREEN), str(path), str(SIZE), str(FEE)]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             with subprocess.Popen(command, text=True, **pipes) as peer:
                 assert peer.stdout is not None

@@ -16,7 +16,8 @@ from importlib import metadata
 from statistics import median
 
 from contest import in_turns, ratio
-from socket_to_row import PEERS, peers_python
+from peer_environments import PEERS
+from socket_to_row import peers_python
 
 from analytics.models.compiled import CompiledScorer, compile_classifier
 

@@ -22,6 +22,7 @@ from statistics import median
 from typing import Literal
 
 from contest import in_turns, ratio
+from peer_environments import PEERS, environment
 from write import questdb
 
 from ares.config.settings import DatabaseConfig
@@ -29,7 +30,6 @@ from ares.store import Database, Param
 from backup.restore.scratch import free_ports
 
 HERE = Path(__file__).resolve().parent
-PEERS = HERE / "peers"
 MESSAGES = 1_000_000
 """Enough that neither the start nor the last commit decides."""
 PACED_MESSAGES = 50_000
@@ -187,20 +187,7 @@ def venue_server(messages: int, rate: int, span: Sequence[str]) -> Iterator[tupl
 
 def peers_python() -> Path:
     """The peers' own environment, set up the first time."""
-    python = PEERS / ".venv" / "bin" / "python"
-    if not python.exists():
-        uv = HERE.parent / ".venv" / "bin" / "uv"
-        words = ["sync", "--frozen", "--quiet", "--project", str(PEERS), "--python", python_313()]
-        if subprocess.run([str(uv), *words], check=False).returncode != 0:
-            raise SystemExit("the peers need Python 3.13: install it, or name it in UV_PYTHON")
-    return python
-
-
-def python_313() -> str:
-    """What the peers run on: as told, one that pyenv has, or whatever uv finds or fetches."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    kept = sorted((root / "versions").glob("3.13.*/bin/python"))
-    return os.environ.get("UV_PYTHON") or (str(kept[-1]) if kept else "3.13")
+    return environment(".", "3.13")
 
 
 def told(name: str, work: Callable[[], Run]) -> Callable[[], Run]:

@@ -249,7 +249,7 @@ class Cycle:
         )
 
         def risk_state(signal: SignalSeen, quote: QuoteSeen) -> RiskState:
-            return self._risk_state(moment, symbol, signal, quote)
+            return self._risk_state(moment, symbol, (signal, quote), effective.sent_s)
 
         outcome = replace(decide(inputs, build_rules(effective.scaled(scale)), risk_state), scale=scale)
         known = self._account.parts.instruments.peek(symbol, self._config.instrument_age_s_max)
@@ -279,11 +279,12 @@ class Cycle:
             return "resting_after_rejection"
         return self._account.parts.gateway.obstacle(symbol)
 
-    def _risk_state(self, moment: Moment, symbol: str, signal: SignalSeen, quote: QuoteSeen) -> RiskState:
+    def _risk_state(self, moment: Moment, symbol: str, seen: tuple[SignalSeen, QuoteSeen], sent_s: int) -> RiskState:
+        signal, quote = seen
         market = moment.market or MarketSeen()
         now_ns = self._clock.now_ns()
         prices = prices_of(symbol, quote, market, signal.known_at_ns, now_ns)
-        return risk_now(self._account, self._states.effective, now_ns, prices)
+        return risk_now(self._account, self._states.effective, now_ns, prices, sent_s)
 
     def _decision(self, key: Key, moment: Moment, outcome: Outcome) -> Decision:
         strategy, symbol = key

@@ -9,6 +9,7 @@ from decimal import Decimal
 from ares.config.trading import TradingConfig
 from trader.account import Account
 from trader.decide import age_s
+from trader.execution.tracked import SENT_S
 from trader.reader import MarketSeen, QuoteSeen
 from trader.risk import Limits, RiskState, ScalePolicy, TradingState, drawdown_share, exposure_scale
 
@@ -29,8 +30,10 @@ class PricesSeen:
     loss_shares: Mapping[str, Decimal] = field(default_factory=dict)
 
 
-def risk_now(account: Account, trading_state: TradingState, now_ns: int, prices: PricesSeen) -> RiskState:
-    """The state an order would be checked against at this moment."""
+def risk_now(
+    account: Account, trading_state: TradingState, now_ns: int, prices: PricesSeen, sent_s: int = SENT_S
+) -> RiskState:
+    """The state an order would be checked against at this moment; `sent_s`: `Limits.sent_s` where they are known."""
     ledger, desk = account.parts.ledger, account.parts.desk
     positions = ledger.quantities()
     costs = {symbol: ledger.portfolio.position(symbol, strategy).average_price for symbol, strategy in positions}
@@ -51,7 +54,7 @@ def risk_now(account: Account, trading_state: TradingState, now_ns: int, prices:
         spread=prices.spread,
         volume_quote=prices.volume_quote,
         loss_shares=prices.loss_shares,
-        sent=desk.sent(now_ns),
+        sent=desk.sent(now_ns, sent_s),
         leverage=account.parts.leverage,
         liquidation_shares=account.liquidation_shares(),
     )

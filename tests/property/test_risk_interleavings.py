@@ -28,6 +28,7 @@ from trader.execution.lease import Leadership
 from trader.execution.ledger import Ledger
 from trader.execution.rests import Rests
 from trader.execution.state import TradingStates
+from trader.execution.tracked import SENT_S
 from trader.portfolio.orders import Intent, Order, OrderReport, OrderState, Step, advance, intended
 from trader.portfolio.positions import Execution, Fill
 from trader.risk import LIMITS as LIMIT_NAMES
@@ -186,7 +187,7 @@ class Bench:
                 STATE,
                 positions={(p.symbol, p.strategy): p.quantity for p in self.ledger.portfolio.positions()},
                 pending=self.desk.pending(),
-                sent=self.desk.sent(self.clock.now_ns()),
+                sent=self.desk.sent(self.clock.now_ns(), SENT_S),
             )
             verdict = RULES.check(order, state)
             if isinstance(verdict, Refused):

@@ -126,9 +126,9 @@ class OrderDesk:
             found.append((order.intent, order.remaining + max(ZERO, unbooked)))
         return pending_of(found)
 
-    def sent(self, now_ns: int) -> tuple[Sent, ...]:
-        """Orders that were committed within the last hour, or are being, those of a flatten included."""
-        return sent_of(self._committed, self._reserved.values(), now_ns)
+    def sent(self, now_ns: int, within_s: int) -> tuple[Sent, ...]:
+        """Orders that were committed within these seconds, `SENT_S` at most, or are being; a flatten's too."""
+        return sent_of(self._committed, self._reserved.values(), now_ns, within_s)
 
     async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> bool:
         """Commit an intent with its rows; False, and nothing is written, if it must not be.

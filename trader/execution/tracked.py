@@ -35,14 +35,15 @@ def pending_of(intents: Iterable[tuple[Intent, Decimal]]) -> tuple[Pending, ...]
     )
 
 
-def sent_of(committed: deque[Intent], reserved: Iterable[Intent], now_ns: int) -> tuple[Sent, ...]:
-    """Orders that were committed within the last hour, or are being, with their ages, as rules see them.
+def sent_of(committed: deque[Intent], reserved: Iterable[Intent], now_ns: int, within_s: int) -> tuple[Sent, ...]:
+    """Orders that were committed within these seconds, or are being, with their ages, as rules see them.
 
-    The oldest of `committed`, which come first, are let go of: who decides often must not look through them each time.
+    The oldest of `committed`, which come first, are let go of after `SENT_S`: who decides often must not look through
+    them each time.
     """
     while committed and now_ns - committed[0].decided_at_ns >= SENT_S * NANOS_PER_SECOND:
         committed.popleft()
-    since_ns = now_ns - SENT_S * NANOS_PER_SECOND
+    since_ns = now_ns - min(within_s, SENT_S) * NANOS_PER_SECOND
     return tuple(
         Sent(i.strategy, i.symbol, i.side, i.quantity, Decimal(max(0, now_ns - i.decided_at_ns)) / NANOS_PER_SECOND)
         for i in (*committed, *reserved)

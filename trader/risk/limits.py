@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import ceil
+
+MINUTE_S = 60
+"""Orders are counted by so many seconds for the limit on their rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ class Limits:
         """A limit by its name."""
         value: Decimal | None = getattr(self, name)
         return value
+
+    @property
+    def sent_s(self) -> int:
+        """For how long an order that was sent still matters to a rule, seconds: to the rate, or to what comes again."""
+        return max(MINUTE_S, ceil(self.duplicate_s or 0))
 
     def tightened(self, by: Mapping[str, Decimal]) -> Limits:
         """These, or those where they are tighter."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trader.risk.limits import MINUTE_S
 from trader.risk.types import Candidate, Gauge, Reading, RiskState
-
-MINUTE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
