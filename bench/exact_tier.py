@@ -26,8 +26,8 @@ from typing import cast
 
 import numpy as np
 from contest import in_turns, ratio
-from fast_tier import plain
-from peer_environments import environment
+from peer_environments import PEERS, environment
+from screen_plain import plain
 
 from ares.clock import MINUTE_NS, NANOS_PER_MILLI
 from ares.config.trading import RiskConfig, StrategyConfig, TradingConfig
@@ -130,11 +130,10 @@ Ask = Callable[[int, tuple[int, int]], Played]
 def nautilus(tape: Tape) -> Iterator[Ask]:
     """NautilusTrader's process with the tape loaded, ready to be asked for runs over its first trades."""
     python = environment("nautilus", "3.13")
-    script = Path(__file__).resolve().parent / "peers" / "play_nautilus.py"
     with TemporaryDirectory() as folder:
         path = Path(folder) / "tape.npz"
         np.savez(path, ts=tape.ts, price=tape.price, amount=tape.amount, sold=tape.sold)
-        command = [str(python), str(script), str(path), str(SIZE), str(FEE), str(CASH)]
+        command = [str(python), str(PEERS / "play_nautilus.py"), str(path), str(SIZE), str(FEE), str(CASH)]
         with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin
             assert process.stdout

@@ -1,67 +1,38 @@
 """A moving-average cross over a million bars with fees: the fast tier, vectorbt, and a plain compiled loop.
 
-Processor time, the signal included. "lost" counts orders by which the fast tier and vectorbt differ in number, and one
-more if their returns differ by a thousandth (fees are taken from coins here, from cash there).
+Warm: processor time of a run, the signal included, in processes that ran before. Cold: processor time of a process from
+its start to its result, what is imported and compiled included; code that was compiled before is kept by all three.
+"lost" counts orders by which the fast tier and vectorbt differ in number, and one more if their returns differ by a
+thousandth (fees are taken from coins here, from cash there).
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-import numba
 import numpy as np
+import screen_ares
 from contest import Bench, Run
 from peer_environments import PEERS, environment
+from screen_plain import plain
 
-from ares.clock import MINUTE_NS
-from backtest.fast.screen import Series, screen
-from backtest.fast.settings import Costs, FastSettings
-from backtest.fast.signals import ema_cross
 from backtest.outcome import Floats
-from trader.portfolio.sizing import Grid
-from trader.risk import Limits
 
 BARS = 1_000_000
 SIZE, FEE = Decimal(5_000), Decimal("0.0007")
-SCREEN = PEERS / "screen_vectorbt.py"
+HERE = Path(__file__).resolve().parent
 RETURN_OFF_MAX = 1e-3
-BIG = Decimal(10**9)
-LIMITS = Limits(BIG, BIG, BIG, BIG, Decimal("0.9"), Decimal(180), Decimal(10), Decimal(60))
-SETTINGS = FastSettings(
-    {"BTC/USDT": Grid(Decimal("0.0001"), Decimal("0.00000001"), Decimal(0))},
-    SIZE,
-    LIMITS,
-    start_quote=Decimal(1_000_000),
-    rebalance_share_min=Decimal("0.999"),
-    slippage_max=Decimal("0.5"),
-    costs=Costs(FEE),
-)
-
-
-@numba.njit
-def plain(close: Floats, fee: float) -> tuple[float, int]:
-    """As little as a backtest can be: no lots, no limits, no worth by bar."""
-    quick = slow = close[0]
-    held, cash, orders, before = 0.0, 1.0, 0, 0
-    for price in close:
-        quick += (price - quick) * 2 / 21
-        slow += (price - slow) * 2 / 51
-        now = 1 if quick > slow else -1
-        if now != before:
-            if now == 1 and held == 0.0:
-                held, cash, orders = cash / price / (1 + fee), 0.0, orders + 1
-            elif now == -1 and held > 0:
-                cash, held, orders = held * price * (1 - fee), 0.0, orders + 1
-        before = now
-    return cash + held * close[-1], orders
+VECTORBT, PLAIN = "vectorbt", "a plain compiled loop"
 
 
 def made() -> tuple[Floats, Floats]:
@@ -71,6 +42,27 @@ def made() -> tuple[Floats, Floats]:
     return np.concatenate((close[:1], close[:-1])), close
 
 
+@contextmanager
+def bars() -> Iterator[tuple[Floats, Floats, Sequence[str]]]:
+    """The series, and what a process is told of it: the file, the size, the fee."""
+    opened, close = made()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bars.npz"
+        np.savez(path, open=opened, close=close)
+        yield opened, close, (str(path), str(SIZE), str(FEE))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Orders and gain of a run, a share of the start."""
+
+    orders: int = 0
+    gained: float = 0.0
+
+    def differ(self, other: Found) -> int:
+        return abs(self.orders - other.orders) + (abs(self.gained - other.gained) > RETURN_OFF_MAX)
+
+
 @dataclass
 class Arena:
     """One series for all three."""
@@ -78,18 +70,15 @@ class Arena:
     opened: Floats
     close: Floats
     peer: subprocess.Popen[str]
-    ours: tuple[int, float] = (0, 0.0)
-    theirs: tuple[int, float] = (0, 0.0)
+    ours: Found = Found()
+    theirs: Found = Found()
 
     def ares(self) -> float:
-        column, opened = self.close.reshape(-1, 1), self.opened.reshape(-1, 1)
-        ts = 1_672_531_200_000_000_000 + np.arange(BARS, dtype=np.int64) * MINUTE_NS
         began = time.process_time()
-        series = Series(("BTC/USDT",), MINUTE_NS, ts, opened, column, column, column, ema_cross(column, 20, 50))
-        run = screen(series, SETTINGS)
-        gained = float(run.equity[-1]) / 1_000_000 - 1
+        run = screen_ares.screened(self.opened, self.close, screen_ares.settings(SIZE, FEE))
+        gained = screen_ares.gained(run)
         spent = time.process_time() - began
-        self.ours = (len(run.bar), gained)
+        self.ours = Found(len(run.bar), gained)
         return BARS / spent
 
     def vectorbt(self) -> float:
@@ -98,7 +87,7 @@ class Arena:
         self.peer.stdin.write("go\n")
         self.peer.stdin.flush()
         said = json.loads(self.peer.stdout.readline())
-        self.theirs = (said["orders"], said["gained"])
+        self.theirs = Found(said["orders"], said["gained"])
         return float(BARS / said["s"])
 
     def plain(self) -> float:
@@ -107,7 +96,7 @@ class Arena:
         return BARS / (time.process_time() - began)
 
     def differ(self) -> int:
-        return abs(self.ours[0] - self.theirs[0]) + (abs(self.ours[1] - self.theirs[1]) > RETURN_OFF_MAX)
+        return self.ours.differ(self.theirs)
 
 
 def bench() -> Bench:
@@ -116,11 +105,8 @@ def bench() -> Bench:
 
     @contextmanager
     def arena() -> Iterator[Mapping[str, Run]]:
-        opened, close = made()
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "bars.npz"
-            np.savez(path, open=opened, close=close)
-            command = [str(environment("vectorbt")), str(SCREEN), str(path), str(SIZE), str(FEE)]
+        with bars() as (opened, close, told):
+            command = [str(environment("vectorbt")), str(PEERS / "screen_vectorbt.py"), *told]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             with subprocess.Popen(command, text=True, **pipes) as peer:
                 assert peer.stdout is not None
@@ -134,9 +120,52 @@ def bench() -> Bench:
     return Bench(
         "fast_tier",
         "bars/s of processor time",
-        "vectorbt",
-        "a plain compiled loop",
+        VECTORBT,
+        PLAIN,
         ("numba", "numpy"),
         arena,
         lambda: arenas[-1].differ(),  # noqa: PLW0108 - there is no arena yet
     )
+
+
+def cold() -> Bench:
+    """Bars per second of processor time of whole processes."""
+    found: dict[str, Found] = {}
+
+    def whole(who: str, command: Sequence[str]) -> Run:
+        def run() -> float:
+            before, wall_s = _children_s(), time.perf_counter()
+            said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            spent_s, wall_s = _children_s() - before, time.perf_counter() - wall_s
+            answer = json.loads(said.splitlines()[-1])
+            found[who] = Found(answer["orders"], answer["gained"])
+            print(f"  {who}: {spent_s:.2f} CPU-s, {wall_s:.2f} s from start to result")
+            return BARS / spent_s
+
+        return run
+
+    @contextmanager
+    def arena() -> Iterator[Mapping[str, Run]]:
+        with bars() as (_, _, told):
+            theirs = [str(environment("vectorbt")), str(PEERS / "screen_vectorbt.py"), *told, "once"]
+            yield {
+                "ares": whole("ares", [sys.executable, str(HERE / "screen_ares.py"), *told]),
+                "peer": whole(VECTORBT, theirs),
+                "limit": whole(PLAIN, [sys.executable, str(HERE / "screen_plain.py"), *told]),
+            }
+
+    return Bench(
+        "fast_tier_cold",
+        "bars/s of processor time, from a process's start to its result",
+        VECTORBT,
+        PLAIN,
+        ("numba", "numpy"),
+        arena,
+        lambda: found["ares"].differ(found[VECTORBT]),
+    )
+
+
+def _children_s() -> float:
+    """Processor time of all that was started and has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

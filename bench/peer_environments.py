@@ -11,7 +11,7 @@ PEERS = Path(__file__).resolve().parent / "peers"
 
 
 def environment(name: str, version: str = "") -> Path:
-    """The Python of a peer's environment, which is set up the first time; `version` where it wants another than ours."""
+    """The Python of a peer's environment, set up the first time; `version` where it wants another than ours."""
     folder = PEERS / name
     python = folder / ".venv" / "bin" / "python"
     if not python.exists():

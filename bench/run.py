@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import collector
 import decode
+import exact_tier
 import fast_tier
 import imports
 import line
@@ -35,6 +36,7 @@ BENCHES: dict[str, Callable[[], Bench]] = {
     "collector": collector.bench,
     "decode": decode.bench,
     "fast_tier": fast_tier.bench,
+    "fast_tier_cold": fast_tier.cold,
     "import": imports.bench,
     "line": line.bench,
     "traces": traces.bench,
@@ -42,11 +44,15 @@ BENCHES: dict[str, Callable[[], Bench]] = {
 }
 
 SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {
+    "exact_tier": exact_tier.results,
     "ingest": socket_to_row.results,
     "scoring": scoring.results,
     "tick_to_order": tick_to_order.results,
 }
 """Benches whose contestants are processes, and which report several figures of the same runs."""
+
+TOGETHER = {"backtest": ("fast_tier", "fast_tier_cold", "exact_tier")}
+"""Names that stand for several."""
 
 
 def measure(bench: Bench, rounds: int) -> dict[str, object]:
@@ -73,11 +79,11 @@ def measure(bench: Bench, rounds: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=sorted({**BENCHES, **SUITES}))
+    parser.add_argument("--only", choices=sorted({**BENCHES, **SUITES, **TOGETHER}))
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     parser.add_argument("--rounds", type=int, default=ROUNDS_MIN)
     arguments = parser.parse_args()
-    names = [arguments.only] if arguments.only else sorted({**BENCHES, **SUITES})
+    names = TOGETHER.get(arguments.only, (arguments.only,)) if arguments.only else sorted({**BENCHES, **SUITES})
     rounds = max(ROUNDS_MIN, arguments.rounds)
     results: list[dict[str, object]] = []
     for name in names:

@@ -1,4 +1,7 @@
-"""A moving-average cross by vectorbt on the series that stdin names: JSON of its processor time, orders and end."""
+"""A moving-average cross by vectorbt on the series that is named: JSON of its processor time, orders and end.
+
+Again for every line of stdin, or with "once" a single time.
+"""
 
 import json
 import sys
@@ -23,7 +26,11 @@ def run() -> vbt.Portfolio:
     )
 
 
-run().total_return()
+folio = run()
+gained = float(folio.total_return())
+if sys.argv[-1] == "once":
+    print(json.dumps({"orders": len(folio.orders.records), "gained": gained}))
+    sys.exit()
 print("ready", flush=True)
 for _ in sys.stdin:
     began = time.process_time()
