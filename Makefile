@@ -99,6 +99,10 @@ backtest-proof: SEEDS = 1000
 backtest-proof: .venv/ready ## SEEDS (1000) random markets and settings: the fast and the exact tier trade alike to the last digit
 	ARES_TEST_TIERS=$(SEEDS) $(BIN)/python -m pytest -q tests/property/test_tiers_agree.py $(ARGS)
 
+figures-proof: .venv/ready ## worth, profit, Sharpe, Sortino, volatility and drawdown of the fast tier's trades are vectorbt's too
+	$(BIN)/uv sync --frozen --quiet --project bench/peers/vectorbt
+	ARES_TEST_PEERS=1 $(BIN)/python -m pytest -q tests/integration/test_figures_by_vectorbt.py $(ARGS)
+
 audit-proof: .venv/ready ## every attack on an audit chain of ENTRIES (1000000) is found in time
 	ARES_TEST_AUDIT=$(ENTRIES) $(BIN)/python -m pytest -q -s tests/unit/ares/test_audit.py $(ARGS)
 
