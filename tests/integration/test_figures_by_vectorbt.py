@@ -65,7 +65,7 @@ def by_vectorbt(case: Case, path: Path) -> Mapping[str, float]:
         coins[at], price[at] = float(base), float(-quote / base)
     np.savez(path, ts=series.ts, close=series.close, moved=coins, price=price)
     command = [PEER, SCRIPT, path, str(case.outcome.tested.start_quote), case.period]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=1_500)
     found: Mapping[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
