@@ -25,7 +25,7 @@ PEER = ROOT / "bench" / "peers" / "vectorbt" / ".venv" / "bin" / "python"
 SCRIPT = ROOT / "bench" / "peers" / "figures_vectorbt.py"
 WORTH_OFF_MAX, RATIO_OFF_MAX = 1e-9, 1e-6
 """Shares: of money, and of what is made of returns, whose rounding a ratio enlarges."""
-DAYS = 40
+DAYS, FILLS_MIN = 40, 60
 ABOUT_TRADES = ("end_quote", "pnl_quote", "return_share")
 RATIOS = ("volatility", "sharpe", "sortino", "drawdown_share_max")
 
@@ -71,15 +71,17 @@ def by_vectorbt(case: Case, path: Path) -> Mapping[str, float]:
 
 
 def hours() -> Case:
-    market = drawn(3)
-    return Case(market.series, market.fast(), "1min")
+    """A drawn market in which much is traded."""
+    drawn_ones = ((each, each.fast()) for each in map(drawn, range(100)))
+    market, outcome = next((each, said) for each, said in drawn_ones if len(said.fills) > FILLS_MIN)
+    return Case(market.series, outcome, "1min")
 
 
 @pytest.mark.parametrize("made", [hours, weeks])
 def test_worth_profit_and_ratios_are_those_of_vectorbt(made: Callable[[], Case], tmp_path: Path) -> None:
     case = made()
     ours, theirs = figures(case.outcome).numbers(), by_vectorbt(case, tmp_path / "trades.npz")
-    assert theirs["orders"] == len(case.outcome.fills) > 20
+    assert theirs["orders"] == len(case.outcome.fills) > FILLS_MIN
     for name in ABOUT_TRADES:
         assert ours[name] == pytest.approx(theirs[name], rel=WORTH_OFF_MAX, abs=1e-9), name
     for name in RATIOS:
