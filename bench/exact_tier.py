@@ -39,7 +39,7 @@ from backtest.outcome import Floats, Ints, Tested
 from backtest.tape import Bars, BarsAndSignals, Flags, Instrument, Signals, Trades
 
 TRADES = 1_000_000
-SPANS = {200: (2_000, 5_000), 2_000: (200, 500), 20_000: (20, 50)}
+SPANS = {200: (2_000, 5_000), 2_000: (195, 490), 20_000: (20, 50)}
 """About so many orders on the whole tape, by which averages."""
 TRADES_PER_ORDER = 50
 ORDERS_MAX = int(os.environ.get("ARES_BENCH_ORDERS", "2000"))
