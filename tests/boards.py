@@ -107,7 +107,10 @@ def _market(now_ns: int) -> Iterator[Row]:
         for number, ts_ns in steps(now_ns, 60):
             quoted: dict[str, Cell] = {"update_id": number, "bid": 49_999.0, "bid_amount": 1.0, "ask": 50_001.0}
             yield Row(
-                "quotes", ts_ns, {**which, "ts_source": "venue"}, {**quoted, "ask_amount": 1.0, "received_at": UtcNs(ts_ns)}
+                "quotes",
+                ts_ns,
+                {**which, "ts_source": "venue"},
+                {**quoted, "ask_amount": 1.0, "received_at": UtcNs(ts_ns)},
             )
             marks: dict[str, Cell] = {"watermark": UtcNs(ts_ns - SECOND_NS), "last_seq": number, "acked_rows": number}
             yield Row("ingest_watermarks", ts_ns, {**which, "channel": "trades"}, marks)
@@ -120,7 +123,10 @@ def _quality(now_ns: int) -> Iterator[Row]:
     for number, (status, cause) in enumerate([("open", "disconnect"), ("healed", "sequence"), ("lost", "disconnect")]):
         ts_ns = now_ns - (10 + 20 * number) * MINUTE_NS
         columns: dict[str, Cell] = {
-            **{"gap_id": f"gap-{number}", "revision": 0, "started_at": UtcNs(ts_ns - MINUTE_NS), "missing": 7},
+            "gap_id": f"gap-{number}",
+            "revision": 0,
+            "started_at": UtcNs(ts_ns - MINUTE_NS),
+            "missing": 7,
             **({} if status == "open" else {"ended_at": UtcNs(ts_ns)}),
         }
         yield Row("gaps", ts_ns, {**MARKET, "channel": "trades", "status": status, "cause": cause}, columns)
@@ -136,15 +142,26 @@ def _trading(now_ns: int) -> Iterator[Row]:
     for number, ts_ns in steps(now_ns, 120):
         profit = Decimal(200 - abs(number - 60) * 5)
         worth: dict[str, Cell] = {
-            **{"cash": Decimal(10_000), "positions_quote": Decimal(10_000), "capital_quote": Decimal(20_000)},
-            **{"equity_quote": 20_000 + profit, "gross_exposure_quote": Decimal(10_000), "realised_quote": profit},
-            **{"unrealised_quote": Decimal(5), "day_pnl_quote": profit - 100, "funding_quote": Decimal(1)},
+            "cash": Decimal(10_000),
+            "positions_quote": Decimal(10_000),
+            "capital_quote": Decimal(20_000),
+            "equity_quote": 20_000 + profit,
+            "gross_exposure_quote": Decimal(10_000),
+            "realised_quote": profit,
+            "unrealised_quote": Decimal(5),
+            "day_pnl_quote": profit - 100,
+            "funding_quote": Decimal(1),
         }
         yield Row("equity", ts_ns, {"account": "paper", "quote_currency": "USDT"}, worth)
         rule = ["GrossExposureLimit", "SpreadLimit"][number % 2]
         decided: dict[str, Cell] = {
-            **{"cycle_id": f"cycle-{number}", "version": 1, "target": 0.5, "confidence": 0.5, "mark": Decimal(50_000)},
-            **{"client_order_id": f"order-{number}", "reason": "to_target"},
+            "cycle_id": f"cycle-{number}",
+            "version": 1,
+            "target": 0.5,
+            "confidence": 0.5,
+            "mark": Decimal(50_000),
+            "client_order_id": f"order-{number}",
+            "reason": "to_target",
         }
         if number % 3 == 0:
             refusal = {"action": "refuse", "rule": rule, "unit": "quote", "state": "ACTIVE"}
@@ -154,8 +171,13 @@ def _trading(now_ns: int) -> Iterator[Row]:
             yield Row("decisions", ts_ns, {**ON_ACCOUNT, "action": "buy", "state": "ACTIVE"}, decided)
         if number % 10 == 0:
             wish: dict[str, Cell] = {
-                **{"version": 1, "revision": 0, "target": 0.5, "confidence": 0.4},
-                **{"known_at": UtcNs(ts_ns + MINUTE_NS), "watermark": UtcNs(ts_ns + MINUTE_NS), "input_hash": "h"},
+                "version": 1,
+                "revision": 0,
+                "target": 0.5,
+                "confidence": 0.4,
+                "known_at": UtcNs(ts_ns + MINUTE_NS),
+                "watermark": UtcNs(ts_ns + MINUTE_NS),
+                "input_hash": "h",
             }
             symbols = {**MARKET, "strategy": "momentum", "known_at_kind": "live", "model_version": "v1"}
             yield Row("signal_values", ts_ns, symbols, wish)
@@ -164,8 +186,12 @@ def _trading(now_ns: int) -> Iterator[Row]:
 def _orders(now_ns: int) -> Iterator[Row]:
     for number, ts_ns in steps(now_ns, 12, 10 * MINUTE_NS):
         order: dict[str, Cell] = {
-            **{"order_id": f"order-{number * 10}", "quantity": Decimal("0.1"), "price": Decimal(50_010)},
-            **{"cycle_id": f"cycle-{number}", "trace_id": CHOSEN["trace"][0], "reason": "to_target"},
+            "order_id": f"order-{number * 10}",
+            "quantity": Decimal("0.1"),
+            "price": Decimal(50_010),
+            "cycle_id": f"cycle-{number}",
+            "trace_id": CHOSEN["trace"][0],
+            "reason": "to_target",
         }
         kind = {**ON_ACCOUNT, "side": ["buy", "sell"][number % 2], "type": "limit", "time_in_force": "IOC"}
         last = [("filled", "FILLED"), ("rejected", "REJECTED"), ("accepted", "ACCEPTED")][number % 3]
@@ -176,20 +202,39 @@ def _orders(now_ns: int) -> Iterator[Row]:
             yield Row("order_events", at_ns, {**kind, "event": event, "state": state}, {**order, **more})
         if last[0] == "filled":
             fill: dict[str, Cell] = {
-                **{"fill_id": f"fill-{number}", "order_id": order["order_id"], "quantity": Decimal("0.1")},
-                **{"price": Decimal(50_010), "cost": Decimal(5_001), "fee": Decimal(5), "fee_quote": Decimal(5)},
-                **{"trace_id": order["trace_id"], "received_at": UtcNs(ts_ns)},
+                "fill_id": f"fill-{number}",
+                "order_id": order["order_id"],
+                "quantity": Decimal("0.1"),
+                "price": Decimal(50_010),
+                "cost": Decimal(5_001),
+                "fee": Decimal(5),
+                "fee_quote": Decimal(5),
+                "trace_id": order["trace_id"],
+                "received_at": UtcNs(ts_ns),
             }
             yield Row("fills", ts_ns + 80_000_000, {**ON_ACCOUNT, "side": kind["side"], "liquidity": "taker"}, fill)
             position: dict[str, Cell] = {
-                **{"fill_id": f"fill-{number}", "seq": number, "quantity": Decimal("0.1"), "cost_fifo": Decimal(5_001)},
-                **{"average_price": Decimal(50_010), "cost_basis": Decimal(5_001), "realised_quote": Decimal(12)},
-                **{"fees_quote": Decimal(5), "realised_fifo_quote": Decimal(12), "funding_quote": Decimal(0)},
+                "fill_id": f"fill-{number}",
+                "seq": number,
+                "quantity": Decimal("0.1"),
+                "cost_fifo": Decimal(5_001),
+                "average_price": Decimal(50_010),
+                "cost_basis": Decimal(5_001),
+                "realised_quote": Decimal(12),
+                "fees_quote": Decimal(5),
+                "realised_fifo_quote": Decimal(12),
+                "funding_quote": Decimal(0),
             }
             yield Row("position_events", ts_ns + 80_000_000, {**ON_ACCOUNT, "cause": "fill"}, position)
     plan: dict[str, Cell] = {
-        **{"plan_id": "order-10", "quantity": Decimal(1), "mark": Decimal(50_000), "orders": 6, "reason": "done"},
-        **{"filled_quantity": Decimal(1), "filled_cost": Decimal(50_010), "shortfall_bips": Decimal("2.0")},
+        "plan_id": "order-10",
+        "quantity": Decimal(1),
+        "mark": Decimal(50_000),
+        "orders": 6,
+        "reason": "done",
+        "filled_quantity": Decimal(1),
+        "filled_cost": Decimal(50_010),
+        "shortfall_bips": Decimal("2.0"),
     }
     symbols = {**ON_ACCOUNT, "event": "ended", "policy": "twap", "side": "buy"}
     yield Row("execution_plans", now_ns - 7 * MINUTE_NS, symbols, plan)
@@ -229,7 +274,11 @@ def _models(now_ns: int) -> Iterator[Row]:
     of = {"venue": "sim", "model": "direction"}
     for ts_ns in (now_ns - 40 * MINUTE_NS, now_ns - 10 * MINUTE_NS):
         for role, version in (("champion", "v1"), ("challenger", "v2")):
-            for metric, feature, grade in (("psi", "rsi_14", "fail"), ("log_loss", "", "ok"), ("calibration", "", "ok")):
+            for metric, feature, grade in (
+                ("psi", "rsi_14", "fail"),
+                ("log_loss", "", "ok"),
+                ("calibration", "", "ok"),
+            ):
                 symbols = {**of, "version": version, "role": role, "metric": metric, "feature": feature, "grade": grade}
                 seen: dict[str, Cell] = {"run_id": "r", "value": 0.3, "warn": 0.1, "fail": 0.25, "rows": 900}
                 yield Row("drift", ts_ns, symbols, seen)
@@ -244,7 +293,12 @@ def _kernel(now_ns: int) -> Iterator[Row]:
     for name, ends_ns in (("trader", now_ns), ("ingest", now_ns), ("mirror", now_ns - 10 * MINUTE_NS)):
         symbols = {"service": name, "instance": f"{name}-1", "state": "running", "version": "0.1.0", "host": "h"}
         for number, ts_ns in steps(ends_ns, 60):
-            usage: dict[str, Cell] = {"resident_mb": 100.0 + number, "cpu_s": 1.5 * number, "open_files": 9, "threads": 4}
+            usage: dict[str, Cell] = {
+                "resident_mb": 100.0 + number,
+                "cpu_s": 1.5 * number,
+                "open_files": 9,
+                "threads": 4,
+            }
             yield Row("services", ts_ns + 55 * SECOND_NS, symbols, {**usage, "pid": 1, "port": 2})
     for number, status in enumerate(["ok", "crashed"]):
         job = {"job": f"job-{number}", "status": status, "cause": "schedule"}
@@ -267,15 +321,30 @@ def _traces(now_ns: int) -> Iterator[Row]:
 
 
 def _copies(now_ns: int) -> Iterator[Row]:
-    for number, (kind, status) in enumerate([("market", "ok"), ("journal", "ok"), ("check", "ok"), ("market", "failed")]):
+    for number, (kind, status) in enumerate(
+        [("market", "ok"), ("journal", "ok"), ("check", "ok"), ("market", "failed")]
+    ):
         made: dict[str, Cell] = {
-            **{"backup_id": f"b{number}", "covers_to": UtcNs(now_ns - 30 * SECOND_NS), "duration_s": 4.0, "files": 10},
-            **{"checkpoint_s": 0.5, "bytes_total": 1_000_000, "bytes_added": 10_000},
+            "backup_id": f"b{number}",
+            "covers_to": UtcNs(now_ns - 30 * SECOND_NS),
+            "duration_s": 4.0,
+            "files": 10,
+            "checkpoint_s": 0.5,
+            "bytes_total": 1_000_000,
+            "bytes_added": 10_000,
         }
         yield Row("backups", now_ns - (10 + number) * MINUTE_NS, {"kind": kind, "status": status}, made)
     drill: dict[str, Cell] = {
-        **{"drill_id": "d", "backup_id": "b0", "rpo_market_s": 60.0, "rpo_journal_s": 5.0, "rto_s": 40.0, "tables": 50},
-        **{"bytes_restored": 1_000_000, "partitions": 70, "rows": 1_000, "differences": 0},
+        "drill_id": "d",
+        "backup_id": "b0",
+        "rpo_market_s": 60.0,
+        "rpo_journal_s": 5.0,
+        "rto_s": 40.0,
+        "tables": 50,
+        "bytes_restored": 1_000_000,
+        "partitions": 70,
+        "rows": 1_000,
+        "differences": 0,
     }
     yield Row("restore_drills", now_ns - 60 * MINUTE_NS, {"status": "ok"}, drill)
     day: dict[str, Cell] = {"revision": 1, "rows": 1_000, "delta_bytes": 40_000, "recorded_at": UtcNs(now_ns)}
@@ -285,5 +354,3 @@ def _copies(now_ns: int) -> Iterator[Row]:
 def last_two_hours(now: datetime) -> Span:
     """A span of which the seeds are a part, whose moments have fractions as a browser's have."""
     return Span(now - timedelta(hours=2, milliseconds=120), now + timedelta(milliseconds=5))
-
-
