@@ -59,9 +59,10 @@ format: .venv/ready ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: .venv/ready ## write again what is generated: references of schema, config, errors, events, venue conformance
+generate: .venv/ready ## write again what is generated: references of schema, config, errors, events, venue conformance; boards
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m tests.conformance.table
+	PYTHONPATH=grafana/src $(BIN)/python -m ares_boards grafana/dashboards
 
 coverage: .venv/ready ## run all tests and report branch coverage
 	$(BIN)/coverage erase
