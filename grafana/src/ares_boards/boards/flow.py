@@ -100,12 +100,8 @@ FLOW = Board(
             ),
             chart(
                 "Shortfall of plans",
-                "What plans paid more than the mark at their decision, the mean by policy; without fees.",
-                Prom(
-                    "sum by (policy) (rate(ares_trader_shortfall_bips_sum[$__rate_interval])) / "
-                    "sum by (policy) (rate(ares_trader_shortfall_bips_count[$__rate_interval]))",
-                    "{{policy}}",
-                ),
+                "What plans paid more than the mark at their decision, the median by policy; without fees.",
+                Prom(quantile(0.5, "ares_trader_shortfall_bips", by=("policy",)), "{{policy}}"),
                 unit=look.BIPS,
             ),
         ),

@@ -5,4 +5,5 @@ FROM spans
 WHERE ts >= $__timeFrom() AND ts <= $__timeTo()
   AND name IN ('ingest.batch', 'bar.freeze', 'decision', 'order.submit', 'fill.book')
 GROUP BY name
-ORDER BY CASE name WHEN 'ingest.batch' THEN 0 WHEN 'bar.freeze' THEN 1 WHEN 'decision' THEN 2 WHEN 'order.submit' THEN 3 ELSE 4 END
+ORDER BY CASE name WHEN 'ingest.batch' THEN 0 WHEN 'bar.freeze' THEN 1 WHEN 'decision' THEN 2 WHEN 'order.submit' THEN 3
+         ELSE 4 END

@@ -4,7 +4,8 @@ WITH worth AS (
          day_pnl_quote::DOUBLE AS day_profit, (equity_quote - capital_quote)::DOUBLE AS profit
   FROM equity WHERE account IN (${account:sqlstring}) LATEST ON ts PARTITION BY account
 ), peak AS (
-  SELECT account, max((equity_quote - capital_quote)::DOUBLE) AS profit FROM equity WHERE account IN (${account:sqlstring})
+  SELECT account, max((equity_quote - capital_quote)::DOUBLE) AS profit FROM equity
+  WHERE account IN (${account:sqlstring})
 ), held AS (
   SELECT account, abs(sum(held_quote)) AS net, max(abs(worst_case_quote)) AS largest
   FROM exposure WHERE account IN (${account:sqlstring})

@@ -1,5 +1,5 @@
--- What an ordinary bad hour costs: for each symbol the loss that one of twenty hours of 30 days exceeded, times the most
--- that may be held. Symbols add up: none is thought to make up for another.
+-- What an ordinary bad hour costs: for each symbol the loss that one of twenty hours of 30 days exceeded, times the
+-- most that may be held. Symbols add up: none is thought to make up for another.
 SELECT x.symbol, x.worst_case AS worst_case, h.loss AS bad_hour, abs(x.worst_case) * h.loss AS value_at_risk
 FROM (
   SELECT venue, symbol, sum(worst_case_quote) AS worst_case FROM exposure

@@ -1,5 +1,6 @@
 -- Share of minutes of the chosen time in which trades of a symbol were complete: no gap was left in them.
-SELECT symbol, 1.0 - sum(missing_s) / ((datediff('s', $__timeFrom()::TIMESTAMP, $__timeTo()::TIMESTAMP)) * 1.0) AS complete
+SELECT symbol,
+       1.0 - sum(missing_s) / (datediff('s', $__timeFrom()::TIMESTAMP, $__timeTo()::TIMESTAMP) * 1.0) AS complete
 FROM (
   SELECT w.symbol, 0.0 AS missing_s FROM ingest_watermarks w
   WHERE w.venue IN (${venue:sqlstring}) AND w.symbol IN (${symbol:sqlstring}) AND w.channel = 'trades'

@@ -1,6 +1,7 @@
--- What was promised of recovery and of data, and what is so now: seconds, and the share that is used of what is allowed.
+-- What was promised of recovery, and what is so now, in seconds; used is the share of what is allowed.
 SELECT promise, now_s, allowed_s, now_s / allowed_s AS used FROM (
-  SELECT 'decisions and audit in a backup' AS promise, max(datediff('s', covers_to, now())) * 1.0 AS now_s, 90.0 AS allowed_s
+  SELECT 'decisions and audit in a backup' AS promise, max(datediff('s', covers_to, now())) * 1.0 AS now_s,
+         90.0 AS allowed_s
   FROM (SELECT covers_to FROM backups WHERE status = 'ok' AND kind = 'journal' LATEST ON ts PARTITION BY kind)
   UNION ALL
   SELECT 'market data in a backup', max(datediff('s', covers_to, now())) * 1.0, 900.0
