@@ -26,7 +26,10 @@ NAME = re.compile(r"\b((?:ares|questdb)_[a-z0-9_]+)\b")
 LABELS = re.compile(r"by \(([^)]*)\)|\{\{(\w+)\}\}|[{,]\s*(\w+)!?=")
 OF_PROMETHEUS = {"le", "instance", "job", "step"}
 """Labels that no metric declares: of buckets, of where it was scraped, and one that an expression makes itself."""
-ANSWERED_S_MAX = 90.0
+ANSWERED_S_MAX = 120.0
+LOOKED_AT = ("ares_trader_cycles_total", "questdb_commits_total")
+LOOKS_MIN = 3
+"""A rate needs two looks that went well; on a busy machine some do not."""
 
 
 def labels_by_name() -> dict[str, set[str]]:
@@ -68,7 +71,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, questdb_config: Databas
     scraped = {"ares": page_port, "questdb": questdb_config.health_port}
     jobs = [{"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{at}"]}]} for job, at in scraped.items()]
     config = folder / "prometheus.yml"
-    config.write_text(json.dumps({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}))
+    config.write_text(json.dumps({"global": {"scrape_interval": "2s", "scrape_timeout": "2s"}, "scrape_configs": jobs}))
     page = subprocess.Popen(
         [sys.executable, "-m", "tests.metrics_page", str(page_port)], cwd=ROOT, stdout=subprocess.PIPE
     )
@@ -94,8 +97,8 @@ def wait_until_looked(address: str, folder: Path) -> None:
     until = time.monotonic() + ANSWERED_S_MAX
     while time.monotonic() < until:
         try:
-            looks = ask(address, "min(count_over_time(up[1m]))")
-            if looks and looks[0] >= 4 and ask(address, "min(up)") == [1.0]:
+            looks = [ask(address, f"max(count_over_time({name}[5m]))") for name in LOOKED_AT]
+            if all(found and found[0] >= LOOKS_MIN for found in looks):
                 return
         except OSError:
             pass
@@ -113,7 +116,7 @@ def ask(address: str, expression: str) -> list[float]:
 
 @pytest.mark.parametrize("expression", EXPRESSIONS, ids=lambda each: each.name)
 def test_expression_is_answered_by_a_real_prometheus(expression: Expression, prometheus: str) -> None:
-    values = ask(prometheus, expression.filled(rate="1m", shown="2m"))
+    values = ask(prometheus, expression.filled(rate="5m", shown="5m"))
     assert values, "no series"
     if "ares_" in expression.text:
         assert not all(map(math.isnan, values)), "all metrics of Ares grow here, so that shares of them are numbers"
