@@ -12,6 +12,7 @@ from aiohttp import web
 from ares.errors import AresError, OperatingError, UsageError
 from ares.files import write_whole
 from ares.service.http import listen
+from ares.telemetry import metrics
 from trader.alerts import firing
 from trader.command_log import Outcome
 from trader.commander import Commander
@@ -22,6 +23,9 @@ BODY_BYTES_MAX = 1_048_576
 """A notification of Alertmanager holds a whole group of alerts."""
 TOKEN_BYTES = 32
 PRIVATE_MODE = 0o600
+
+UNATTENDED = ("/alerts", "/alive")
+"""What machines post by themselves: nobody has looked for it."""
 
 Action = Callable[[Body], Awaitable[Outcome]]
 
@@ -65,6 +69,8 @@ class ControlPort:
         given = request.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
             return web.json_response({"error": "unauthorized", "message": "the token is wrong"}, status=401)
+        if request.path not in UNATTENDED:
+            metrics.TRADER_LOOKED.set_to_current_time()
         try:
             return await handler(request)
         except UsageError as error:

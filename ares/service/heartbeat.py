@@ -14,6 +14,7 @@ from ares.control import ControlStore
 from ares.errors import AresError
 from ares.model.row import Row
 from ares.service.collection import tell_pauses
+from ares.service.machine import tell_machine
 from ares.service.maintenance import Maintenance
 from ares.service.resources import ResourceWatch, Usage, limits_of
 from ares.service.types import Service, ServiceContext, ServiceSpec
@@ -49,6 +50,7 @@ class Heartbeat:
                 health = self._service.health()
                 usage = self._resources.measure()
                 tell_pauses()
+                tell_machine(self._context.state_dir)
                 await self._beat(control, "ready" if health.ready else "not_ready", health.detail, usage)
                 await self._look_for_maintenance(maintenance)
                 self._resources.require_within(usage)

@@ -16,7 +16,7 @@ from ares.config.settings import DatabaseConfig
 from ares.errors import StoreError
 from ares.resilience import Backoff
 from ares.store import Database, load_queries
-from ares.store.pool import Record, as_str
+from ares.store.pool import Record, as_int, as_str
 from ares.telemetry import get_logger, metrics
 
 QUERIES = load_queries("ares.service", "storage.sql")
@@ -72,6 +72,8 @@ class StorageKeeper:
         invalid = [view for view in views if as_str(view["status"]) == "invalid"]
         metrics.DATABASE_BROKEN.labels("suspended").set(len(suspended))
         metrics.DATABASE_BROKEN.labels("invalid").set(len(invalid))
+        behind = await database.fetch_one(QUERIES["behind"])
+        metrics.DATABASE_WAL_LAG.set(0 if behind is None or behind["transactions"] is None else as_int(behind["transactions"]))
         self._tell([*suspended, *invalid])
         names = {as_str(view["name"]) for view in views}
         for table in suspended:

@@ -58,9 +58,15 @@ READ_SWITCHES = Counter("ares_market_read_switches_total", "Changes of the datab
 DATABASE_BROKEN = Gauge(
     "ares_database_broken", "Tables that QuestDB applies nothing to (suspended), views that it left (invalid)", ["kind"]
 )
+DATABASE_WAL_LAG = Gauge(
+    "ares_database_wal_lag_transactions", "Commits that QuestDB acknowledged and has not applied, of the worst table"
+)
 REPLICA_LAG_SECONDS = Gauge("ares_replica_lag_seconds", "How far a replica is behind now; NaN: not known", ["database"])
 POOL_CONNECTIONS = Gauge("ares_pool_connections", "Connections to QuestDB that are open")
 POOL_WAITING = Gauge("ares_pool_waiting", "Statements that wait for a connection to QuestDB")
+DISK_FREE = Gauge("ares_disk_free_bytes", "Room on the disk of the state directory")
+DISK_SIZE = Gauge("ares_disk_size_bytes", "Size of the disk of the state directory")
+CLOCK_SYNCHRONISED = Gauge("ares_clock_synchronised", "0 while nobody keeps the kernel's clock right; NaN: not known")
 RESIDENT_MB = Gauge("ares_resident_mb", "Resident memory of this process, MiB")
 GC_PAUSE_SECONDS = Histogram(
     "ares_gc_pause_seconds", "How long Python's collector stopped the process", ["generation"],
@@ -122,6 +128,7 @@ TRADER_FILLS = Counter("ares_trader_fills_total", "Fills booked", ["symbol", "si
 TRADER_POSITION = Gauge("ares_trader_position", "Position in base currency", ["symbol", "strategy"])
 TRADER_PNL = Gauge("ares_trader_pnl_quote", "Profit in quote currency", ["kind"])
 TRADER_STATE = Gauge("ares_trader_state", "1 for the trading state that holds", ["state"])
+TRADER_LOOKED = Gauge("ares_trader_looked_timestamp_seconds", "When somebody last asked the trader or ordered something")
 TRADER_LEADER = Gauge("ares_trader_leader", "1 while this process holds the lease of its account")
 TRADER_UNPROTECTED_SECONDS = Gauge(
     "ares_trader_unprotected_seconds", "How long a position has stood without its protection", ["symbol", "strategy"]
@@ -203,3 +210,13 @@ JOURNAL_SLOT_KEPT = Gauge("ares_journal_slot_kept_bytes", "WAL that Postgres kee
 JOURNAL_SLOT_MAX = Gauge("ares_journal_slot_max_bytes", "WAL at which Postgres gives the journal up; -1: never")
 JOURNAL_WAL = Gauge("ares_journal_wal_bytes", "WAL kept beside the service since the last base copy")
 BACKUP_SOUND = Gauge("ares_backup_repository_sound", "0 after a check that found the repository broken", ["kind"])
+
+# Alerting
+ALERTS = Counter("ares_alerts_total", "Firings and ends of alerts that the receiver noted", ["alert", "status"])
+ALERT_ACTIONS = Counter("ares_alert_actions_total", "What alerts asked of the trader", ["action", "outcome"])
+ALERT_ACTION_SECONDS = Histogram(
+    "ares_alert_action_seconds", "From a notification's arrival until the trader has done what it asks for",
+    buckets=LATENCY_BUCKETS_S,
+)  # fmt: skip
+ALERT_PATH_SILENT = Gauge("ares_alert_path_silent", "1 while Alertmanager's message of being alive stays away")
+ALERT_PATH_HEARD = Gauge("ares_alert_path_heard_timestamp_seconds", "When that message last came")
