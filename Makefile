@@ -59,10 +59,11 @@ format: .venv/ready ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: .venv/ready ## write again what is generated: references of schema, config, errors, events, venue conformance; boards
+generate: .venv/ready ## write again what is generated: references of schema, config, errors, events, venue conformance; boards, SQL alerts
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m tests.conformance.table
 	PYTHONPATH=grafana/src $(BIN)/python -m ares_boards grafana/dashboards
+	$(BIN)/python -m alerting.sql_rules
 
 coverage: .venv/ready ## run all tests and report branch coverage
 	$(BIN)/coverage erase

@@ -1,23 +1,18 @@
-"""Alerts that stop trading: what Alertmanager's webhook tells, and which of it was acted upon already.
-
-The payload is version 4 of Alertmanager's webhook:
-https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
-"""
+"""Alerts that stop trading: which of what Alertmanager's webhook tells asks for it, and what was acted upon already."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-import orjson
 
 from ares.control import ControlStore, once_it_fits
 from ares.events.types import Origin
+from ares.model.alerts import AlertTold, alerts_told
 from trader.events import ALERTED, REGISTRY, AlertTaken
 from trader.risk import TradingState
 
-ACTIONS = {"halt": TradingState.HALTED, "reduce": TradingState.REDUCING}
+FLATTEN = "flatten"
+ACTIONS = {"halt": TradingState.HALTED, "reduce": TradingState.REDUCING, FLATTEN: TradingState.HALTED}
 """What the label `action` of an alert may ask for; alerts without it are for people alone."""
 WORDS_MAX = 200
 
@@ -40,34 +35,19 @@ class Alert:
 
 def firing(body: bytes) -> list[Alert]:
     """The alerts of a notification that fire and ask for something. Raises ValueError naming what is wrong."""
-    given = orjson.loads(body)
-    alerts = given.get("alerts") if isinstance(given, dict) else None
-    if not isinstance(alerts, list):
-        raise ValueError("alerts: a list is expected, as Alertmanager's webhook sends it")
-    found = [_alert(each, f"alerts[{number}]") for number, each in enumerate(alerts)]
+    found = [_asks(told, f"alerts[{number}]") for number, told in enumerate(alerts_told(body))]
     return [alert for alert in found if alert is not None]
 
 
-def _alert(given: object, where: str) -> Alert | None:
-    if not isinstance(given, dict):
-        raise ValueError(f"{where}: an object is expected")
-    labels, notes = _words(given, "labels", where), _words(given, "annotations", where)
-    if given.get("status") != "firing" or "action" not in labels:
+def _asks(told: AlertTold, where: str) -> Alert | None:
+    if not told.firing or "action" not in told.labels:
         return None
-    action = labels["action"]
+    action = told.labels["action"]
     if action not in ACTIONS:
         raise ValueError(f"{where}.labels.action = {action!r}: not one of {', '.join(ACTIONS)}")
-    fingerprint, starts_at = given.get("fingerprint"), given.get("startsAt")
-    if not isinstance(fingerprint, str) or not isinstance(starts_at, str) or not fingerprint or not starts_at:
+    if not told.fingerprint or not told.starts_at:
         raise ValueError(f"{where}: fingerprint and startsAt are expected")
-    return Alert(fingerprint, starts_at, labels.get("alertname", "alert"), action, notes.get("summary", ""))
-
-
-def _words(given: Mapping[str, object], name: str, where: str) -> dict[str, str]:
-    found = given.get(name, {})
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f"{where}.{name}: an object of texts is expected")
-    return {str(key): str(value) for key, value in found.items()}
+    return Alert(told.fingerprint, told.starts_at, told.name, action, told.summary)
 
 
 class AlertsTaken:

@@ -11,8 +11,8 @@ from urllib.request import Request, urlopen
 
 from ares.config.settings import AresConfig
 from ares.errors import OperatingError, UsageError
+from ares.service.trader_door import address_path, token_path
 from ares.telemetry import observability
-from trader.control_files import address_path, token_path
 
 Answer = dict[str, object]
 REFUSED = 409

@@ -12,7 +12,7 @@ from ares.config.trading import TradingConfig
 from ares.control import Json
 from ares.errors import UnknownName, UsageError
 from trader.account import Account
-from trader.alerts import ACTIONS, Alert, AlertsTaken
+from trader.alerts import ACTIONS, FLATTEN, Alert, AlertsTaken
 from trader.amend import Amending, AmendParts, Change, OrderIsOver
 from trader.command_log import Command, CommandLog, Order, Outcome
 from trader.cycle import Cycle
@@ -223,13 +223,10 @@ class Commander:
         """HALTED, then every position is closed at market; it stays HALTED. Raises `NotLeading`."""
 
         async def work(command_id: str) -> Outcome:
-            self._require_lead("flatten")
-            await self._plans.end_all("flattened")
-            return {"state": TradingState.HALTED.value, **await self._flattening.run(command_id)}
+            return {"state": TradingState.HALTED.value, **await self._flatten(command_id)}
 
         await self._set(TradingState.HALTED, order)
-        async with self._one_at_a_time:
-            return await self._record.recorded(Command("flatten", order), work)
+        return await self._record.recorded(Command("flatten", order), work)
 
     async def move_capital(self, order: Order, movement_id: str, amount: Decimal) -> Outcome:
         """Write down once, by its id, what came (above 0) or went, in quote. Raises `NotLeading`."""
@@ -333,16 +330,26 @@ class Commander:
     async def _take(self, alert: Alert) -> None:
         order = Order(ALERT, alert.reason)
 
-        async def work(_: str) -> Outcome:
+        async def work(command_id: str) -> Outcome:
             asked = 0
+            done: Outcome = {}
             state = await self._parts.states.alerted(ACTIONS[alert.action], alert.reason, self._clock.now_ns())
             if state.state is TradingState.HALTED:
                 asked = await self._cancel_if_leading()
+            if alert.action == FLATTEN:
+                done = await self._flatten(command_id)
+            # Noted once it is done: what failed, as where another one leads, is asked for again and tried again.
             await self._alerts.add(alert, self._clock.now_ns())
-            return {"state": state.state.value, "cancels_asked": asked}
+            return {"state": state.state.value, "cancels_asked": asked, **done}
 
         arguments = {"alert": alert.name, "action": alert.action, "fingerprint": alert.fingerprint}
         await self._record.recorded(Command("alert", order, arguments), work)
+
+    async def _flatten(self, command_id: str) -> Outcome:
+        async with self._one_at_a_time:
+            self._require_lead("flatten")
+            await self._plans.end_all("flattened")
+            return await self._flattening.run(command_id)
 
     async def _say(self, name: str, order: Order, said: StrategyPaused | StrategyResumed) -> Outcome:
         async def work(_: str) -> Outcome:

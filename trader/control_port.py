@@ -12,12 +12,12 @@ from aiohttp import web
 from ares.errors import AresError, OperatingError, UsageError
 from ares.files import write_whole
 from ares.service.http import listen
+from ares.service.trader_door import address_path, token_path
 from ares.telemetry import metrics
 from trader.alerts import firing
 from trader.command_log import Outcome
 from trader.commander import Commander
 from trader.control_bodies import Body
-from trader.control_files import address_path, token_path
 
 BODY_BYTES_MAX = 1_048_576
 """A notification of Alertmanager holds a whole group of alerts."""

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from ares.config.alerting import AlertingConfig
 from ares.config.analysts import AnalystsConfig
 from ares.config.backup import BackupConfig
 from ares.config.datasets import DatasetsConfig
@@ -355,6 +356,7 @@ class AresConfig(Section):
     trading: TradingConfig = TradingConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
+    alerting: AlertingConfig = AlertingConfig()
     resources: ResourcesConfig = ResourcesConfig()
     audit: AuditConfig = AuditConfig()
     secrets: SecretsConfig = SecretsConfig()

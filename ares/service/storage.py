@@ -73,7 +73,9 @@ class StorageKeeper:
         metrics.DATABASE_BROKEN.labels("suspended").set(len(suspended))
         metrics.DATABASE_BROKEN.labels("invalid").set(len(invalid))
         behind = await database.fetch_one(QUERIES["behind"])
-        metrics.DATABASE_WAL_LAG.set(0 if behind is None or behind["transactions"] is None else as_int(behind["transactions"]))
+        metrics.DATABASE_WAL_LAG.set(
+            0 if behind is None or behind["transactions"] is None else as_int(behind["transactions"])
+        )
         self._tell([*suspended, *invalid])
         names = {as_str(view["name"]) for view in views}
         for table in suspended:

@@ -128,7 +128,9 @@ TRADER_FILLS = Counter("ares_trader_fills_total", "Fills booked", ["symbol", "si
 TRADER_POSITION = Gauge("ares_trader_position", "Position in base currency", ["symbol", "strategy"])
 TRADER_PNL = Gauge("ares_trader_pnl_quote", "Profit in quote currency", ["kind"])
 TRADER_STATE = Gauge("ares_trader_state", "1 for the trading state that holds", ["state"])
-TRADER_LOOKED = Gauge("ares_trader_looked_timestamp_seconds", "When somebody last asked the trader or ordered something")
+TRADER_LOOKED = Gauge(
+    "ares_trader_looked_timestamp_seconds", "When somebody last asked the trader or ordered something"
+)
 TRADER_LEADER = Gauge("ares_trader_leader", "1 while this process holds the lease of its account")
 TRADER_UNPROTECTED_SECONDS = Gauge(
     "ares_trader_unprotected_seconds", "How long a position has stood without its protection", ["symbol", "strategy"]

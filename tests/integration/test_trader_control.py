@@ -21,8 +21,8 @@ from ares.clock import SystemClock
 from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.errors import OperatingError, PortInUse, UsageError
+from ares.service.trader_door import address_path, token_path
 from trader.commands import app
-from trader.control_files import address_path, token_path
 from trader.control_port import ControlPort
 from trader.limits_configured import limits
 from trader.risk_commands import app as risk_app

@@ -23,8 +23,8 @@ from ares.errors import AresError, StoreError
 from ares.service.doctor import findings as judge
 from ares.service.doctor.certificates import certificates
 from ares.service.doctor.findings import Finding
-from ares.service.timekeeping import clock_synchronised
 from ares.service.installation import Installation
+from ares.service.timekeeping import clock_synchronised
 from ares.store import Database, load_queries
 from ares.store.health import storage_health
 from ares.store.pool import as_int, as_str

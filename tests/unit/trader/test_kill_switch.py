@@ -254,7 +254,7 @@ def test_alerts_that_ask_for_nothing_are_left_to_people(changes: dict[str, objec
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"labels": {"action": "flatten"}}, r"alerts\[0\].labels.action = 'flatten': not one of halt, reduce"),
+        ({"labels": {"action": "sell"}}, r"alerts\[0\].labels.action = 'sell': not one of halt, reduce, flatten"),
         ({"fingerprint": ""}, "fingerprint and startsAt"),
         ({"startsAt": 7}, "fingerprint and startsAt"),
         ({"labels": {"action": 1}}, r"alerts\[0\].labels: an object of texts"),

@@ -1,0 +1,1 @@
+"""Takes what Alertmanager tells, and asks the trader for what it means."""

@@ -1,0 +1,97 @@
+"""Whom the receiver calls: the trader on this machine, and two webhooks, each behind the one guard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+import orjson
+
+from ares.clock import Clock
+from ares.config.alerting import AlertingConfig
+from ares.errors import OperatingError, VenueUnavailable
+from ares.model.alerts import AlertTold
+from ares.resilience import Guard, GuardPolicy
+from ares.service.trader_door import address_path, token_path
+from ares.telemetry import observability
+
+
+class NoTrader(OperatingError):
+    """No trader's control port is here, or it did not do what it was asked for."""
+
+    code = "no_trader"
+
+
+class TraderDoor:
+    """Asks the trader whose state directory this is, through its control port."""
+
+    def __init__(self, state_dir: Path, config: Callable[[], AlertingConfig]) -> None:
+        self._state_dir = state_dir
+        self._config = config
+
+    async def take(self, told: AlertTold, action: str) -> str:
+        """See `RiskActions.take`; the trader itself takes a firing once. Raises `NoTrader`."""
+        try:
+            address, token = (_read(path(self._state_dir)) for path in (address_path, token_path))
+        except OSError as error:
+            raise NoTrader(f"no trader runs here: {error.filename} cannot be read ({error.strerror})") from None
+        alert = {
+            "status": "firing",
+            "labels": {"alertname": told.name, "action": action},
+            "annotations": {"summary": told.summary},
+            "startsAt": told.starts_at,
+            "fingerprint": told.fingerprint,
+        }
+        timeout = aiohttp.ClientTimeout(total=self._config().act_s_max)
+        headers = {"Authorization": f"Bearer {token}", **observability.headers()}
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
+                http.post(f"http://{address}/alerts", json={"version": "4", "alerts": [alert]}) as answer,
+            ):
+                said = await answer.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise NoTrader(f"the trader at {address} does not answer: {type(error).__name__}") from None
+        if answer.status != HTTPStatus.OK:
+            raise NoTrader(f"the trader at {address} refused: {said.get('message', answer.status)}")
+        return str(said["state"])
+
+
+class Messenger:
+    """Posts JSON to one address outside."""
+
+    def __init__(self, name: str, url: str, timeout_s: float, clock: Clock) -> None:
+        self._name = name
+        self._url = url
+        self._guard = Guard(name, clock, GuardPolicy(deadline_s=timeout_s, attempts_max=3))
+
+    async def send(self, body: Mapping[str, str]) -> None:
+        """Once it is taken. Raises `VenueUnavailable`, `OperatingError`; neither tells the address, a secret."""
+        await self._guard.call("message", partial(self._post, orjson.dumps(dict(body))), idempotent=True)
+
+    async def _post(self, body: bytes) -> None:
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with aiohttp.ClientSession(headers=headers) as http, http.post(self._url, data=body) as answer:
+                status = answer.status
+        except aiohttp.ClientError as error:
+            raise VenueUnavailable(f"{self._name}: {type(error).__name__}") from None
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise VenueUnavailable(f"{self._name}: answered {status}")
+        if status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise OperatingError(f"{self._name}: answered {status}")
+
+
+def telegram(config: AlertingConfig, clock: Clock) -> Messenger | None:
+    """The bot of the settings, if there is one (https://core.telegram.org/bots/api#sendmessage)."""
+    if config.telegram_token is None:
+        return None
+    url = f"{config.telegram_url}/bot{config.telegram_token.get_secret_value()}/sendMessage"
+    return Messenger("telegram", url, config.tell_s_max, clock)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()
