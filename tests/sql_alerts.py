@@ -14,11 +14,13 @@ MINUTE, HOUR = 60, 3_600
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """Rows by how many seconds old they are. `label` is what the answer names the firing ones by; {} where it names none."""
+    """Rows by how many seconds old they are. `label` is what the answer names a firing one by; {}: it names none."""
 
     quiet: Sequence[tuple[float, Row]]
     firing: Sequence[tuple[float, Row]]
     label: Mapping[str, str]
+    fires_first: bool = False
+    """Its firing rows are written before the quiet ones, which end it; else the other way round."""
 
 
 def moved(aged: Sequence[tuple[float, Row]], now_ns: int) -> list[Row]:
@@ -68,10 +70,13 @@ def _fill(account: str) -> Row:
 
 
 def _drift(model: str, grade: str, feature: str, role: str = "champion") -> Row:
-    symbols = {
-        "venue": "sim", "model": model, "version": "1", "role": role, "feature": feature, "metric": "psi", "grade": grade,
-    }  # fmt: skip
-    return Row("drift", 0, symbols, {"run_id": "r", "value": 2.0})
+    kind = {"venue": "sim", "version": "1", "metric": "psi"}
+    return Row(
+        "drift",
+        0,
+        {**kind, "model": model, "role": role, "feature": feature, "grade": grade},
+        {"run_id": "r", "value": 2.0},
+    )
 
 
 def _gap(gap_id: str, revision: int, status: str, started_s: float) -> Row:
@@ -153,9 +158,10 @@ CASES: Mapping[str, Cases] = {
         label={"account": "differs"},
     ),
     "BackupNotProved": Cases(
-        quiet=[(40 * HOUR, _drill("a", "failed")), (2 * HOUR, _drill("b", "ok"))],
-        firing=[],
+        quiet=[(2 * HOUR, _drill("proved", "ok"))],
+        firing=[(40 * HOUR, _drill("old", "ok")), (HOUR, _drill("broken", "failed"))],
         label={},
+        fires_first=True,
     ),
 }
 UNANSWERED = frozenset(CASES) - {"GapsUnresolved"}

@@ -1,8 +1,7 @@
-"""Goal: every alert fires when it shall and not when it need not, and says where to read what to do."""
+"""Goal: Prometheus' alerts fire when they shall and not when they need not; Alertmanager tells whom it shall."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tests.helpers import ROOT
 
 ALERTING = ROOT / "alerting"
 RULES = sorted((ALERTING / "rules").glob("*.yml"))
-ALERT = re.compile(r"^\s*- alert: (\w+)$", re.MULTILINE)
+ROUTES = ALERTING / "alertmanager" / "alertmanager.yml"
 
 
 @pytest.fixture(scope="module")
@@ -21,29 +20,71 @@ def promtool() -> str:
     return require_program("promtool", "apt-get install prometheus")
 
 
-def alerts(rules: Path) -> list[str]:
-    return ALERT.findall(rules.read_text())
+@pytest.fixture(scope="module")
+def amtool() -> str:
+    return require_program("amtool", "apt-get install prometheus-alertmanager")
+
+
+def run(*command: str | Path) -> str:
+    """What a program says; it must end well."""
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda path: path.stem)
 def test_alerts_fire_and_do_not_fire_as_their_examples_say(promtool: str, rules: Path) -> None:
-    examples = ALERTING / "tests" / f"{rules.stem}_test.yml"
-    for command in (["check", "rules", rules], ["test", "rules", examples]):
-        done = subprocess.run([promtool, *map(str, command)], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    run(promtool, "check", "rules", rules)
+    run(promtool, "test", "rules", ALERTING / "tests" / f"{rules.stem}_test.yml")
 
 
-@pytest.mark.parametrize("rules", RULES, ids=lambda path: path.stem)
-def test_every_alert_has_a_runbook_and_an_example_of_both_kinds(rules: Path) -> None:
-    examples = (ALERTING / "tests" / f"{rules.stem}_test.yml").read_text()
-    assert alerts(rules)
-    for alert in alerts(rules):
-        assert (ALERTING / "runbooks" / f"{alert}.md").is_file()
-        assert f"runbook: alerting/runbooks/{alert}.md" in rules.read_text()
-        assert f"name: {alert} fires" in examples
-        assert f"name: {alert} does not fire" in examples
+def test_prometheus_understands_its_settings(promtool: str) -> None:
+    assert "SUCCESS" in run(promtool, "check", "config", "--syntax-only", ALERTING / "prometheus" / "prometheus.yml")
 
 
-def test_every_runbook_is_of_an_alert() -> None:
-    known = {alert for rules in RULES for alert in alerts(rules)}
-    assert {path.stem for path in (ALERTING / "runbooks").glob("*.md")} == known
+def test_alertmanager_understands_its_settings_and_finds_its_templates(amtool: str) -> None:
+    said = run(amtool, "check-config", ROUTES)
+    assert " - 1 templates" in said
+    assert said.count("SUCCESS") == 2, "the settings and the template"
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ({"alertname": "Watchdog", "severity": "none", "team": "platform"}, "dead_man"),
+        ({"alertname": "MaintenanceOpen", "severity": "none", "team": "platform"}, "nobody"),
+        ({"alertname": "Unprotected", "severity": "page", "team": "trading"}, "actions,trading_desk"),
+        ({"alertname": "DiskFull", "severity": "page", "team": "platform"}, "actions,pages"),
+        ({"alertname": "DataLate", "severity": "page", "team": "data"}, "actions,pages"),
+        ({"alertname": "ModelDrifts", "severity": "ticket", "team": "models"}, "actions,models_mail"),
+        ({"alertname": "JobFails", "severity": "ticket", "team": "platform"}, "actions,people"),
+        ({"alertname": "OnlyReducing", "severity": "ticket", "team": "trading"}, "actions,people"),
+    ],
+    ids=lambda each: each["alertname"] if isinstance(each, dict) else "",
+)
+def test_alerts_go_to_whom_they_shall(amtool: str, labels: dict[str, str], receivers: str) -> None:
+    words = [f"{name}={value}" for name, value in labels.items()]
+    run(amtool, "config", "routes", "test", f"--config.file={ROUTES}", f"--verify.receivers={receivers}", *words)
+
+
+def test_title_and_text_say_severity_name_value_and_runbook(amtool: str, tmp_path: Path) -> None:
+    data = tmp_path / "alert.json"
+    data.write_text(
+        """{"receiver": "pages", "status": "firing", "groupLabels": {"alertname": "DiskFull"},
+        "commonLabels": {"severity": "page", "team": "platform"}, "alerts": [{"status": "firing",
+        "labels": {"alertname": "DiskFull"}, "startsAt": "2026-11-23T20:05:03Z",
+        "annotations": {"summary": "4% of the disk are left", "runbook": "alerting/runbooks/DiskFull.md"}}]}""",
+        encoding="utf-8",
+    )
+    template = ALERTING / "alertmanager" / "templates" / "ares.tmpl"
+
+    def rendered(name: str) -> str:
+        text = '{{ template "' + name + '" . }}'
+        options = (f"--template.glob={template}", f"--template.data={data}", f"--template.text={text}")
+        return run(amtool, "template", "render", *options)
+
+    assert rendered("ares.title") == "[PAGE] DiskFull (platform)"
+    assert rendered("ares.text") == (
+        "4% of the disk are left\nsince 2026-11-23 20:05:03 UTC, alerting/runbooks/DiskFull.md"
+    )
+    assert rendered("ares.colour") == "danger"
