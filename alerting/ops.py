@@ -32,6 +32,8 @@ TARGETS_S = 5.0
 """How often the list of what is looked at is written again: services come and go."""
 PRIVATE_MODE, PUBLIC_MODE = 0o600, 0o644
 RETENTION = "15d"
+RESEND = "15s"
+"""What fires is told again so often: an Alertmanager that was away, or not found yet, knows of it soon."""
 
 
 def ops_dir(state_dir: Path) -> Path:
@@ -163,6 +165,7 @@ def _prometheus(alerting: AlertingConfig, state_dir: Path, folder: Path) -> Prog
         f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'prometheus' / 'data'}",
         f"--storage.tsdb.retention.time={RETENTION}",
+        f"--rules.alert.resend-delay={RESEND}",
         f"--web.listen-address={address}",
     ]
     install = "apt-get install prometheus"
