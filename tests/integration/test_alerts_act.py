@@ -98,7 +98,7 @@ async def test_what_prometheus_sees_halts_the_trader(config: AresConfig, control
     )  # fmt: skip
     (fired, *_) = (REGISTRY.read(each).body for each in control.read(f"alert/{acted.fingerprint}"))
     assert isinstance(fired, AlertFired)
-    assert (fired.severity, fired.team, fired.labels["service"]) == ("page", "trading", "trader")
+    assert (fired.severity, fired.team, fired.labels["symbol"]) == ("page", "trading", "BTC/USDT")
 
 
 async def people_are_told_too(config: AresConfig) -> None:

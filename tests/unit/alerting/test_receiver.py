@@ -22,7 +22,7 @@ from alerting.receiver.service import receiver_token_path, token_of
 from ares.config.alerting import AlertingConfig
 from ares.control import ControlStore
 from ares.model.alerts import AlertTold
-from ares.testing import SteppedClock
+from ares.testing.clock import SteppedClock
 
 HALTS, REDUCES = "Drawdown", "ExposureHigh"
 
