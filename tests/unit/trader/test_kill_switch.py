@@ -13,6 +13,7 @@ from ares.errors import StoreUnavailable
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
 from trader.alerts import Alert, firing
 from trader.command_log import Order
+from trader.commander import NotLeading
 from trader.execution.state import HEALTH, RECONCILE
 from trader.risk import TradingState
 from trader.runtime import Trader
@@ -226,6 +227,16 @@ async def test_who_does_not_lead_halts_at_an_alert_and_leaves_the_cancels_to_the
     assert bench.venue.cancels == []
     await trader.follow_once(0)
     assert bench.venue.cancels == [order_id]
+
+
+async def test_an_alert_flattens_once_and_where_another_one_leads_it_is_asked_again(bench: Bench) -> None:
+    trader = await bench.trader()
+    crash = Alert("2b30ba71cca2921f", DRAWDOWN.starts_at, "Crash", "flatten", "")
+    with pytest.raises(NotLeading):
+        await bench.build().commander.alerts([crash])
+    assert (await trader.commander.alerts([crash]))["taken"] == ["Crash"], "it was not done yet"
+    assert said(trader) == ("HALTED", "alert")
+    assert (await trader.commander.alerts([crash]))["repeated"] == 1
 
 
 def notification(**changes: object) -> dict[str, object]:
