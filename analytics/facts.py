@@ -22,6 +22,9 @@ TINY = 1e-12
 KnownAtKind = Literal["live", "simulated"]
 Value = float | int | str | None
 Values = tuple[Value, ...]
+
+SIGNALS = "signal_"
+"""How the names of all signals begin, and of no feature: such a column of a dataset is what the signal wanted."""
 K = TypeVar("K")
 
 

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from analytics.catalog import definitions
+from analytics.catalog import catalog_of, definitions
 from analytics.datasets.events import Source
 from analytics.datasets.maker import BAR_COLUMNS, Datasets, NothingKnown, whole_micros
 from analytics.datasets.registry import Version
 from analytics.facts import BarKey, BarValues, Value
 from analytics.lineage import trained_made
 from analytics.models.artifact import Model, artifact_path, save
+from analytics.models.cluster import engine
 from analytics.models.code import code_version
-from analytics.models.direction import Dataset, Fit, NoFit, Trial, asked_of, dataset, fit
+from analytics.models.direction import Dataset, Fit, NoFit, Trial, dataset, fit
 from analytics.models.examine import settings_text
+from analytics.models.outcomes import asked_of
 from analytics.models.overfit import deflated_sharpe, overfit_probability
 from analytics.models.registry import ModelRegistry, Pins
 from analytics.models.search import Progress, Search, quiet
@@ -26,6 +28,7 @@ from analytics.models.stages import Stages
 from ares.clock import HOUR_NS, NANOS_PER_MILLI, Clock, to_datetime
 from ares.config.settings import AresConfig
 from ares.control import Json
+from ares.errors import UsageError
 from ares.lake.frame import Frame
 from ares.model.row import Cell, Row, UtcNs
 from ares.service.lineage import record
@@ -68,8 +71,15 @@ class Training:
             return await self._ended(version, "refused", {"rows": 0, "reason": refusal(source), **named})
         features, bars = read_frame(frame)
         settings = self.config.training
-        data = dataset(features, bars, asked_of(settings))
-        fitted = fit(data, settings, Search(self._searches, progress=self.progress))
+        asked = asked_of(settings)
+        if asked.side and asked.side not in frame.names:
+            raise UsageError(
+                f"training.dataset = {source.id!r}: has no column {asked.side}, which training.label = 'meta' follows. "
+                f"Make a version with it: ares data make {source.made.name} --signal {asked.side}"
+            )
+        data = dataset(features, bars, asked)
+        with engine(settings, self._searches / "cluster") as executor:
+            fitted = fit(data, settings, Search(self._searches, executor, self.progress), executor)
         if isinstance(fitted, NoFit):
             status = "refused" if fitted.refused else "skipped"
             return await self._ended(version, status, {**skipped(fitted, data), **named}, fitted.trials)
@@ -133,7 +143,7 @@ class Training:
         source = Source(
             self.config.ingest.venue,
             sorted(self.config.ingest.symbols),
-            [each.view for each in definitions("feature")],
+            self._views(),
             whole_micros(now_ns - round(settings.window_hours * HOUR_NS)),
             known_to_ns,
         )
@@ -141,6 +151,15 @@ class Training:
             return await self.datasets.make(wanted, source, known_to_ns, f"train {settings.model}")
         except NothingKnown:
             return None
+
+    def _views(self) -> list[str]:
+        """What a version of the dataset has a column of: all features, and the signal that a meta-label follows."""
+        side = asked_of(self.config.training).side
+        views = [each.view for each in definitions("feature")]
+        if not side:
+            return views
+        catalog = catalog_of(self.config.features.folder(self.state_dir))
+        return [*views, catalog.one(side).view]
 
     def _keep(self, fitted: Fit, data: Dataset, version: str) -> dict[str, Cell]:
         name = self.config.training.model

@@ -63,6 +63,7 @@ def make(
     known_to: Annotated[datetime | None, typer.Option(help="Only what was known then, UTC; default: now.")] = None,
     symbol: Annotated[list[str] | None, typer.Option(help="Only these; default: ingest.symbols.")] = None,
     feature: Annotated[list[str] | None, typer.Option(help="Only these; default: all there are.")] = None,
+    signal: Annotated[list[str] | None, typer.Option(help="What these wanted too, for labels that follow one.")] = None,
     json: Json = False,
 ) -> None:
     """Make a version, unless the newest holds the same. Example: ares data make direction --from 2026-11-20"""
@@ -70,6 +71,7 @@ def make(
     to_ns_ = _ns(until) or now_ns
     from_ns = _ns(since) or to_ns_ - round(config.training.window_hours * HOUR_NS)
     features = [definition("feature", each).view for each in feature or ()] or [d.view for d in definitions("feature")]
+    features += [definition("signal", each).view for each in signal or ()]
     symbols = sorted(symbol or config.ingest.symbols)
 
     async def work(datasets: Datasets) -> dict[str, object]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from analytics.datasets.events import KeptFile, Source, VersionMade
 from analytics.datasets.registry import Registry, Version, require_name
 from analytics.datasets.verdicts import BarState, Grade, judged
+from analytics.facts import SIGNALS
 from ares.clock import DAY_NS, MINUTE_NS, NANOS_PER_MICRO, Clock, to_datetime
 from ares.config.datasets import DatasetsConfig
 from ares.config.lineage import LineageConfig
@@ -32,7 +33,7 @@ log = get_logger(__name__)
 
 QUERIES = load_queries("analytics", "queries/datasets.sql")
 READ = ("bars_asof", "features_asof")
-FROZEN_TABLES = ("bar_facts", "feature_values")
+FROZEN_TABLES = ("bar_facts", "feature_values", "signal_values")
 KEYS = 3
 LEASE_S = 60.0
 LEASE_POLL_S = 0.1
@@ -145,6 +146,10 @@ class Datasets:
         for row in await self.database.fetch(QUERIES["features"], params):
             view = f"{as_str(row['name'])}_v{as_int(row['number'])}"
             values.setdefault(as_int(row["ts_ns"]), {})[view] = _number(row, "value")
+        if any(name.startswith(SIGNALS) for name in features):
+            for row in await self.database.fetch(QUERIES["signals"], params):
+                view = f"{as_str(row['name'])}_v{as_int(row['number'])}"
+                values.setdefault(as_int(row["ts_ns"]), {})[view] = _number(row, "value")
         rows = []
         for bar in await self.database.fetch(QUERIES["bars"], params):
             seen = values.get(as_int(bar["ts_ns"]), {})
@@ -208,7 +213,10 @@ class Datasets:
 
     async def _record(self, version: Version) -> None:
         made = version.made
-        sources = (*(Node("view", name) for name in READ), *(Node("feature", name) for name in made.source.features))
+        views = made.source.features
+        read = (*READ, *(("signals_asof",) if any(name.startswith(SIGNALS) for name in views) else ()))
+        shown = (Node("signal" if name.startswith(SIGNALS) else "feature", name) for name in views)
+        sources = (*(Node("view", name) for name in read), *shown)
         detail = f"{made.rows} bars known to {to_datetime(made.known_to_ns):%Y-%m-%dT%H:%M:%SZ}"
         columns = tuple((name, kind) for name, kind in made.columns)
         edges = [Made(Node("dataset", version.id), sources, detail, columns)]

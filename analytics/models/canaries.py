@@ -7,7 +7,7 @@ area under the ROC curve that means nothing, wider by how far outcomes overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from analytics.models.arrays import Floats, Ints
-from analytics.models.families import Classifier, Recipe, fitted, scores
+from analytics.models.families import Classifier, FitWork, Recipe, fitted, scores
 
 DEVIATIONS = 4.0
 NOISE = "noise"
@@ -61,20 +61,45 @@ class Canaries:
         return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Traps:
+    """What canaries are to learn (`works`), and what shows whether they did. `rng` is drawn from in this order."""
+
+    works: tuple[FitWork, ...]
+    late: Rows
+    beside_late: Floats
+    shuffled_late: Ints
+    horizon_bars: int
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, recipe: Recipe, early: Rows, late: Rows, horizon_bars: int, noise: Floats | None = None) -> Traps:
+        """Canaries that learn as the model does. `noise` is drawn from the seed; tests bring their own."""
+        rng = np.random.default_rng(recipe.seed)
+        first, size = len(early.y), len(early.y) + len(late.y)
+        shuffled = _same_bar_same_label(early, late, rng.permutation(np.concatenate([early.y, late.y])))
+        drawn = rng.normal(size=size) if noise is None else noise
+        works = [FitWork(recipe, np.column_stack([early.x, drawn[:first]]), early.y)]
+        if len(np.unique(shuffled[:first])) == len(np.unique(shuffled[first:])) == 2:
+            works.append(FitWork(recipe, early.x, shuffled[:first]))
+        beside_late = np.column_stack([late.x, drawn[first:]])
+        return cls(tuple(works), late, beside_late, shuffled[first:], horizon_bars, rng)
+
+    def sprung(self, learnt: Sequence[Classifier]) -> Canaries:
+        """What those that learnt the works, in their order, say of later rows."""
+        beside, *shuffled = learnt
+        late = self.late
+        area = 0.5
+        if shuffled:
+            area = float(roc_auc_score(self.shuffled_late, scores(shuffled[0], late.x)))
+        adds = importance(beside, self.beside_late, late.y, (*late.features, NOISE), self.rng)
+        return Canaries(area, chance(late.y, self.horizon_bars), adds)
+
+
 def sung(recipe: Recipe, early: Rows, late: Rows, horizon_bars: int, noise: Floats | None = None) -> Canaries:
-    """Train the canaries as the model is trained. `noise` is drawn from the seed; tests bring their own."""
-    rng = np.random.default_rng(recipe.seed)
-    size = len(early.y) + len(late.y)
-    shuffled = rng.permutation(np.concatenate([early.y, late.y]))
-    drawn = rng.normal(size=size) if noise is None else noise
-    first = len(early.y)
-    beside = [np.column_stack([early.x, drawn[:first]]), np.column_stack([late.x, drawn[first:]])]
-    learnt = fitted(recipe, beside[0], early.y)
-    return Canaries(
-        _shuffled_auc(recipe, early, late, shuffled),
-        chance(late.y, horizon_bars),
-        importance(learnt, beside[1], late.y, (*late.features, NOISE), rng),
-    )
+    """Train the canaries here, and hear them."""
+    traps = Traps.of(recipe, early, late, horizon_bars, noise)
+    return traps.sprung([fitted(*work) for work in traps.works])
 
 
 def chance(y: Ints, horizon_bars: int) -> float:
@@ -100,17 +125,12 @@ def importance(
     return found
 
 
-def _shuffled_auc(recipe: Recipe, early: Rows, late: Rows, shuffled: Ints) -> float:
+def _same_bar_same_label(early: Rows, late: Rows, shuffled: Ints) -> Ints:
     """The same bar has the same shuffled label on both sides: a model that has seen what judges it shows here."""
-    first = len(early.y)
     bars = [bar for part in (early, late) for bar in _bars(part)]
     known: dict[tuple[int, int], int] = {}
     given = [known.setdefault(bar, label) for bar, label in zip(bars, shuffled.tolist(), strict=True)]
-    labels = np.array(given, dtype=np.int64)
-    if len(np.unique(labels[:first])) < 2 or len(np.unique(labels[first:])) < 2:
-        return 0.5
-    learnt = fitted(recipe, early.x, labels[:first])
-    return float(roc_auc_score(labels[first:], scores(learnt, late.x)))
+    return np.array(given, dtype=np.int64)
 
 
 def _bars(part: Rows) -> Iterable[tuple[int, int]]:

@@ -13,14 +13,15 @@ from typing import Literal
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from analytics.facts import BarKey, BarValues, Value, as_matrix
+from analytics.facts import SIGNALS, BarKey, BarValues, Value, as_matrix
 from analytics.models.arrays import Flags, Floats, Ints
 from analytics.models.calibration import Calibration, calibration
-from analytics.models.canaries import Canaries, sung
+from analytics.models.canaries import Canaries, Traps
 from analytics.models.earning import Earned, earned_by_symbol
-from analytics.models.families import Classifier, Recipe, fitted, recipe_of, scores
+from analytics.models.executor import HERE, Executor
+from analytics.models.families import Classifier, FitWork, Recipe, fit_all, recipe_of, scores
 from analytics.models.folds import Times, cut
-from analytics.models.labels import BIP, UNKNOWN, Barriers, Labels, Path, forward, triple_barrier
+from analytics.models.outcomes import Asked, asked_of, outcomes_of
 from ares.clock import MINUTE_NS
 from ares.config.training import TrainingConfig
 
@@ -29,25 +30,11 @@ NULL_SHARE_MAX = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which outcome a model is to foresee. `cost_share` of a round trip, `barrier_share` of the price."""
-
-    horizon_bars: int
-    kind: Literal["forward", "triple_barrier"] = "forward"
-    cost_share: float = 0.0
-    barrier_share: float = 0.0
-
-
-def asked_of(config: TrainingConfig) -> Asked:
-    """What the settings ask for."""
-    return Asked(config.horizon_bars, config.label, config.cost_bps * BIP, config.barrier_share)
-
-
-@dataclass(frozen=True, slots=True)
 class Dataset:
     """One row a bar whose features and outcome are known, in order of time. `null_shares` tells of all candidates.
 
-    `end_ns`: the last bar that an outcome rests on; `change`: the price's until then, a share; `symbol`: its number.
+    `end_ns`: the last bar that an outcome rests on; `change`: what was won until then on `side`, a share; `symbol`: its
+    number.
     """
 
     features: tuple[str, ...]
@@ -58,6 +45,7 @@ class Dataset:
     end_ns: Ints
     change: Floats
     symbol: Ints
+    side: Floats
 
     @property
     def null_share(self) -> float:
@@ -86,6 +74,7 @@ class Dataset:
             self.end_ns[rows],
             self.change[rows],
             self.symbol[rows],
+            self.side[rows],
         )
 
 
@@ -152,10 +141,15 @@ class NoFit:
 def dataset(
     features: Mapping[BarKey, Mapping[str, Value]], bars: Mapping[BarKey, BarValues], asked: Asked | int
 ) -> Dataset:
-    """Complete bars with their outcomes; those that have none are left out. A number asks for that horizon."""
-    outcomes = outcomes_of(bars, Asked(asked) if isinstance(asked, int) else asked)
+    """Complete bars with their outcomes; those that have none are left out. A number asks for that horizon.
+
+    A signal's column is no feature: what it wants of a bar comes after the score. It is the side that is asked about.
+    """
+    asked = Asked(asked) if isinstance(asked, int) else asked
+    sides = {key: values.get(asked.side) for key, values in features.items()}
+    outcomes = outcomes_of(bars, asked, sides)
     labels = {key: outcomes[key] for key in features if key in outcomes}
-    names = sorted({name for values in features.values() for name in values})
+    names = sorted({name for values in features.values() for name in values if not name.startswith(SIGNALS)})
     shares = {n: sum(features[k].get(n) is None for k in labels) / len(labels) for n in names} if labels else {}
     used = tuple(name for name in names if shares.get(name, 1.0) <= NULL_SHARE_MAX)
     numbers = {symbol: number for number, symbol in enumerate(sorted({key.symbol for key in labels}))}
@@ -167,39 +161,14 @@ def dataset(
     return Dataset(
         used,
         np.array([row for _, _, row in rows], dtype=np.float64).reshape(len(rows), len(used)),
-        np.array([y for _, (y, _, _), _ in rows], dtype=np.int64),
+        np.array([outcome.y for _, outcome, _ in rows], dtype=np.int64),
         np.array([key.ts_ns for key, _, _ in rows], dtype=np.int64),
         shares,
-        np.array([end_ns for _, (_, end_ns, _), _ in rows], dtype=np.int64),
-        np.array([change for _, (_, _, change), _ in rows], dtype=np.float64),
+        np.array([outcome.end_ns for _, outcome, _ in rows], dtype=np.int64),
+        np.array([outcome.change for _, outcome, _ in rows], dtype=np.float64),
         np.array([numbers[key.symbol] for key, _, _ in rows], dtype=np.int64),
+        np.array([outcome.side for _, outcome, _ in rows], dtype=np.float64),
     )
-
-
-def outcomes_of(bars: Mapping[BarKey, BarValues], asked: Asked) -> dict[BarKey, tuple[int, int, float]]:
-    """Of every bar that has an outcome: what it was, the bar it rests on (UTC ns), and the price's change."""
-    found: dict[BarKey, tuple[int, int, float]] = {}
-    for symbol in {key.symbol for key in bars}:
-        moments = [key.ts_ns for key in bars if key.symbol == symbol]
-        grid = range(min(moments), max(moments) + MINUTE_NS, MINUTE_NS)
-        values = [bars.get(BarKey(symbol, ts_ns)) for ts_ns in grid]
-        columns = [[_known(getattr(bar, name, None)) for bar in values] for name in Path._fields]
-        labels = _labels(Path(*(np.array(column, dtype=np.float64) for column in columns)), asked)
-        for at in np.flatnonzero(labels.y != UNKNOWN):
-            outcome = (int(labels.y[at]), grid[int(labels.end[at])], float(labels.change[at]))
-            found[BarKey(symbol, grid[int(at)])] = outcome
-    return found
-
-
-def _labels(path: Path, asked: Asked) -> Labels:
-    if asked.kind == "forward":
-        return forward(path.close, asked.horizon_bars, asked.cost_share)
-    barriers = Barriers(asked.barrier_share, asked.barrier_share, asked.horizon_bars)
-    return triple_barrier(path, barriers, asked.cost_share)
-
-
-def _known(value: float | None) -> float:
-    return float("nan") if value is None else value
 
 
 def usual(_: Dataset, config: TrainingConfig) -> Chosen:
@@ -207,7 +176,7 @@ def usual(_: Dataset, config: TrainingConfig) -> Chosen:
     return Chosen(recipe_of(config.families[0], config.seed))
 
 
-def fit(data: Dataset, config: TrainingConfig, choose: Chooser = usual) -> Fit | NoFit:
+def fit(data: Dataset, config: TrainingConfig, choose: Chooser = usual, executor: Executor = HERE) -> Fit | NoFit:
     """Choose and fit on the earlier bars, judge on the later ones; an embargo keeps outcomes from leaking across.
 
     A model whose canaries learnt something is refused: what taught them teaches it too.
@@ -220,12 +189,12 @@ def fit(data: Dataset, config: TrainingConfig, choose: Chooser = usual) -> Fit |
         if len(np.unique(part.y)) < 2:
             return NoFit(f"only one outcome among the {len(part.y)} {name} rows", rows)
     chosen = choose(early, config)
-    classifier = fitted(chosen.recipe, early.x, early.y)
-    canaries = sung(chosen.recipe, early, late, config.horizon_bars)
+    traps = Traps.of(chosen.recipe, early, late, config.horizon_bars)
+    classifier, *learnt = fit_all([FitWork(chosen.recipe, early.x, early.y), *traps.works], executor)
+    canaries = traps.sprung(learnt)
     if canaries.alarms:
         return NoFit("; ".join(canaries.alarms), rows, refused=True, trials=chosen.trials)
     judged = scores(classifier, late.x)
-    cost_share = config.cost_bps * BIP
     return Fit(
         classifier,
         data.features,
@@ -238,7 +207,7 @@ def fit(data: Dataset, config: TrainingConfig, choose: Chooser = usual) -> Fit |
         train_to_ns=int(early.end_ns.max()),
         chosen=chosen,
         calibration=calibration(late.y, judged),
-        earned=earned_by_symbol(judged, late.change, late.symbol, config.horizon_bars, cost_share),
+        earned=earned_by_symbol(judged, late, asked_of(config).terms),
         canaries=canaries,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,7 +15,7 @@ STRETCH = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """`net` per row, a share of what may be held; `trades` = how often the side changed."""
+    """`net` per row, a share of what may be held; `trades` = how often a side was taken."""
 
     net: Floats
     trades: int
@@ -25,26 +26,46 @@ class Earned:
         return float(self.net.sum())
 
 
-def earned(scores: Floats, change: Floats, horizon_bars: int, cost_share: float) -> Earned:
+class Terms(NamedTuple):
+    """How scores are followed: in how many bars, at what cost of a round trip, and the least that is held of a side."""
+
+    horizon_bars: int
+    cost_share: float
+    least: float = -1.0
+
+
+class Held(Protocol):
+    """Rows in order of time: what was won on `side` as a share, and the number of the symbol."""
+
+    @property
+    def change(self) -> Floats: ...
+    @property
+    def side(self) -> Floats: ...
+    @property
+    def symbol(self) -> Ints: ...
+
+
+def earned(scores: Floats, change: Floats, side: Floats, terms: Terms) -> Earned:
     """Hold by the score from each row to its outcome, an equal part of the money in each of the horizon's bars.
 
-    `cost_share` is of a round trip: a change of what is held costs half of it. Rows are one symbol's, in order of time.
+    A change of what is held costs half a round trip. Rows are one symbol's, in order of time.
     """
-    target = np.clip((scores - 0.5) * STRETCH, -1.0, 1.0)
-    moved = np.abs(np.diff(target, prepend=0.0))
-    net = (target * change - moved * cost_share / 2.0) / horizon_bars
-    sides = np.sign(target[target != 0.0])
-    trades = int((np.diff(sides) != 0).sum()) + (1 if len(sides) else 0)
-    return Earned(net, trades)
+    target = np.clip((scores - 0.5) * STRETCH, terms.least, 1.0)
+    held = target * side
+    moved = np.abs(np.diff(held, prepend=0.0))
+    net = (target * change - moved * terms.cost_share / 2.0) / terms.horizon_bars
+    sides = np.sign(held)
+    before = np.concatenate([[0.0], sides[:-1]])
+    return Earned(net, int(((sides != 0.0) & (sides != before)).sum()))
 
 
-def earned_by_symbol(scores: Floats, change: Floats, symbols: Ints, horizon_bars: int, cost_share: float) -> Earned:
-    """The same over several symbols, each with an equal part; `symbols` numbers them."""
+def earned_by_symbol(scores: Floats, rows: Held, terms: Terms) -> Earned:
+    """The same over several symbols, each with an equal part."""
     net, trades = np.zeros(len(scores)), 0
-    numbers = np.unique(symbols)
+    numbers = np.unique(rows.symbol)
     for number in numbers:
-        rows = np.flatnonzero(symbols == number)
-        one = earned(scores[rows], change[rows], horizon_bars, cost_share)
-        net[rows] = one.net / len(numbers)
+        mine = np.flatnonzero(rows.symbol == number)
+        one = earned(scores[mine], rows.change[mine], rows.side[mine], terms)
+        net[mine] = one.net / len(numbers)
         trades += one.trades
     return Earned(net, trades)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 import orjson
@@ -18,10 +18,11 @@ from analytics.models.arrays import Floats
 from analytics.models.artifact import Model
 from analytics.models.calibration import calibration, log_losses, stability_index
 from analytics.models.canaries import sung
-from analytics.models.direction import Asked, Dataset, asked_of, parted
+from analytics.models.direction import Dataset, parted
 from analytics.models.earning import earned_by_symbol
 from analytics.models.families import Params, Recipe, fitted, scores
 from analytics.models.gate import Evidence, Judged
+from analytics.models.outcomes import asked_of
 from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND
 from ares.config.training import Family, TrainingConfig
 
@@ -40,6 +41,8 @@ class Fitted(TypedDict):
     horizon_bars: int
     cost_bps: float
     barrier_share: float
+    meta_signal: str | None
+    meta_outcome: Literal["forward", "triple_barrier"]
     test_share: float
     embargo_bars: int
 
@@ -54,6 +57,8 @@ def settings_text(recipe: Recipe, config: TrainingConfig) -> str:
         "horizon_bars": config.horizon_bars,
         "cost_bps": config.cost_bps,
         "barrier_share": config.barrier_share,
+        "meta_signal": config.meta_signal,
+        "meta_outcome": config.meta_outcome,
         "test_share": config.test_share,
         "embargo_bars": config.embargo_bars,
     }
@@ -73,7 +78,8 @@ def settings_of(text: str, config: TrainingConfig) -> tuple[Recipe, TrainingConf
 class Subject:
     """A candidate and what is recorded of it. `data` has the model's features; `frame_features` are all there are.
 
-    `recorded`: the fingerprints of its features' views when its data were made; `deployed`: those of now.
+    `recorded`: the fingerprints of its features' views when its data were made; `deployed`: those of now;
+    `looks_ahead`: views whose last proof found that they know the future.
     """
 
     model: Model | None
@@ -88,6 +94,12 @@ class Subject:
     recorded: Mapping[str, str]
     deployed: Mapping[str, str]
     looks_ahead: Sequence[str] = ()
+
+    @property
+    def read(self) -> Sequence[str]:
+        """The views that it rests on: its features, and the signal that it judges."""
+        side = asked_of(self.config).side
+        return (*self.features, side) if side else self.features
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +162,8 @@ def enough(data: Dataset) -> bool:
 
 def how(model: Model, data: Dataset, config: TrainingConfig) -> Judged:
     """How a model does on rows."""
-    asked: Asked = asked_of(config)
     said = scores(model.classifier, data.x)
-    result = earned_by_symbol(said, data.change, data.symbol, asked.horizon_bars, asked.cost_share)
+    result = earned_by_symbol(said, data, asked_of(config).terms)
     return Judged(
         len(data.y),
         float(roc_auc_score(data.y, said)) if enough(data) else 0.5,
@@ -166,8 +177,8 @@ def how(model: Model, data: Dataset, config: TrainingConfig) -> Judged:
 def schema_faults(subject: Subject) -> tuple[str, ...]:
     """Features that the data have not, views that are not deployed, and those whose text is another."""
     faults = []
-    for name in subject.features:
-        if name not in subject.data.features:
+    for name in subject.read:
+        if name in subject.features and name not in subject.data.features:
             faults.append(f"{name} is not in the data")
         elif name not in subject.deployed:
             faults.append(f"{name} is not deployed")
@@ -178,7 +189,7 @@ def schema_faults(subject: Subject) -> tuple[str, ...]:
 
 def leaks(subject: Subject) -> list[str]:
     """What the canaries learn of the rows that it was fitted on and judged by, and features that look ahead."""
-    found = [f"{name} looks ahead" for name in subject.looks_ahead if name in subject.features]
+    found = [f"{name} looks ahead" for name in subject.looks_ahead if name in subject.read]
     early, late = parted(subject.data, subject.config)
     if enough(early) and enough(late):
         found += sung(subject.recipe, early, late, subject.config.horizon_bars).alarms

@@ -21,9 +21,12 @@ class Executor(Protocol):
 
 
 class Local:
-    """This process, one piece after the other: a service that trades beside it has its processor."""
+    """This process, one piece after the other: a service that trades beside it keeps its processor."""
 
     workers = 1
 
     def map(self, work: Callable[[T], R], pieces: Sequence[T]) -> list[R]:
         return [work(piece) for piece in pieces]
+
+
+HERE: Executor = Local()

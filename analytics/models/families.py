@@ -6,11 +6,13 @@ its seed does not start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import pickle
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
+import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -18,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from analytics.models.arrays import Floats, Ints
+from analytics.models.executor import Executor
 from ares.config.training import Family
 
 Params = Mapping[str, float | int]
@@ -88,6 +91,33 @@ def fitted(recipe: Recipe, x: Floats, y: Ints) -> Classifier:
     with one_thread():
         made.fit(x, y)
     return made
+
+
+class FitWork(NamedTuple):
+    """A recipe and the rows to learn."""
+
+    recipe: Recipe
+    x: Floats
+    y: Ints
+
+
+def fit_all(works: Sequence[FitWork], executor: Executor) -> list[Classifier]:
+    """Models of these rows, wherever they are fitted; their files are the same to the byte wherever that was.
+
+    All went through bytes once: a model that did shares other parts of itself than one that did not, and a file tells.
+    """
+    made = executor.map(fitted_bytes, works)
+    return [cast("Classifier", pickle.loads(each)) for each in made]  # noqa: S301 - bytes of our own processes
+
+
+def fitted_bytes(work: FitWork) -> bytes:
+    """A model that has learnt these rows, as it travels between processes.
+
+    Arrays that travelled have a type of their own that is equal to numpy's and not the same, which a file tells too.
+    """
+    x, y = np.empty(work.x.shape, dtype=np.float64), np.empty(work.y.shape, dtype=np.int64)
+    x[...], y[...] = work.x, work.y
+    return pickle.dumps(fitted(work.recipe, x, y), protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def scores(classifier: Classifier, x: Floats) -> Floats:

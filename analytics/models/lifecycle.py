@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from analytics.datasets.maker import Datasets
 from analytics.datasets.registry import Version
-from analytics.facts import BarKey, BarValues
 from analytics.models.artifact import Model, artifact_path, load
 from analytics.models.calibration import log_losses
-from analytics.models.direction import Dataset, asked_of, dataset, outcomes_of
+from analytics.models.direction import Dataset, dataset
 from analytics.models.examine import Rival, Subject, examine, settings_of
 from analytics.models.gate import Evidence, Finding, judge
+from analytics.models.outcomes import Asked, asked_of, outcomes_of
+from analytics.models.recorded import bar_of, bars_of, sides
 from analytics.models.registry import ModelRegistry, Stage
 from analytics.models.sequential import Compared, compare
 from analytics.models.stages import Stages
@@ -27,7 +28,7 @@ from ares.config.training import TrainingConfig
 from ares.errors import OperatingError, UnknownName, UsageError
 from ares.lake.frame import Frame
 from ares.store import Database, Param, Record, RowWriter, load_queries
-from ares.store.pool import as_int, as_str
+from ares.store.pool import as_str
 
 QUERIES = load_queries("analytics", "queries/models.sql")
 SCORES_MAX = 200_000
@@ -115,26 +116,30 @@ class Lifecycle:
         """Which of two versions foresaw better the bars that both have scored: the second against the first."""
         since_ns = self.clock.now_ns() - round(hours * HOUR_NS)
         scope: dict[str, Param] = {"venue": self.config.ingest.venue, "from": to_datetime(since_ns)}
-        asked: dict[str, Param] = {
-            **scope,
-            "model": self.model,
-            "first": first,
-            "second": second,
-            "rows_max": SCORES_MAX,
-        }
-        said = await self.database.fetch(QUERIES["scores"], asked)
-        outcomes = outcomes_of(
-            bars_of(await self.database.fetch(QUERIES["closes"], scope)), asked_of(self.config.training)
-        )
-        both = [(row, outcomes[key]) for row in said if (key := _bar(row)) in outcomes]
-        y = np.array([outcome[0] for _, outcome in both], dtype=np.int64)
+        asked = await self._asked(first)
+        if asked != await self._asked(second):
+            raise UsageError(
+                f"second = {second!r}: foresees another outcome than {first!r}, by training.label or its numbers. "
+                "Compare two that were fitted by the same"
+            )
+        pair: dict[str, Param] = {"model": self.model, "first": first, "second": second, "rows_max": SCORES_MAX}
+        said = await self.database.fetch(QUERIES["scores"], {**scope, **pair})
+        bars = bars_of(await self.database.fetch(QUERIES["closes"], scope))
+        outcomes = outcomes_of(bars, asked, await sides(self.database, asked, scope))
+        both = [(row, outcomes[key]) for row in said if (key := bar_of(row)) in outcomes]
+        y = np.array([outcome.y for _, outcome in both], dtype=np.int64)
         champion, challenger = (
             log_losses(y, np.array([_number(row[name]) for row, _ in both], dtype=np.float64))
             for name in ("first", "second")
         )
         symbols = max(1, len({str(row["symbol"]) for row, _ in both}))
-        horizon = self.config.training.horizon_bars * symbols
+        horizon = asked.horizon_bars * symbols
         return compare(champion, challenger, self.config.models.compare_alpha, horizon_bars=horizon)
+
+    async def _asked(self, version: str) -> Asked:
+        """Which outcome a version was fitted to foresee."""
+        run = await self.trained(version)
+        return asked_of(settings_of(as_str(run["settings"]), self.config.training)[1])
 
     async def watch(self, hours: float, who: str) -> tuple[str, Compared] | None:
         """Act on the comparison of champion and challenger: the better one is champion afterwards.
@@ -175,6 +180,7 @@ class Lifecycle:
         recipe, then = settings_of(as_str(run["settings"]), self.config.training)
         model, trouble = await self._loaded(run)
         deployed = await self.database.fetch(QUERIES["view_hashes"])
+        ahead = await self.database.fetch(QUERIES["looks_ahead"], {"venue": source.made.source.venue})
         made = source.made
         return Subject(
             model=model,
@@ -188,6 +194,7 @@ class Lifecycle:
             data_to_ns=made.span_to_ns,
             recorded=made.view_hashes,
             deployed={as_str(row["view_name"]): as_str(row["digest"]) for row in deployed},
+            looks_ahead=[as_str(row["view_name"]) for row in ahead],
         )
 
     async def _rival(self, version: str, frame: Frame) -> Rival | None:
@@ -217,17 +224,10 @@ class Lifecycle:
 def rows_of(frame: Frame, features: Sequence[str], config: TrainingConfig) -> Dataset:
     """A version's rows for exactly these features: those that it has not are not there, however often NULL."""
     values, bars = read_frame(frame)
-    chosen = {key: {name: row[name] for name in features if name in row} for key, row in values.items()}
-    return dataset(chosen, bars, asked_of(config))
-
-
-def bars_of(rows: Sequence[Record]) -> Mapping[BarKey, BarValues]:
-    """Bars as labels take them."""
-    return {_bar(row): BarValues(*(row[name] for name in BarValues._fields)) for row in rows}  # type: ignore[arg-type]
-
-
-def _bar(row: Record) -> BarKey:
-    return BarKey(as_str(row["symbol"]), as_int(row["ts_ns"]))
+    asked = asked_of(config)
+    wanted = [*features, asked.side]
+    chosen = {key: {name: row[name] for name in wanted if name in row} for key, row in values.items()}
+    return dataset(chosen, bars, asked)
 
 
 def _number(value: object) -> float:

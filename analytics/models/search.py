@@ -7,7 +7,7 @@ that was not try the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -18,10 +18,10 @@ from analytics.models.arrays import Floats, Ints
 from analytics.models.calibration import log_losses
 from analytics.models.direction import Chosen, Dataset, Trial
 from analytics.models.earning import earned_by_symbol
-from analytics.models.executor import Executor, Local
+from analytics.models.executor import HERE, Executor
 from analytics.models.families import SPACES, Recipe, fitted, recipe_of, scores
 from analytics.models.folds import walk_forward
-from analytics.models.labels import BIP
+from analytics.models.outcomes import asked_of
 from analytics.models.overfit import BLOCKS, sharpe
 from ares.clock import MINUTE_NS
 from ares.config.training import Family, TrainingConfig
@@ -51,6 +51,14 @@ class Work(NamedTuple):
     x_test: Floats
 
 
+class Following(NamedTuple):
+    """What following scores won, over the tests of all folds."""
+
+    change: Floats
+    side: Floats
+    symbol: Ints
+
+
 def score_work(work: Work) -> Floats:
     """The scores of a fold's test; a function of its own so that it can be sent elsewhere."""
     return scores(fitted(work.recipe, work.x, work.y), work.x_test)
@@ -61,7 +69,7 @@ class Search:
     """A `Chooser`. Studies lie in `folder`; `progress` hears of every trial. Raises `OperatingError` (the folder)."""
 
     folder: Path
-    executor: Executor = field(default_factory=Local)
+    executor: Executor = HERE
     progress: Progress = quiet
 
     def __call__(self, early: Dataset, config: TrainingConfig) -> Chosen:
@@ -155,18 +163,25 @@ class Bench:
     def key(self) -> str:
         """Stands for the rows and for every setting that changes what a trial is."""
         config = self.config
-        said = (config.families, config.seed, config.folds, config.embargo_bars, config.horizon_bars, config.cost_bps)
+        said = (config.families, config.seed, config.folds, config.embargo_bars, asked_of(config))
         digest = sha256(repr((said, self.data.features)).encode())
         for array in (self.data.x, self.data.y, self.data.ts_ns):
             digest.update(array.tobytes())
         return digest.hexdigest()[:24]
 
     def tried(self, number: int, recipe: Recipe, hopeless: Callable[[int, float], bool]) -> Trial:
-        """Try a recipe fold by fold, until somebody sees that it is hopeless."""
+        """Try a recipe fold by fold, until somebody sees that it is hopeless.
+
+        Many workers do later folds before it is known whether they are wanted; what is not is not counted.
+        """
         losses: list[float] = []
         judged: list[Floats] = []
-        for step, (train, test) in enumerate(self.folds):
-            (said,) = self.executor.map(score_work, [Work(recipe, train.x, train.y, test.x)])
+        ready: list[Floats] = []
+        for step, (_, test) in enumerate(self.folds):
+            if step == len(ready):
+                next_ = self.folds[step : step + self.executor.workers]
+                ready += self.executor.map(score_work, [Work(recipe, a.x, a.y, b.x) for a, b in next_])
+            said = ready[step]
             losses.append(float(log_losses(test.y, said).mean()))
             judged.append(said)
             if hopeless(step, sum(losses) / len(losses)) and step + 1 < len(self.folds):
@@ -176,10 +191,10 @@ class Bench:
         return Trial(number, recipe, "complete", tuple(losses), blocks, sharpe(net))
 
     def _net(self, said: Floats) -> Floats:
-        rows = [test for _, test in self.folds]
-        change = np.concatenate([test.change for test in rows])
-        symbol = np.concatenate([test.symbol for test in rows])
-        return earned_by_symbol(said, change, symbol, self.config.horizon_bars, self.config.cost_bps * BIP).net
+        tests = [test for _, test in self.folds]
+        columns = [[getattr(test, name) for test in tests] for name in Following._fields]
+        rows = Following(*(np.concatenate(column) for column in columns))
+        return earned_by_symbol(said, rows, asked_of(self.config).terms).net
 
 
 def trial_of(trial: optuna.trial.FrozenTrial, number: int, seed: int) -> Trial:

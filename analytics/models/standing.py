@@ -13,13 +13,14 @@ QUERIES = load_queries("analytics", "queries/models.sql")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A version that was fitted, the digest of its file, how it did out of sample, and the dataset it learnt from."""
+    """A version that was fitted, the digest of its file, how it did out of sample, what it learnt from and by."""
 
     version: str
     sha256: str
     auc: float
     log_loss: float
     dataset: str | None
+    settings: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,12 @@ class RecordedStages:
 
 def entry_of(row: Record) -> Entry:
     """A version from its row of `training_runs`."""
-    dataset = row["dataset"]
+    dataset, settings = row["dataset"], row["settings"]
     return Entry(
         as_str(row["version"]),
         as_str(row["artifact_sha256"]),
         as_float(row["auc"]),
         as_float(row["log_loss"]),
         None if dataset is None else as_str(dataset),
+        None if settings is None else as_str(settings),
     )

@@ -11,9 +11,9 @@ import numpy as np
 from analytics.facts import BarKey, Value
 from analytics.models.arrays import Floats, Ints
 from analytics.models.calibration import BINS, calibration, log_losses
+from analytics.models.outcomes import Outcome
 from analytics.monitoring.distances import ks, psi
 from analytics.monitoring.profile import Profile, finite_column
-from ares.clock import MINUTE_NS
 from ares.config.drift import DriftConfig, DriftLimit
 
 Metric = Literal["psi", "ks", "missing_rate", "score_psi", "calibration", "log_loss"]
@@ -47,11 +47,11 @@ class Observation:
         )
 
 
-class Outcome(NamedTuple):
-    """A score whose horizon has passed, and whether the price rose."""
+class Foreseen(NamedTuple):
+    """A score whose outcome is known, and what that was: 1 or 0."""
 
     score: float
-    rose: int
+    came: int
 
 
 def graded(metric: Metric, feature: str, value: float | None, rows: int, limits: tuple[DriftLimit, int]) -> Observation:
@@ -87,7 +87,7 @@ def score_drift(profile: Profile | None, scores: Sequence[float], by: DriftConfi
     return graded("score_psi", WHOLE, value, len(scores), (by.score_psi, by.rows_min))
 
 
-def performance(outcomes: Sequence[Outcome], trained_log_loss: float, by: DriftConfig) -> list[Observation]:
+def performance(outcomes: Sequence[Foreseen], trained_log_loss: float, by: DriftConfig) -> list[Observation]:
     """How well a version foresaw what has come to pass; its log-loss is held against that of its own test."""
     rows = len(outcomes)
     worse = DriftLimit(warn=trained_log_loss + by.log_loss_worse.warn, fail=trained_log_loss + by.log_loss_worse.fail)
@@ -97,25 +97,18 @@ def performance(outcomes: Sequence[Outcome], trained_log_loss: float, by: DriftC
             graded("log_loss", WHOLE, None, 0, (worse, by.rows_min)),
         ]
     scores: Floats = np.array([each.score for each in outcomes])
-    rose: Ints = np.array([each.rose for each in outcomes], dtype=np.int64)
+    came: Ints = np.array([each.came for each in outcomes], dtype=np.int64)
     bins = max(1, min(BINS, rows // CALIBRATION_ROWS))
-    ece, loss = calibration(rose, scores, bins).ece, float(log_losses(rose, scores).mean())
+    ece, loss = calibration(came, scores, bins).ece, float(log_losses(came, scores).mean())
     return [
         graded("calibration", WHOLE, ece, rows, (by.calibration, by.rows_min)),
         graded("log_loss", WHOLE, loss, rows, (worse, by.rows_min)),
     ]
 
 
-def outcomes_of(
-    scores: Mapping[BarKey, float], closes: Mapping[BarKey, float | None], horizon_bars: int
-) -> list[Outcome]:
-    """Scores whose outcome is known; of prices that did not move there is none, as in training."""
-    found: list[Outcome] = []
-    for key, score in scores.items():
-        now, then = closes.get(key), closes.get(BarKey(key.symbol, key.ts_ns + horizon_bars * MINUTE_NS))
-        if now is not None and then is not None and now != then:
-            found.append(Outcome(score, int(then > now)))
-    return found
+def come_to_pass(scores: Mapping[BarKey, float], outcomes: Mapping[BarKey, Outcome]) -> list[Foreseen]:
+    """Scores whose outcome is known, by the version's own label."""
+    return [Foreseen(score, outcomes[key].y) for key, score in scores.items() if key in outcomes]
 
 
 def worst(found: Sequence[Observation]) -> list[Observation]:

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analytics.datasets.maker import Datasets
-from analytics.facts import BarKey, Value
+from analytics.facts import BarKey, BarValues, Value
 from analytics.models.artifact import artifact_path
+from analytics.models.examine import settings_of
+from analytics.models.outcomes import Asked, asked_of, outcomes_of
+from analytics.models.recorded import bar_of, bars_of, sides
 from analytics.models.standing import Entry, Standings
 from analytics.monitoring.demotion import Demoter
 from analytics.monitoring.grading import (
     GRADES,
     Features,
     Observation,
+    come_to_pass,
     feature_drift,
-    outcomes_of,
     performance,
     score_drift,
     worst,
@@ -29,6 +32,7 @@ from analytics.serving import Judge, Role
 from analytics.training import read_frame
 from ares.clock import DAY_NS, MINUTE_NS, NANOS_PER_SECOND, Clock, to_datetime
 from ares.config.settings import AresConfig
+from ares.config.training import TrainingConfig
 from ares.control import Json
 from ares.errors import OperatingError, UsageError
 from ares.model.row import Row
@@ -38,18 +42,19 @@ from ares.telemetry import get_logger, metrics
 
 log = get_logger(__name__)
 
-QUERIES = load_queries("analytics", "queries/drift.sql")
+QUERIES = {**load_queries("analytics", "queries/models.sql"), **load_queries("analytics", "queries/drift.sql")}
 REMEMBERED_DAYS = 7
 """Runs that are older count for no row of failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What happened in the window: features, scores by version, closing prices."""
+    """What happened in the window since `from`: features, scores by version, bars."""
 
+    scope: Mapping[str, Param]
     features: Features
     scores: Mapping[str, Mapping[BarKey, float]]
-    closes: Mapping[BarKey, float | None]
+    bars: Mapping[BarKey, BarValues]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +109,12 @@ class DriftWatch:
         judge = await self._judge(entry)
         profile = None if judge is None else await self._profile(entry, judge)
         names = () if judge is None else judge.model.features
-        outcomes = outcomes_of(scores, live.closes, self.config.training.horizon_bars)
+        asked = asked_by(entry, self.config.training)
+        outcomes = outcomes_of(live.bars, asked, await sides(self.database, asked, live.scope))
         return [
             *await asyncio.to_thread(feature_drift, profile, names, live.features, by),
             score_drift(profile, list(scores.values()), by),
-            *performance(outcomes, entry.log_loss, by),
+            *performance(come_to_pass(scores, outcomes), entry.log_loss, by),
         ]
 
     async def _judge(self, entry: Entry) -> Judge | None:
@@ -145,14 +151,13 @@ class DriftWatch:
         features: dict[BarKey, dict[str, Value]] = {}
         for row in await self.database.fetch(QUERIES["features"], scope):
             name, value = f"{as_str(row['name'])}_v{as_int(row['number'])}", row["value"]
-            features.setdefault(key_of(row), {})[name] = None if value is None else as_float(value)
+            features.setdefault(bar_of(row), {})[name] = None if value is None else as_float(value)
         scores: dict[str, dict[BarKey, float]] = {}
         for row in await self.database.fetch(QUERIES["scores"], scope):
             if row["score"] is not None:
-                scores.setdefault(as_str(row["version"]), {})[key_of(row)] = as_float(row["score"])
-        bars = await self.database.fetch(QUERIES["closes"], scope)
-        closes = {key_of(row): None if row["close"] is None else as_float(row["close"]) for row in bars}
-        return Live(features, scores, closes)
+                scores.setdefault(as_str(row["version"]), {})[bar_of(row)] = as_float(row["score"])
+        bars = bars_of(await self.database.fetch(QUERIES["closes"], scope))
+        return Live(scope, features, scores, bars)
 
     async def _judged(self, watched: Watched, now_ns: int) -> bool:
         """Demote a version that has failed often enough in a row; True if it was."""
@@ -211,9 +216,9 @@ class DriftWatch:
         ]
 
 
-def key_of(row: Mapping[str, object]) -> BarKey:
-    """Which bar a row is about."""
-    return BarKey(as_str(row["symbol"]), as_int(row["ts_ns"]))
+def asked_by(entry: Entry, config: TrainingConfig) -> Asked:
+    """Which outcome a version was fitted to foresee; of one that kept no settings what is set now."""
+    return asked_of(config if entry.settings is None else settings_of(entry.settings, config)[1])
 
 
 def tell(model: str, watched: Sequence[Watched], now_ns: int) -> None:

@@ -9,6 +9,11 @@ DECLARE @t := %(known_to)s, @from := %(from)s, @to := %(to)s
 SELECT ts::long AS ts_ns, name, version AS number, value
 FROM features_asof WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts < %(to)s;
 
+-- signals: what strategies wanted of a symbol's bars as it was known at a moment.
+DECLARE @t := %(known_to)s, @from := %(from)s, @to := %(to)s
+SELECT ts::long AS ts_ns, strategy AS name, version AS number, target AS value
+FROM signals_asof WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts < %(to)s;
+
 -- gaps: the gaps of a symbol's trades that are not healed and touch a span.
 SELECT count() AS gaps FROM (
   SELECT * FROM gaps WHERE venue = %(venue)s AND symbol = %(symbol)s AND channel = 'trades'

@@ -2,10 +2,6 @@
 DECLARE @t := '2200-01-01T00:00:00Z', @from := %(from)s, @to := %(to)s
 SELECT ts::long AS ts_ns, symbol, name, version AS number, value FROM features_asof WHERE venue = %(venue)s;
 
--- closes: what is frozen of the closing prices of a span, the newest revision of each.
-DECLARE @t := '2200-01-01T00:00:00Z', @from := %(from)s, @to := %(to)s
-SELECT ts::long AS ts_ns, symbol, close FROM bars_asof WHERE venue = %(venue)s AND interval = '1m';
-
 -- scores: what all versions of a model said of the bars of a span.
 SELECT ts::long AS ts_ns, symbol, version, score FROM predictions
 WHERE venue = %(venue)s AND model = %(model)s AND ts >= %(from)s AND ts <= %(to)s;

@@ -1,5 +1,5 @@
 -- champion: the version of a model that is in use: the newest that became champion, or came back as one.
-SELECT version, artifact_sha256, auc, log_loss, dataset FROM training_runs
+SELECT version, artifact_sha256, auc, log_loss, dataset, settings FROM training_runs
 WHERE model = %(model)s AND status = 'ok' AND version IN (
   SELECT version FROM (
     SELECT version, ts, seq FROM model_events WHERE model = %(model)s AND event IN ('champion', 'rolled_back')
@@ -8,14 +8,14 @@ WHERE model = %(model)s AND status = 'ok' AND version IN (
 ) ORDER BY ts DESC LIMIT 1;
 
 -- newest_model: the newest version of a model that was fitted.
-SELECT version, artifact_sha256, auc, log_loss, dataset FROM training_runs
+SELECT version, artifact_sha256, auc, log_loss, dataset, settings FROM training_runs
 WHERE model = %(model)s AND status = 'ok' ORDER BY ts DESC LIMIT 1;
 
 -- staged: how many steps of a model are recorded.
 SELECT count() AS steps FROM model_events WHERE model = %(model)s;
 
 -- challenger: the version of a model that is scored beside the champion: the newest one, unless a later step ended that.
-SELECT version, artifact_sha256, auc, log_loss, dataset FROM training_runs
+SELECT version, artifact_sha256, auc, log_loss, dataset, settings FROM training_runs
 WHERE model = %(model)s AND status = 'ok' AND version IN (
   SELECT version FROM (
     SELECT version, ts, seq FROM (
@@ -51,6 +51,18 @@ ORDER BY ts_ns LIMIT %(rows_max)s;
 DECLARE @t := '2200-01-01T00:00:00Z', @from := %(from)s, @to := '2200-01-01T00:00:00Z'
 SELECT ts::long AS ts_ns, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume
 FROM bars_asof WHERE venue = %(venue)s AND interval = '1m';
+
+-- sides: what a strategy wanted of bars since a moment, the newest revision of each.
+DECLARE @t := '2200-01-01T00:00:00Z', @from := %(from)s, @to := '2200-01-01T00:00:00Z'
+SELECT ts::long AS ts_ns, symbol, target FROM signals_asof
+WHERE venue = %(venue)s AND strategy = %(strategy)s AND version = %(version)s;
+
+-- looks_ahead: features and signals whose newest proof found that they know the future.
+SELECT view_name FROM (
+  SELECT channel AS view_name, grade FROM quality_checks
+  WHERE venue = %(venue)s AND check_name = 'feature_look_ahead'
+  LATEST ON ts PARTITION BY check_name, venue, symbol, channel
+) WHERE grade = 'fail' ORDER BY view_name;
 
 -- view_hashes: the text of every view that is deployed, by fingerprint.
 SELECT view_name, digest FROM view_digests LATEST ON ts PARTITION BY view_name;

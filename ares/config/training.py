@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from ares.config.section import Count, Reloadable, Seconds, Section, Share
 
 Family = Literal["logistic", "boosting", "forest", "ensemble"]
+
+SCORES_OF_RISES = "direction"
+"""The model whose scores are traded on as probabilities of a rise."""
 
 
 class TrainingConfig(Section):
@@ -20,8 +23,16 @@ class TrainingConfig(Section):
     rows_min: Reloadable[Count] = 500
     window_hours: Reloadable[Seconds] = 72.0
     horizon_bars: Reloadable[Count] = 5
-    label: Reloadable[Literal["forward", "triple_barrier"]] = Field(
-        "forward", description="forward: higher after horizon_bars; triple_barrier: up before down within them"
+    label: Reloadable[Literal["forward", "triple_barrier", "meta"]] = Field(
+        "forward",
+        description="forward: higher after horizon_bars; triple_barrier: up before down within them; "
+        "meta: whether following meta_signal pays",
+    )
+    meta_signal: Reloadable[Annotated[str, Field(pattern=r"^signal_[a-z0-9_]+_v[1-9][0-9]*$")] | None] = Field(
+        None, description="of meta: the view of the signal whose side is followed, like signal_momentum_v1"
+    )
+    meta_outcome: Reloadable[Literal["forward", "triple_barrier"]] = Field(
+        "forward", description="of meta: when what was won by following is counted, as the labels of this name end"
     )
     barrier_share: Reloadable[Annotated[float, Field(gt=0, lt=1)]] = Field(
         0.002, description="of triple_barrier: how far the price goes, up or down, before the label ends"
@@ -40,7 +51,11 @@ class TrainingConfig(Section):
     trials: Reloadable[Annotated[int, Field(ge=0)]] = Field(
         0, description="of the search for better numbers, per training; 0: every family with its usual ones"
     )
-    engine: Literal["local"] = Field("local", description="where folds are computed: in this process")
+    engine: Literal["local", "dask"] = Field(
+        "local",
+        description="where fits are computed: in this process, or by processes of a Dask cluster on this machine",
+    )
+    dask_workers: Annotated[int, Field(ge=1, le=256)] = Field(2, description="processes of that cluster")
     promotion: Reloadable[Literal["newest", "gated"]] = Field(
         "newest", description="newest: every good fit becomes champion; gated: `ares models promote`, past the gate"
     )
@@ -59,6 +74,19 @@ class TrainingConfig(Section):
     demote_after: Reloadable[Annotated[int, Field(ge=0)]] = Field(
         3, description="runs of the job drift in a row that fail, and the champion is demoted; 0: never"
     )
+
+    @model_validator(mode="after")
+    def _meta_is_whole(self) -> Self:
+        if self.label != "meta":
+            return self
+        if self.meta_signal is None:
+            raise ValueError("label = 'meta' asks whether a signal pays. Name it in meta_signal")
+        if self.model == SCORES_OF_RISES:
+            raise ValueError(
+                f"label = 'meta' with model = '{SCORES_OF_RISES}': signal_direction_v1 would take what it says for the "
+                "probability of a rise. Give the model another name"
+            )
+        return self
 
 
 class ModelsConfig(Section):
