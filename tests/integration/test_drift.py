@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analytics.facts import BarKey, BarValues, Stamp, ValueKey
-from analytics.jobs import DRIFT, TRAIN, opened
+from analytics.jobs import DRIFT, TRAIN, lifecycle, opened
 from analytics.models.artifact import artifact_path
 from analytics.models.standing import RecordedStages
 from analytics.monitoring.demotion import Demoter
@@ -171,6 +171,64 @@ async def test_champion_that_nobody_may_demote_stays_and_is_alerted_of(world: Wo
     demoter = Recorded()
     await world.watch(demoter)
     assert (demoter.asked, due._value.get()) == ([], 0)
+
+
+async def test_champion_that_drifts_gives_way_to_the_one_before_within_one_run_and_rows_and_events_say_so(
+    world: World,
+) -> None:
+    first = await champion(world)
+    assert (await TRAIN.run(world.context))["status"] == "ok"
+    second = await champion(world)
+    assert first != second
+    await world.freeze(range(LEARNT_MINUTES, LEARNT_MINUTES + LIVE_MINUTES), shift=3.0)
+    await world.score()
+    context = replace(world.context, clock=world.clock)
+    assert (await DRIFT.run(context))["demoted"] == "", "once is no habit"
+    await world.clock.advance(60)
+    began_s = SystemClock().monotonic_s()
+    assert (await DRIFT.run(context))["demoted"] == second
+    assert await champion(world) == first, "scoring takes up the one before"
+    assert SystemClock().monotonic_s() - began_s < 60
+    rows = await world.database.fetch(
+        "SELECT version, event, who, reason FROM model_events WHERE model = %(model)s AND who = 'drift' ORDER BY seq",
+        {"model": world.model},
+    )
+    assert [(row["version"], row["event"]) for row in rows] == [(second, "demoted"), (first, "rolled_back")]
+    assert str(rows[0]["reason"]).startswith("failed 2 runs of drift in a row: psi of momentum_15_v1 ")
+    async with lifecycle(context) as models:
+        stages = models.stages()
+        assert stages.registry.at(world.model, "champion") == stages.standing.champion == first
+        assert stages.standing.stages[second] == "demoted"
+        *_, last = models.datasets.control.audit_links()
+        assert "drift" in str(last)
+    await world.clock.advance(60)
+    assert (await DRIFT.run(context))["demoted"] == "", "nobody is left who could follow"
+    assert await champion(world) == first
+
+
+async def champion(world: World) -> str:
+    """The version that a service would score by."""
+    scorer = Scorer(world.database, world.venue, world.model, world.context.state_dir)
+    await scorer.reload()
+    assert scorer.model is not None
+    return scorer.model.version
+
+
+async def test_realised_loss_is_of_the_outcome_that_the_version_was_fitted_to_foresee(world: World) -> None:
+    """Dear round trips make a rise rare: who says so is right, and would be wrong of "higher or not"."""
+    settings = world.context.config.training
+    own = {"label": "triple_barrier", "barrier_share": 0.003, "cost_bps": 20.0, "promotion": "newest"}
+    dear = TrainingConfig.model_validate({**settings.model_dump(), **own})
+    trained = replace(world.context, config=world.context.config.model_copy(update={"training": dear}))
+    assert (await TRAIN.run(trained))["status"] == "ok"
+    await world.freeze(range(LEARNT_MINUTES, LEARNT_MINUTES + LIVE_MINUTES))
+    await world.score()
+    assert world.context.config.training.label == "forward", "the settings of now say something else"
+    await world.watch(Recorded())
+    found = await world.rows()
+    assert found["log_loss", ""]["grade"] == found["calibration", ""]["grade"] == "ok"
+    assert float(str(found["log_loss", ""]["value"])) < 0.6
+    assert int(str(found["log_loss", ""]["rows"])) > 2 * (LIVE_MINUTES - 10)
 
 
 async def test_version_whose_file_or_dataset_is_gone_is_judged_by_what_it_said(world: World, tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from analytics.facts import BarKey, BarValues, Stamp, Value
 from analytics.models.artifact import Model, artifact_path, load, save
-from analytics.models.direction import Asked, Fit, NoFit, asked_of, dataset, fit, outcomes_of, probabilities
+from analytics.models.direction import Fit, NoFit, dataset, fit, probabilities
+from analytics.models.earning import earned_by_symbol
+from analytics.models.outcomes import Asked, asked_of, outcomes_of
 from analytics.scoring import prediction
 from analytics.serving import Score
 from analytics.training import left_out_text, version_of
@@ -109,7 +112,7 @@ def test_bar_whose_outcome_is_unknown_or_unmoved_has_no_label() -> None:
     for horizon in (5, 6, 7):
         assert outcomes_of(bars, Asked(horizon)) == {}
     known = outcomes_of(bars | {BarKey("A", MINUTE_NS): bar(2.0), BarKey("B", 0): bar(9.0)}, Asked(1))
-    assert known == {BarKey("A", 0): (1, MINUTE_NS, 1.0)}
+    assert known == {BarKey("A", 0): (1, MINUTE_NS, 1.0, 1.0)}
 
 
 def test_triple_barrier_and_costs_are_asked_for_by_the_settings() -> None:
@@ -119,6 +122,66 @@ def test_triple_barrier_and_costs_are_asked_for_by_the_settings() -> None:
     assert set(data.end_ns - data.ts_ns) <= {n * MINUTE_NS for n in range(1, 6)}
     assert min(data.end_ns - data.ts_ns) == MINUTE_NS
     assert ((data.change > 0.0005) == (data.y == 1)).all()
+
+
+META = {"model": "pays", "label": "meta", "meta_signal": "signal_x_v1"}
+
+
+def followed(minutes: int, hint: float) -> tuple[dict[BarKey, dict[str, Value]], dict[BarKey, BarValues]]:
+    """A signal that is long, short or neither by lot, and a feature that knows by `hint` whether following it pays."""
+    features, bars = market(minutes, hint=0.0)
+    rng = random.Random(5)
+    for key, values in features.items():
+        side = rng.choice([0.7, -0.3, 0.0])
+        later = bars[BarKey("A", key.ts_ns + 5 * MINUTE_NS)].close
+        won = np.sign(side) * (float(later or 0) / float(bars[key].close or 1) - 1)
+        values.update({"signal_x_v1": side, "pays_v1": hint * won * 1_000 + rng.gauss(0, 1)})
+    return features, bars
+
+
+def test_meta_label_asks_whether_following_a_signal_pays_and_its_column_is_no_feature() -> None:
+    features, bars = followed(600, hint=1.0)
+    config = TrainingConfig.model_validate({**CONFIG.model_dump(), **META, "cost_bps": 5.0})
+    data = dataset(features, bars, asked_of(config))
+    assert data.features == ("hint_v1", "noise_v1", "pays_v1")
+    sides = [float(str(features[BarKey("A", int(ts_ns))]["signal_x_v1"])) for ts_ns in data.ts_ns]
+    assert data.side.tolist() == np.sign(sides).tolist()
+    assert 0.0 not in sides, "who wants nothing cannot be followed"
+    assert len(data.y) == sum(values["signal_x_v1"] != 0.0 for values in features.values())
+    closes = {key.ts_ns: float(bar_.close or 0) for key, bar_ in bars.items()}
+    rises = np.array([closes[int(t) + 5 * MINUTE_NS] / closes[int(t)] - 1 for t in data.ts_ns])
+    assert data.change == pytest.approx(np.sign(sides) * rises)
+    assert (data.y == (data.change > 0.0005)).all()
+    timed = asked_of(config.model_copy(update={"meta_outcome": "triple_barrier", "barrier_share": 0.001}))
+    assert min(dataset(features, bars, timed).end_ns - data.ts_ns) == MINUTE_NS
+
+
+def test_model_that_knows_when_a_signal_pays_follows_it_then_and_never_goes_against_it() -> None:
+    config = TrainingConfig.model_validate({**CONFIG.model_dump(), **META})
+    data = dataset(*followed(2_000, hint=1.0), asked_of(config))
+    good = fit(data, config)
+    assert isinstance(good, Fit)
+    assert good.auc > 0.75
+    assert good.earned.total > 0
+    terms = asked_of(config).terms
+    never = earned_by_symbol(np.zeros(len(data.y)), data, terms)
+    assert (never.total, never.trades) == (0.0, 0), "a low score holds nothing"
+    always = earned_by_symbol(np.ones(len(data.y)), data, terms)
+    assert always.total == pytest.approx(float(data.change.sum()) / 5)
+    assert always.trades == 1 + int((np.diff(data.side) != 0).sum())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"meta_signal": None}, "Name it in meta_signal"),
+        ({"model": "direction"}, "Give the model another name"),
+        ({"meta_signal": "momentum_15_v1"}, "should match pattern"),
+    ],
+)
+def test_meta_label_that_is_not_whole_is_refused_with_the_way_out(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TrainingConfig.model_validate({**META, **changes})
 
 
 def a_model() -> Model:

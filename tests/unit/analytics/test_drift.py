@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from analytics.facts import BarKey, Value
+from analytics.models.outcomes import Asked, outcomes_of
 from analytics.monitoring.distances import shape_of
-from analytics.monitoring.grading import Outcome, feature_drift, outcomes_of, performance, score_drift, worst
+from analytics.monitoring.grading import Foreseen, come_to_pass, feature_drift, performance, score_drift, worst
 from analytics.monitoring.profile import (
     FORMAT,
     Profile,
@@ -22,6 +23,7 @@ from analytics.monitoring.profile import (
 from ares.clock import MINUTE_NS
 from ares.config.drift import DriftConfig, DriftLimit
 from ares.errors import OperatingError
+from tests.unit.analytics.test_direction import bar
 from tests.unit.analytics.test_serving import judge
 
 BY = DriftConfig(rows_min=100)
@@ -91,8 +93,8 @@ def test_scores_that_crowd_at_one_end_fail() -> None:
 def test_what_came_to_pass_is_held_against_the_test_of_the_training() -> None:
     rng = random.Random(1)
     scores = [rng.uniform(0.2, 0.8) for _ in range(3_000)]
-    honest = [Outcome(score, int(rng.random() < score)) for score in scores]
-    wrong = [Outcome(score, int(rng.random() > score)) for score in scores]
+    honest = [Foreseen(score, int(rng.random() < score)) for score in scores]
+    wrong = [Foreseen(score, int(rng.random() > score)) for score in scores]
     trained = 0.65
     assert {each.metric: each.grade for each in performance(honest, trained, BY)} == {
         "calibration": "ok",
@@ -106,13 +108,21 @@ def test_what_came_to_pass_is_held_against_the_test_of_the_training() -> None:
     assert {each.grade for each in performance([], trained, BY)} == {"unknown"}
 
 
-def test_outcome_needs_both_closes_and_a_move() -> None:
+def test_score_is_held_against_the_outcome_of_its_own_label() -> None:
     keys = [BarKey("A", n * MINUTE_NS) for n in range(9)]
-    closes = dict(zip(keys, [1.0, 2.0, 3.0, None, 2.0, 2.0, 1.0, 1.0], strict=False))
+    closes = [1.0, 2.0, 3.0, None, 2.0, 2.0, 1.0, 1.0]
+    bars = {key: bar(close) for key, close in zip(keys, closes, strict=False)}
     scores = dict.fromkeys(keys, 0.5)
-    found = outcomes_of(scores, closes, 2)
     # 1->3 rose; 2->None, None->2 unknown; 3->2 fell; 2->1 fell twice; the rest is not there yet
-    assert [each.rose for each in found] == [1, 0, 0, 0]
+    assert [each.came for each in come_to_pass(scores, outcomes_of(bars, Asked(2)))] == [1, 0, 0, 0]
+    # the barrier above 2 ends the first label with the second bar; holes leave what reaches them unknown
+    barred = come_to_pass(scores, outcomes_of(bars, Asked(2, "triple_barrier", 0.0, 0.5)))
+    assert [each.came for each in barred] == [1, 1, 0, 0]
+    # who was short won where the price fell
+    sides = dict.fromkeys(keys, -1.0)
+    followed = come_to_pass(scores, outcomes_of(bars, Asked(2, side="signal_x_v1"), sides))
+    assert [each.came for each in followed] == [0, 1, 1, 1]
+    assert come_to_pass(scores, outcomes_of(bars, Asked(2, side="signal_x_v1"))) == []
 
 
 def test_profile_is_of_what_a_version_was_fitted_on_and_reads_back_as_it_was_kept(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import pytest
 
 from analytics.facts import BarKey, BarValues, Value
 from analytics.models.artifact import Model, artifact_path, load, save
-from analytics.models.direction import Dataset, Fit, asked_of, dataset, fit
+from analytics.models.direction import Dataset, Fit, dataset, fit
 from analytics.models.events import Staged, standing_of
-from analytics.models.examine import Rival, Subject, examine, settings_of, settings_text
+from analytics.models.examine import Rival, Subject, examine, leaks, schema_faults, settings_of, settings_text
 from analytics.models.families import Classifier
 from analytics.models.gate import judge
+from analytics.models.outcomes import asked_of
 from analytics.models.registry import ModelRegistry, Pins
 from analytics.models.stages import Stages
 from ares.clock import HOUR_NS, SystemClock
@@ -302,6 +303,18 @@ def test_settings_of_a_fit_are_read_back_as_they_were() -> None:
     assert recipe == found.chosen.recipe
     assert asked_of(then) == asked_of(config)
     assert (then.seed, then.test_share) == (5, config.test_share)
+
+
+def test_signal_that_a_meta_label_follows_must_be_as_it_was_and_know_no_future(good: Candidate) -> None:
+    said = {"label": "meta", "meta_signal": "signal_x_v1", "model": "pays"}
+    meta = TrainingConfig.model_validate({**good.subject.config.model_dump(), **said})
+    views = {**good.subject.recorded, "signal_x_v1": "abc"}
+    whole = replace(good.subject, config=meta, recorded=views, deployed=views)
+    assert schema_faults(whole) == ()
+    assert schema_faults(replace(whole, deployed={**views, "signal_x_v1": "other"})) == ("signal_x_v1 has changed",)
+    assert "signal_x_v1 looks ahead" in leaks(replace(whole, looks_ahead=("signal_x_v1",)))
+    assert leaks(replace(good.subject, looks_ahead=("signal_x_v1",))) == [], "others do not read it"
+    assert settings_of(settings_text(whole.recipe, meta), TrainingConfig(model="pays"))[1].meta_signal == "signal_x_v1"
 
 
 def test_standing_follows_the_steps() -> None:
