@@ -25,6 +25,8 @@ SOAK_S ?= 1200
 GB ?= 5
 ONLY ?=
 OUT ?= bench.json
+DATA ?=
+FAMILIES ?=
 
 export UV_NO_PROGRESS := 1
 
@@ -80,6 +82,9 @@ conformance: .venv/ready ## the numbered cases that every venue must pass; VENUE
 strategy-library: .venv/ready ## what every strategy wants on recorded bars, against what is pinned; PIN=1 pins it anew
 	$(if $(PIN),$(BIN)/python -m tests.strategy_library)
 	ARES_TEST_LIBRARY=long $(BIN)/python -m pytest tests/integration/test_strategy_library.py $(ARGS)
+
+train-real: .venv/ready ## train on the longest real bars beside the checkout, with figures out of sample; DATA=folder FAMILIES="logistic forest"
+	$(BIN)/python -m bench.train_real $(DATA) $(if $(FAMILIES),--families $(FAMILIES))
 
 supply-chain: .venv/ready ## licences, known vulnerabilities, bill of materials, secrets in tracked files and in the history
 	$(BIN)/uv sync --frozen --quiet --group supply-chain

@@ -56,8 +56,9 @@ def main() -> int:
 
 
 def locked_packages() -> list[tuple[str, str]]:
-    """Name and version of everything that is installed with Ares, by the lock; every one of them has hashes there."""
-    text = run("uv", "export", "--frozen", "--no-dev", "--no-emit-project", "--format", "requirements-txt", "--quiet")
+    """Name and version of everything that is installed with Ares or its extras, by the lock; every one of them has hashes there."""
+    wanted = ("--frozen", "--no-dev", "--all-extras", "--no-emit-project", "--format", "requirements-txt", "--quiet")
+    text = run("uv", "export", *wanted)
     (DIST / "requirements.txt").write_text(text, encoding="utf-8")
     return re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE)
 

@@ -28,8 +28,10 @@ class TrainingConfig(Section):
         description="forward: higher after horizon_bars; triple_barrier: up before down within them; "
         "meta: whether following meta_signal pays",
     )
-    meta_signal: Reloadable[Annotated[str, Field(pattern=r"^signal_[a-z0-9_]+_v[1-9][0-9]*$")] | None] = Field(
-        None, description="of meta: the view of the signal whose side is followed, like signal_momentum_v1"
+    meta_signal: Reloadable[str | None] = Field(
+        None,
+        pattern=r"^signal_[a-z0-9_]+_v[1-9][0-9]*$",
+        description="of meta: the view of the signal whose side is followed, like signal_momentum_v1",
     )
     meta_outcome: Reloadable[Literal["forward", "triple_barrier"]] = Field(
         "forward", description="of meta: when what was won by following is counted, as the labels of this name end"

@@ -1,4 +1,4 @@
-"""Goal: what a version rests on can be had again to the byte, a leaking feature never passes, and signals can be judged."""
+"""Goal: a version can be made again to the byte, a leaking feature never passes, and signals can be judged."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ recipe, then = settings_of(pinned["settings"], TrainingConfig(model=pinned["mode
 found = fit(rows_of(frame, pinned["features"].split(","), then), then)
 assert isinstance(found, Fit), found
 assert found.chosen.recipe == recipe
-print(len(os.sched_getaffinity(0)), save(Model(pinned["model"], "", found.features, found.train_to_ns, found.classifier),
-      folder / "again.joblib"))
+model = Model(pinned["model"], "", found.features, found.train_to_ns, found.classifier)
+print(len(os.sched_getaffinity(0)), save(model, folder / "again.joblib"))
 """
 
 
