@@ -23,6 +23,11 @@ LOOPBACK = "127.0.0.1"
 RETRIES = 3
 """So often a piece is done again whose process died; a piece that kills a process each time is not done."""
 START_S_MAX = 120.0
+SETTINGS = {
+    "distributed.comm.timeouts.connect": START_S_MAX,
+    "distributed.admin.large-graph-warning-threshold": "1 GB",
+}
+"""Of Dask. Rows travel with their piece, however large: what was laid down with a process is lost with it."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,7 +38,6 @@ log = get_logger(__name__)
 class Client(Protocol):
     """What we use of a client of Dask's."""
 
-    def scatter(self, data: Sequence[object], *, hash: bool) -> Sequence[object]: ...  # noqa: A002 - Dask's name
     def map(
         self, work: Callable[[T], R], pieces: Sequence[object], *, pure: bool, retries: int
     ) -> Sequence[object]: ...
@@ -50,13 +54,13 @@ class DaskExecutor:
 
     def map(self, work: Callable[[T], R], pieces: Sequence[T]) -> list[R]:
         """Send every piece to a process; what a piece raises is raised here."""
-        from distributed.scheduler import KilledWorker  # noqa: PLC0415 - there is a client, so it is loaded
+        from distributed.client import FutureCancelledError  # noqa: PLC0415 - there is a client, so it is loaded
+        from distributed.scheduler import KilledWorker  # noqa: PLC0415 - as above
 
         try:
-            sent = self.client.scatter(list(pieces), hash=False)
-            done = self.client.map(work, sent, pure=False, retries=RETRIES)
+            done = self.client.map(work, list(pieces), pure=False, retries=RETRIES)
             return cast("list[R]", self.client.gather(done))
-        except KilledWorker as error:
+        except (KilledWorker, FutureCancelledError) as error:
             raise OperatingError(
                 f"training.engine = 'dask': a process that fitted died {RETRIES + 1} times ({error}). Is there memory "
                 "for training.dask_workers of them?"
@@ -93,7 +97,7 @@ def _started(workers: int, folder: Path, closing: contextlib.ExitStack) -> Clien
     from distributed import Client as connected  # noqa: N813, PLC0415 - as above; a Protocol here is called so too
     from distributed import LocalCluster  # noqa: PLC0415 - as above
 
-    closing.enter_context(dask.config.set({"distributed.comm.timeouts.connect": START_S_MAX}))
+    closing.enter_context(dask.config.set(SETTINGS))
     cluster = LocalCluster(
         n_workers=workers,
         threads_per_worker=1,

@@ -32,6 +32,7 @@ from ares.store.pool import as_str
 
 QUERIES = load_queries("analytics", "queries/models.sql")
 SCORES_MAX = 200_000
+NOTHING = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,8 @@ class Lifecycle:
         """Which of two versions foresaw better the bars that both have scored: the second against the first."""
         since_ns = self.clock.now_ns() - round(hours * HOUR_NS)
         scope: dict[str, Param] = {"venue": self.config.ingest.venue, "from": to_datetime(since_ns)}
-        asked = await self._asked(first)
-        if asked != await self._asked(second):
+        asked = await self._asked_of_both(first, second)
+        if asked is None:
             raise UsageError(
                 f"second = {second!r}: foresees another outcome than {first!r}, by training.label or its numbers. "
                 "Compare two that were fitted by the same"
@@ -136,20 +137,24 @@ class Lifecycle:
         horizon = asked.horizon_bars * symbols
         return compare(champion, challenger, self.config.models.compare_alpha, horizon_bars=horizon)
 
-    async def _asked(self, version: str) -> Asked:
-        """Which outcome a version was fitted to foresee."""
-        run = await self.trained(version)
-        return asked_of(settings_of(as_str(run["settings"]), self.config.training)[1])
+    async def _asked_of_both(self, first: str, second: str) -> Asked | None:
+        """Which outcome two versions were fitted to foresee; None if it is not the same."""
+        runs = [await self.trained(version) for version in (first, second)]
+        one, other = (asked_of(settings_of(as_str(run["settings"]), self.config.training)[1]) for run in runs)
+        return one if one == other else None
 
     async def watch(self, hours: float, who: str) -> tuple[str, Compared] | None:
         """Act on the comparison of champion and challenger: the better one is champion afterwards.
 
-        A challenger that was champion before comes back by a rollback; any other must pass the gate. None without one.
+        A challenger that was champion before comes back by a rollback; any other must pass the gate. None without one;
+        one that foresees another outcome than the champion stays beside it.
         """
         stages = self.stages()
         standing = stages.standing
         if standing.champion is None or standing.challenger is None:
             return None
+        if await self._asked_of_both(standing.champion, standing.challenger) is None:
+            return "foresees another outcome", compare(NOTHING, NOTHING, self.config.models.compare_alpha)
         found = await self.compare(standing.champion, standing.challenger, hours)
         reason = f"{found.verdict} by {found.edge:+.5f} nats a bar over {found.rows} bars"
         if found.verdict == "better" and standing.challenger in standing.champions:

@@ -20,7 +20,8 @@ from ares.config.training import TrainingConfig
 from ares.errors import UsageError
 from tests.unit.analytics.test_model_search import CONFIG, FAMILIES, rows
 
-DASK = CONFIG.model_copy(update={"engine": "dask", "dask_workers": 2})
+HERE_ONLY = CONFIG.model_copy(update={"trials": 2})
+DASK = HERE_ONLY.model_copy(update={"engine": "dask", "dask_workers": 2})
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def raises(_: int) -> int:
 
 
 def test_all_families_are_the_same_to_the_byte_wherever_they_are_fitted(cluster: DaskExecutor, tmp_path: Path) -> None:
-    data = rows()
+    data = rows(300)
     works = [FitWork(recipe_of(family, 7), data.x, data.y) for family in FAMILIES]  # type: ignore[arg-type]
 
     def digests(executor: Executor) -> list[str]:
@@ -70,17 +71,17 @@ def test_all_families_are_the_same_to_the_byte_wherever_they_are_fitted(cluster:
 def test_search_and_training_end_as_they_do_here_and_go_on_where_another_engine_was_killed(
     cluster: DaskExecutor, tmp_path: Path
 ) -> None:
-    data = rows()
+    data = rows(400)
     told: list[tuple[int, int]] = []
-    whole = fit(data, CONFIG, Search(tmp_path / "here"))
-    begun = CONFIG.model_copy(update={"trials": 2})
+    whole = fit(data, HERE_ONLY, Search(tmp_path / "here"))
+    begun = CONFIG.model_copy(update={"trials": 1})
     Search(tmp_path / "there")(parted(data, CONFIG)[0], begun)
     search = Search(tmp_path / "there", cluster, lambda done, total: told.append((done, total)))
     found = fit(data, DASK, search, cluster)
     assert isinstance(whole, Fit)
     assert isinstance(found, Fit)
     assert found.chosen == whole.chosen, "the same trials, the same figures, the same choice"
-    assert told == [(2, 4), (3, 4), (4, 4)]
+    assert told == [(1, 2), (2, 2)]
     assert digest_of(found, tmp_path / "a") == digest_of(whole, tmp_path / "b")
     assert (found.auc, found.log_loss, found.canaries) == (whole.auc, whole.log_loss, whole.canaries)
     assert len({*cluster.map(pid_of, [0, 1, 2, 3])} - {os.getpid()}) == 2, "two processes, and none of them is this"

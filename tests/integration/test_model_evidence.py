@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from analytics.datasets.commands import checkout_app
@@ -30,6 +31,7 @@ from analytics.serving import NOTHING_SCORED
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns
 from ares.config import load_config
 from ares.config.settings import AresConfig, DatabaseConfig
+from ares.errors import UsageError
 from ares.model.row import Row
 from ares.service import ServiceContext
 from ares.store import Database, RowWriter
@@ -86,7 +88,7 @@ class Market:
             bar = BarValues("traded", "trades", close, close, close, close, 1.0, close, 4, 0.5)
             rows.append(stamp.bar(BarKey(BTC, ts_ns), 0, bar, "h"))
             rise, side = closes[minute + 5] / close - 1, rng.choice([0.8, -0.5, 0.0])
-            values = {"momentum_15": 500 * rise + rng.gauss(0, 1), "rsi_14": 800 * side * rise + rng.gauss(0, 0.5)}
+            values = {"momentum_15": 500 * rise + rng.gauss(0, 1), "rsi_14": 350 * side * rise + rng.gauss(0, 0.5)}
             if leak:
                 values[leak] = 300 * rise + rng.gauss(0, 1)
             rows += [stamp.feature(ValueKey(BTC, ts_ns, name, 1), 0, value, "h") for name, value in values.items()]
@@ -100,7 +102,7 @@ class Market:
 def config(monkeypatch: pytest.MonkeyPatch, questdb_config: DatabaseConfig, venue: str, tmp_path: Path) -> AresConfig:
     text = (
         f"symbols = ['{BTC}']\n[training]\nmodel = 'of_{venue}'\nrows_min = 100\nwindow_hours = 48\n"
-        "promotion = 'gated'\n[models]\nlatency_us_max = 500000\nece_max = 0.25\nrows_min = 50\ntrades_min = 5\n"
+        "promotion = 'gated'\n[models]\nlatency_us_max = 500000\nece_max = 0.25\nrows_min = 50\ntrades_min = 5\npsi_max = 5\n"
         "[drift]\nwindow_minutes = 720\nrows_min = 50\n"
     )
     monkeypatch.setenv("ARES_CONFIG", str(settings_file(tmp_path, questdb_config, venue, text)))
@@ -149,6 +151,7 @@ async def test_checked_out_version_and_what_is_pinned_give_the_model_again_on_on
         pinned = pinned_of(models, version)
     folder = tmp_path / "out"
     result = await asyncio.to_thread(CliRunner().invoke, checkout_app, [pinned["dataset"], "--to", str(folder)])
+    structlog.reset_defaults()  # its stderr ended with the command
     assert result.exit_code == 0, result.output
     manifest = json.loads((folder / "dataset.json").read_text())
     assert manifest["sha256"] == pinned["dataset_sha256"]
@@ -243,3 +246,11 @@ async def test_model_of_a_meta_label_is_trained_validated_served_and_watched_by_
     assert int(str(seen["rows"])) < int(str(scored["scores"])) * 0.8, (
         "where the signal wants nothing there is no outcome"
     )
+    other = await trained(training(config, dataset=source.id))
+    async with lifecycle(context) as models:
+        models.stages().place(other, "challenger", "a model of rises beside it", "test")
+        told = await models.watch(48.0, "test")
+        with pytest.raises(UsageError, match="foresees another outcome"):
+            await models.compare(version, other, 48.0)
+    assert told is not None
+    assert (told[0], told[1].verdict) == ("foresees another outcome", "undecided")
