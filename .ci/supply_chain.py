@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def locked_packages() -> list[tuple[str, str]]:
-    """Name and version of everything that is installed with Ares or its extras, by the lock; every one of them has hashes there."""
+    """Name and version of all that is installed with Ares or its extras, by the lock, which has hashes of every one."""
     wanted = ("--frozen", "--no-dev", "--all-extras", "--no-emit-project", "--format", "requirements-txt", "--quiet")
     text = run("uv", "export", *wanted)
     (DIST / "requirements.txt").write_text(text, encoding="utf-8")

@@ -102,8 +102,8 @@ class Market:
 def config(monkeypatch: pytest.MonkeyPatch, questdb_config: DatabaseConfig, venue: str, tmp_path: Path) -> AresConfig:
     text = (
         f"symbols = ['{BTC}']\n[training]\nmodel = 'of_{venue}'\nrows_min = 100\nwindow_hours = 48\n"
-        "promotion = 'gated'\n[models]\nlatency_us_max = 500000\nece_max = 0.25\nrows_min = 50\ntrades_min = 5\npsi_max = 5\n"
-        "[drift]\nwindow_minutes = 720\nrows_min = 50\n"
+        "promotion = 'gated'\n[models]\nlatency_us_max = 500000\nece_max = 0.25\nrows_min = 50\ntrades_min = 5\n"
+        "psi_max = 5\n[drift]\nwindow_minutes = 720\nrows_min = 50\n"
     )
     monkeypatch.setenv("ARES_CONFIG", str(settings_file(tmp_path, questdb_config, venue, text)))
     return load_config()
