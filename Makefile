@@ -123,7 +123,7 @@ rehearse-proof: .venv/ready ## an upgrade and a downgrade of QuestDB rehearsed o
 	ARES_TEST_REHEARSE=full $(BIN)/python -m pytest -q tests/integration/test_rehearsal.py $(ARGS)
 
 poisoned-future: .venv/ready ## CELLS (100000) of features and signals are the same where the future is missing or garbage
-	ARES_TEST_CELLS=$(CELLS) $(BIN)/python -m pytest -q tests/integration/test_features_proof.py $(ARGS)
+	ARES_TEST_CELLS=$(CELLS) $(BIN)/python -m pytest -q -s tests/integration/test_features_proof.py $(ARGS)
 
 replay-proof: .venv/ready ## all tables are rebuilt from EVENTS (1000000) events, proved equal, and the rate is told
 	ARES_TEST_EVENTS=$(EVENTS) $(BIN)/python -m pytest -q tests/integration/test_events_replay.py $(ARGS)
