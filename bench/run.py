@@ -21,6 +21,7 @@ import collector
 import decode
 import exact_tier
 import fast_tier
+import features
 import imports
 import line
 import scoring
@@ -45,6 +46,7 @@ BENCHES: dict[str, Callable[[], Bench]] = {
 
 SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {
     "exact_tier": exact_tier.results,
+    "features": features.results,
     "ingest": socket_to_row.results,
     "scoring": scoring.results,
     "tick_to_order": tick_to_order.results,

@@ -135,14 +135,22 @@ def bench() -> Bench:
 @contextmanager
 def questdb() -> Iterator[DatabaseConfig]:
     """A server of this bench alone, with the schema."""
+    with served() as (server, _):
+        yield server.config
+
+
+@contextmanager
+def served(**changes: object) -> Iterator[tuple[EmbeddedQuestDB, Path]]:
+    """The same, for who needs the server itself and its folder."""
     http_port, pg_port, health_port = free_ports(3)
-    config = DatabaseConfig(http_port=http_port, pg_port=pg_port, health_port=health_port)
+    ports = {"http_port": http_port, "pg_port": pg_port, "health_port": health_port}
+    config = DatabaseConfig.model_validate({**ports, **changes})
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedQuestDB(config, Path(folder))
         try:
             server.start()
             asyncio.run(prepare(config))
-            yield config
+            yield server, Path(folder)
         finally:
             server.stop()
 

@@ -15,6 +15,7 @@ from analytics.catalog import FOLDERS, Catalog, Definition, Kind, catalog_of, de
 from analytics.features.header import parse_header, require_inputs
 from analytics.features.worlds import CLONED, rests_on
 from ares.errors import UnknownName, UsageError
+from ares.files import write_whole
 from ares.store import load_queries
 from ares.store.lineage import reads_of, same_meaning
 from ares.store.migrate import Statement, ordered, statements, table_statements, view_statements
@@ -28,6 +29,7 @@ VALUE_COLUMNS: Mapping[Kind, tuple[str, ...]] = {
 }
 BOUNDS = ("@from", "@to")
 RETIRED = "retired"
+FILE_MODE = 0o644
 _CREATED = re.compile(r"CREATE\s+OR\s+REPLACE\s+VIEW\s+(\w+)\s+AS\s*\(", re.IGNORECASE)
 
 
@@ -56,9 +58,9 @@ class Own:
     def keep(self, view: Definition, *, stable: bool) -> None:
         """Keep a version, and lead the stable name to it if told so or if there is none."""
         self.file(view).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.file(view), view.sql.rstrip(";") + ";\n")
+        write_whole(self.file(view), f"{view.sql.rstrip(';')};\n".encode(), FILE_MODE)
         if stable or not self.alias_file(view).exists():
-            write_whole(self.alias_file(view), alias_of(view) + ";\n")
+            write_whole(self.alias_file(view), f"{alias_of(view)};\n".encode(), FILE_MODE)
 
     def retire(self, view: Definition) -> Path:
         """Take a version out of what is brought; its file stays in `retired`."""
@@ -73,13 +75,6 @@ class Own:
         """Whether the stable name leads to this version."""
         file = self.alias_file(view)
         return file.exists() and view.view in reads_of(file.read_text(encoding="utf-8"), [view.view])
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader finds the old or the new one, never half of it."""
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def alias_of(view: Definition) -> str:

@@ -16,9 +16,11 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from analytics.catalog import Catalog, Definition, catalog_of, one_of
+from ares.clock import MINUTE_NS
 from ares.config.settings import DatabaseConfig
 from ares.lake.columns import ArrowTable, Floats, Ints, arrow_of, read_columns
 from ares.store import load_queries
+from ares.store.export import ExportParam, Number
 
 QUERIES = load_queries("analytics", "queries/features.sql")
 READERS = 2
@@ -72,51 +74,79 @@ class FeatureStore:
         wanted = [one_of("feature", name, known) for name in features]
         with ThreadPoolExecutor(READERS) as readers:
             parts = list(readers.map(lambda symbol: self._bars(symbol, span), symbols))
-            blocks = [np.full((len(ts), len(wanted)), np.nan, order="F") for ts, _ in parts]
+            lengths = [len(part.ts_ns) for part in parts]
+            matrix = np.full((sum(lengths), len(wanted)), np.nan, order="F")
+            blocks = np.split(matrix, np.cumsum(lengths[:-1])) if parts else []
             work = [
-                (symbol, view, parts[row], blocks[row][:, column])
-                for row, symbol in enumerate(symbols)
+                (span, part, view, blocks[row][:, column])
+                for row, part in enumerate(parts)
                 for column, view in enumerate(wanted)
             ]
-            for _ in readers.map(lambda each: self._fill(span, *each), work):
+            for _ in readers.map(lambda each: self._fill(*each), work):
                 pass
-        lengths = [len(ts) for ts, _ in parts]
         return Frame(
             tuple(symbols),
             tuple(view.view for view in wanted),
             np.repeat(np.arange(len(symbols), dtype=np.int64), lengths),
-            joined([ts for ts, _ in parts]),
-            joined([known_at for _, known_at in parts]),
-            np.concatenate(blocks) if blocks else np.empty((0, len(wanted))),
+            joined([part.ts_ns for part in parts]),
+            joined([part.known_ns for part in parts]),
+            matrix,
         )
 
-    def _bars(self, symbol: str, span: Range) -> tuple[Ints, Ints]:
-        found = read_columns(self.database, QUERIES["known_bars"], self._where(symbol, span))
-        return found.moments("ts"), found.moments("known_at")
+    def _bars(self, symbol: str, span: Range) -> _Bars:
+        where = self._where(symbol, span)
+        found = read_columns(self.database, QUERIES["known_bars"], where)
+        uneven = read_columns(self.database, QUERIES["uneven_features"], where)
+        keys = zip(uneven.texts("name"), uneven.integers("number").tolist(), strict=True)
+        astray = (uneven.integers("astray") > 0).tolist()
+        known = {(name or "", version): lost for (name, version), lost in zip(keys, astray, strict=True)}
+        return _Bars(symbol, found.moments("ts"), found.moments("known_at"), known)
 
-    def _fill(self, span: Range, symbol: str, view: Definition, bars: tuple[Ints, Ints], column: Floats) -> None:
-        found = read_columns(self.database, QUERIES["known_values"], {**self._where(symbol, span), "name": view.name})
-        mine = found.integers("number") == view.version
-        parts = (found.moments("ts"), found.moments("known_at"), found.numbers("value"))
-        put(column, bars, *(parts if mine.all() else (parts[0][mine], parts[1][mine], parts[2][mine])))
+    def _fill(self, span: Range, bars: _Bars, view: Definition, column: Floats) -> None:
+        """Put what is known of a feature into its column, which is NaN so far.
 
-    def _where(self, symbol: str, span: Range) -> Mapping[str, str | int]:
+        First revisions come without their bars' times where there can be but one: as many as bars, each of a minute,
+        and bars of every minute. (A value has one first revision a time: that is a key of its table.)
+        """
+        key, where = (view.name, view.version), self._where(bars.symbol, span)
+        where |= {"name": view.name, "version": Number(view.version)}
+        first = 0
+        if bars.unbroken and not bars.uneven.get(key, False):
+            found = read_columns(self.database, QUERIES["first_values"], where)
+            if found.rows == len(bars.ts_ns):
+                np.copyto(column, found.numbers("value"), where=found.moments("known_at") <= bars.known_ns)
+                first = 1
+        if first == 0 or key in bars.uneven:
+            found = read_columns(self.database, QUERIES["known_values"], where | {"revision": Number(first)})
+            put(column, bars, found.moments("ts"), found.moments("known_at"), found.numbers("value"))
+
+    def _where(self, symbol: str, span: Range) -> dict[str, ExportParam]:
         return {"venue": self.venue, "symbol": symbol, "from": span.from_ns, "to": span.to_ns}
 
 
-def put(column: Floats, bars: tuple[Ints, Ints], ts_ns: Ints, known_ns: Ints, values: Floats) -> None:
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """A symbol's bars in order, and which features are uneven there: corrected, or (True) with values of no minute."""
+
+    symbol: str
+    ts_ns: Ints
+    known_ns: Ints
+    uneven: Mapping[tuple[str, int], bool]
+
+    @property
+    def unbroken(self) -> bool:
+        """Whether there is a bar of every minute from the first to the last."""
+        return bool(np.all(np.diff(self.ts_ns) == MINUTE_NS))
+
+
+def put(column: Floats, bars: _Bars, ts_ns: Ints, known_ns: Ints, values: Floats) -> None:
     """Put values at their bars, of several revisions the newest that was known when the bar was. Bars are in order."""
-    bar_ts, bar_known = bars
-    if not len(bar_ts):
+    if not len(bars.ts_ns):
         return
-    if np.any(np.diff(ts_ns) <= 0):
-        order = np.lexsort((known_ns, ts_ns))
-        ts_ns, known_ns, values = ts_ns[order], known_ns[order], values[order]
-    if np.array_equal(ts_ns, bar_ts):
-        column[:] = np.where(known_ns <= bar_known, values, np.nan)
-        return
-    at = np.minimum(np.searchsorted(bar_ts, ts_ns), len(bar_ts) - 1)
-    good = (bar_ts[at] == ts_ns) & (known_ns <= bar_known[at])
+    order = np.lexsort((known_ns, ts_ns))
+    ts_ns, known_ns, values = ts_ns[order], known_ns[order], values[order]
+    at = np.minimum(np.searchsorted(bars.ts_ns, ts_ns), len(bars.ts_ns) - 1)
+    good = (bars.ts_ns[at] == ts_ns) & (known_ns <= bars.known_ns[at])
     column[at[good]] = values[good]  # of equal bars the last one stays: the newest revision
 
 

@@ -55,7 +55,22 @@ FROM features_asof f WHERE f.venue = %(venue)s LATEST ON ts PARTITION BY symbol,
 SELECT ts, known_at FROM bar_facts
 WHERE venue = %(venue)s AND symbol = %(symbol)s AND interval = '1m' AND revision = 0 AND ts >= %(from)s AND ts < %(to)s;
 
--- known_values: all revisions of all versions of a feature's values of a symbol in a span, with the time from which each
--- was known. (Versions are told apart by the reader: a cast here takes five times as long.)
-SELECT f.ts, f.value, f.known_at, f.version AS number FROM feature_values f
-WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.name = %(name)s AND f.ts >= %(from)s AND f.ts < %(to)s;
+-- uneven_features: which features of a symbol have corrections in a span, or values that belong to no minute.
+SELECT f.name, f.version AS number, sum(CASE WHEN f.revision > 0 THEN 1 ELSE 0 END) AS corrections,
+       sum(CASE WHEN f.ts::long %% 60000000000 <> 0 THEN 1 ELSE 0 END) AS astray
+FROM feature_values f
+WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.ts >= %(from)s AND f.ts < %(to)s
+AND (f.revision > 0 OR f.ts::long %% 60000000000 <> 0)
+GROUP BY f.name, f.version;
+
+-- first_values: of every bar of a symbol in a span, in order, the first revision of a feature's value and from when it
+-- was known. Without the bar's time: it is half of what an answer costs.
+SELECT f.value, f.known_at FROM feature_values f
+WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.name = %(name)s AND f.version = %(version)s
+AND f.revision = 0 AND f.ts >= %(from)s AND f.ts < %(to)s;
+
+-- known_values: all revisions of a feature's values of a symbol in a span from a revision on, with the time from which
+-- each was known.
+SELECT f.ts, f.value, f.known_at FROM feature_values f
+WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.name = %(name)s AND f.version = %(version)s
+AND f.revision >= %(revision)s AND f.ts >= %(from)s AND f.ts < %(to)s;

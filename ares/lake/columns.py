@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from ares.config.settings import DatabaseConfig
-from ares.store.export import ParquetExport
+from ares.store.export import ExportParam, ParquetExport
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -97,8 +97,8 @@ def write_table(table: ArrowTable, path: Path) -> None:
         pyarrow.parquet.write_table(whole, path, compression="zstd")
 
 
-def read_columns(config: DatabaseConfig, sql: str, params: Mapping[str, str | int]) -> Columns:
-    """Ask QuestDB; blocking, so call it in a thread. An integer parameter is a time, UTC ns.
+def read_columns(config: DatabaseConfig, sql: str, params: Mapping[str, ExportParam]) -> Columns:
+    """Ask QuestDB; blocking, so call it in a thread. An integer parameter is a time, UTC ns; another is a `Number`.
 
     Raises `StoreUnavailable` (ask again) or `StoreRejected` (the statement is wrong).
     """

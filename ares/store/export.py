@@ -7,6 +7,7 @@ import http.client
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import orjson
@@ -24,6 +25,15 @@ EXPORT_S_MAX = 600.0
 """Without a byte: the server writes the whole answer before it sends the first."""
 
 
+class Number(NamedTuple):
+    """A parameter that is a whole number: a bare integer is a time."""
+
+    value: int
+
+
+ExportParam = str | int | Number
+
+
 class ParquetExport:
     """Fetches answers as Parquet files. QuestDB knows one user over HTTP, so only statements of ours are sent here."""
 
@@ -31,8 +41,8 @@ class ParquetExport:
         self._config = config
         self._timeout_s = timeout_s
 
-    def fetch(self, sql: str, params: Mapping[str, str | int], path: Path) -> int:
-        """Write the rows to `path`; returns its bytes. An integer parameter is a time, UTC ns.
+    def fetch(self, sql: str, params: Mapping[str, ExportParam], path: Path) -> int:
+        """Write the rows to `path`; returns its bytes. An integer parameter is a time, UTC ns; see `Number`.
 
         Raises `StoreUnavailable` (ask again) or `StoreRejected` (the statement is wrong). A file that was begun and
         not finished is removed.
@@ -88,10 +98,12 @@ def _headers(config: DatabaseConfig, timeout_s: float) -> Mapping[str, str]:
     return {**login(config), "Statement-Timeout": str(pool.server_gives_up_ms(timeout_s))}
 
 
-def _literal(value: str | int) -> str:
-    """A text, or a time whose nanoseconds are cut: bounds of spans are whole seconds."""
+def _literal(value: ExportParam) -> str:
+    """A text, a number, or a time whose nanoseconds are cut: bounds of spans are whole seconds."""
     if isinstance(value, str):
         return quoting.Literal(value).as_string(None)
+    if isinstance(value, Number):
+        return str(int(value.value))
     return f"'{to_datetime(value).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
 
 

@@ -19,15 +19,20 @@ from ares.store import Database, RowWriter
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 
 
-def bar(venue: str, symbol: str, ts_ns: int) -> Row:
+def bar(venue: str, symbol: str, ts_ns: int, after: int = 2) -> Row:
+    """A bar that was first known so many minutes after its start."""
     scope = {"venue": venue, "symbol": symbol, "interval": "1m", "status": "traded", "known_at_kind": "live"}
-    return Row("bar_facts", ts_ns, scope, {"revision": 0, "close": 1.0, "known_at": UtcNs(ts_ns + 2 * MINUTE_NS)})
+    return Row("bar_facts", ts_ns, scope, {"revision": 0, "close": 1.0, "known_at": UtcNs(ts_ns + after * MINUTE_NS)})
 
 
-def value(venue: str, symbol: str, ts_ns: int, revision: int, number: float | None) -> Row:
+def value(
+    venue: str, symbol: str, ts_ns: int, revision: int, number: float | None, *, after: int = 2, version: int = 1
+) -> Row:
+    """A value; each revision is known five minutes after the one before."""
     scope = {"venue": venue, "symbol": symbol, "name": "rsi_14", "known_at_kind": "live"}
-    known = UtcNs(ts_ns + (2 + 5 * revision) * MINUTE_NS)
-    return Row("feature_values", ts_ns, scope, {"version": 1, "revision": revision, "value": number, "known_at": known})
+    known = UtcNs(ts_ns + (after + 5 * revision) * MINUTE_NS)
+    columns = {"version": version, "revision": revision, "value": number, "known_at": known}
+    return Row("feature_values", ts_ns, scope, columns)
 
 
 async def test_frame_leaves_out_what_came_later(
@@ -55,3 +60,35 @@ async def test_frame_leaves_out_what_came_later(
     assert len(head) == 7
     with pytest.raises(UnknownName, match="rsi_14"):
         await asyncio.to_thread(store.training_frame, ["rsi_15"], SYMBOLS, span)
+
+
+async def test_value_stands_at_its_bar_whatever_lies_beside(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str
+) -> None:
+    start_ns = floor_ns(SystemClock().now_ns(), HOUR_NS) - 5 * HOUR_NS
+    moments = [start_ns + number * MINUTE_NS for number in range(4)]
+    numbered = list(enumerate(moments))
+    symbols = ("even/USDT", "astray/USDT", "broken/USDT", "short/USDT")
+    rows = [bar(venue, symbol, ts_ns, after=10) for symbol in symbols for ts_ns in moments]
+    del rows[symbols.index("broken/USDT") * 4 + 1]
+    rows += [value(venue, "even/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in numbered]
+    rows += [value(venue, "even/USDT", ts_ns, 0, -1.0, version=2) for ts_ns in moments]
+    rows += [value(venue, "even/USDT", moments[1], 1, 20.0), value(venue, "even/USDT", moments[1], 2, 30.0)]
+    rows.append(value(venue, "even/USDT", moments[2], 0, 40.0, after=11))  # the same row, but known too late
+    away = [ts_ns + (7_000_000_000 if number == 1 else 0) for number, ts_ns in numbered]
+    rows += [value(venue, "astray/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in enumerate(away)]
+    rows += [value(venue, "broken/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in numbered if number != 2]
+    rows += [value(venue, "short/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in numbered if number != 0]
+    await writer.write(rows)
+    await database.wait_applied(["bar_facts", "feature_values"])
+    span = Range(start_ns, start_ns + 4 * MINUTE_NS)
+    frame = await asyncio.to_thread(FeatureStore(questdb_config, venue).training_frame, ["rsi_14"], symbols, span)
+    nan = float("nan")
+    found = {symbol: frame.matrix[frame.codes == code, 0].tolist() for code, symbol in enumerate(frame.symbols)}
+    wanted = {
+        "even/USDT": [1.0, 20.0, nan, 4.0],
+        "astray/USDT": [1.0, nan, 3.0, 4.0],
+        "broken/USDT": [1.0, nan, 4.0],
+        "short/USDT": [nan, 2.0, 3.0, 4.0],
+    }
+    np.testing.assert_equal(found, wanted)
