@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ from socket_to_row import PEERS, peers_python
 from write import BASE_NS, served
 
 from analytics.features.store import FeatureStore, Range
-from ares.clock import MINUTE_NS, floor_ns, to_datetime
+from ares.clock import MINUTE_NS, floor_ns
 from ares.config.settings import DatabaseConfig
 from ares.lake.columns import read_columns
 from ares.store.server import EmbeddedQuestDB
@@ -45,11 +44,12 @@ BARS = int(os.environ.get("FEATURE_BENCH_BARS", "1000000")) // len(SYMBOLS) * le
 FIRST_NS = floor_ns(BASE_NS, MINUTE_NS)
 KNOWN_AFTER_NS = MINUTE_NS + 2_000_000_000
 PIECE_BARS = 50_000
-RECOMPUTED_BARS = 20_000
+RECOMPUTED_BARS = 4_000
 OFF_MAX = 1e-6
 """Relative, and of the value's usual size: pandas slides its windows, which leaves more digits uncertain."""
 NUMBERS = ("open", "high", "low", "close", "volume", "cost", "buy_volume")
 BARS_SQL = f"SELECT ts, {', '.join(NUMBERS)} FROM venue_bars_1m WHERE venue = %(venue)s"
+BOUNDS = "DECLARE @from := %(from)s, @to := %(to)s"
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
@@ -90,8 +90,8 @@ class Arena:
         wall_s, mine = time.perf_counter() - began, time.process_time() - mine
         return Spent(wall_s, mine + sum(process.cpu_times()[:2]) - used)
 
-    def execute(self, sql: str) -> None:
-        """Run a statement of ours, and wait until what it wrote is seen."""
+    def execute(self, sql: str) -> str:
+        """Run a statement of ours; returns QuestDB's words."""
         secret = self.config.password.get_secret_value()
         headers = {"Authorization": "Basic " + base64.b64encode(f"{self.config.user}:{secret}".encode()).decode()}
         connection = http.client.HTTPConnection(self.config.host, self.config.http_port, timeout=600)
@@ -103,9 +103,10 @@ class Arena:
         connection.close()
         if answer.status != 200:
             raise SystemExit(f"QuestDB refused {sql[:200]}: {said}")
+        return said
 
     def applied(self, table: str, rows: int) -> None:
-        while read_columns(self.config, f"SELECT count() AS n FROM {table}", {}).integers("n")[0] < rows:
+        while json.loads(self.execute(f"SELECT count() FROM {table}"))["dataset"][0][0] < rows:
             time.sleep(0.02)
 
     def insert(self, table: str, given: pa.Table, into: str, select: str) -> None:
@@ -164,8 +165,8 @@ def lay_bars(arena: Arena) -> None:
     arena.insert(
         "bar_facts",
         given,
-        f"ts, venue, symbol, interval, status, origin, known_at_kind, revision, {numbers}, trades, known_at, input_hash",
-        f"ts, '{VENUE}', symbol, '1m', 'traded', 'venue', 'simulated', 0, {numbers}, trades::long, known_at, '00112233aabbccdd'",
+        f"ts, venue, symbol, interval, status, origin, known_at_kind, revision, {numbers}, trades, known_at",
+        f"ts, '{VENUE}', symbol, '1m', 'traded', 'venue', 'simulated', 0, {numbers}, trades::long, known_at",
     )
     for table in ("venue_bars_1m", "bar_facts"):
         arena.applied(table, len(ts))
@@ -307,7 +308,7 @@ def recomputed(arena: Arena) -> tuple[Spent, int]:
 
     def read() -> None:
         for name in arena.names:
-            sql = f"DECLARE @from := %(from)s, @to := %(to)s SELECT value FROM {name}_v1 WHERE venue = %(venue)s ORDER BY symbol, ts"
+            sql = f"{BOUNDS} SELECT value FROM {name}_v1 WHERE venue = %(venue)s ORDER BY symbol, ts"
             found[name] = read_columns(arena.config, sql, span).numbers("value")
 
     spent = arena.spent(read)

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from analytics.features.scratch import schema_files
 from ares.clock import SystemClock
 from ares.config.settings import DatabaseConfig
-from ares.store import Database, RowWriter
-from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
 from backup.restore.scratch import free_ports
 
@@ -50,16 +49,6 @@ def whole_schema() -> Path:
     """The files of a server that was brought to the schema: made once in a run, for that takes ten seconds."""
     folder = Path(tempfile.mkdtemp(prefix="ares-schema-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    config = small()
     # A thread of its own: who asks may be a coroutine.
-    with serving(config, folder) as server, ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _migrated(config)).result()
-    return server.root
-
-
-async def _migrated(config: DatabaseConfig) -> None:
-    writer = RowWriter(config)
-    async with await Database.connect(config) as database:
-        await migrate(database, writer, SystemClock())
-        await database.wait_applied(None)
-    await writer.close()
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, schema_files(small(), SystemClock(), folder)).result()

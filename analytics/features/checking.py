@@ -10,7 +10,7 @@ from analytics.features.checks import Frozen, Result, graded, looked, quality_ro
 from analytics.features.own import Own
 from analytics.features.proof import Prover, Verdict
 from analytics.features.real import QUERIES, copied, newest_base
-from analytics.features.scratch import scratch
+from analytics.features.scratch import FOLDER, scratch
 from analytics.features.worlds import WARM_UP_SPARE, Bars
 from ares.clock import HOUR_NS, Clock, to_datetime
 from ares.config import AresConfig
@@ -68,7 +68,8 @@ class Checking:
         if base_ns is None or not views:
             return []
         warm_up = WARM_UP_SPARE + self.own.catalog().warm_up_bars_max
-        async with scratch(self.config.database, self.clock, self.own.statements()) as there:
+        kept = self.config.environment.state_dir.resolve() / FOLDER
+        async with scratch(self.config.database, self.clock, kept, self.own.statements()) as there:
             span = Bars(base_ns, bars, warm_up)
             market = await copied(self.database, (there.database, there.writer), venue, span)
             return await Prover(there.database, market, "proof").prove(views, base_ns, bars)

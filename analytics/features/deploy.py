@@ -20,7 +20,7 @@ from analytics.features.own import (
     require_same_or_new,
 )
 from analytics.features.proof import Prover, Verdict
-from analytics.features.scratch import scratch
+from analytics.features.scratch import FOLDER, scratch
 from analytics.features.worlds import WARM_UP_SPARE, Bars
 from analytics.truth import THIS_VIEW
 from ares.clock import HOUR_NS, NANOS_PER_SECOND, Clock, floor_ns
@@ -98,7 +98,8 @@ class Deployment:
 
     async def _proved(self, view: Definition) -> Verdict:
         """The verdict of a proof on a made-up market. Raises `UsageError` where the view does not stand it."""
-        async with scratch(self.config.database, self.clock, others_of(self.own, view)) as there:
+        kept = self.config.environment.state_dir.resolve() / FOLDER
+        async with scratch(self.config.database, self.clock, kept, others_of(self.own, view)) as there:
             await self._compiled(there.database, view)
             warm_up = WARM_UP_SPARE + max(view.warm_up_bars, self.own.catalog().warm_up_bars_max)
             base_ns = floor_ns(self.clock.now_ns(), HOUR_NS) - PROOF_HOURS_AGO * HOUR_NS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,13 +16,16 @@ from ares.clock import Clock
 from ares.config.settings import DatabaseConfig
 from ares.errors import ServerFailed
 from ares.store import Database, RowWriter
-from ares.store.migrate import Statement, migrate
+from ares.store.migrate import Statement, deploy_own, migrate, table_statements, view_statements
 from ares.store.server import EmbeddedQuestDB, port_is_free
 
 PORTS = range(20_000, 32_768)
 """Below those that the system lends to whoever connects."""
 HEAP_MB = 768
 STATEMENT_S_MAX = 120.0
+FOLDER = "proofs"
+"""Of the state directory: where the schema's files are kept."""
+SCHEMA = "schema-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +38,66 @@ class Scratch:
 
 
 @asynccontextmanager
-async def scratch(config: DatabaseConfig, clock: Clock, own: Sequence[Statement] = ()) -> AsyncIterator[Scratch]:
-    """Start a server, bring the schema and users' own views, stop it with the block; nothing of it stays.
+async def scratch(
+    config: DatabaseConfig, clock: Clock, kept: Path, own: Sequence[Statement] = ()
+) -> AsyncIterator[Scratch]:
+    """Start a server with the schema and users' own views, stop it with the block; nothing of it stays.
 
-    Raises `ServerFailed`, `StoreUnavailable`.
+    The schema's files are kept in the folder `kept`. Raises `ServerFailed`, `StoreUnavailable`.
     """
+    files = await schema_files(config, clock, kept)
     settings = on_free_ports(config)
     with tempfile.TemporaryDirectory(prefix="ares-proof-", ignore_cleanup_errors=True) as folder:
         server = EmbeddedQuestDB(settings, Path(folder))
         writer = RowWriter(settings)
         try:
+            await asyncio.to_thread(shutil.copytree, files, server.root)
             await asyncio.to_thread(server.start)
             async with await Database.connect(settings) as database:
-                await migrate(database, writer, clock, own=own)
+                await deploy_own(database, writer, own, clock)
                 yield Scratch(settings, database, writer)
         finally:
             await writer.close()
             await asyncio.shield(asyncio.to_thread(server.stop))
+
+
+async def schema_files(config: DatabaseConfig, clock: Clock, kept: Path) -> Path:
+    """The files of a server with this release's schema and no rows of a market: in `kept`, made where they are not.
+
+    To make a hundred views takes longer than all of a proof. Raises `ServerFailed`, `StoreUnavailable`.
+    """
+    there = kept / schema_name(config)
+    if there.is_dir():
+        return there
+    await asyncio.to_thread(kept.mkdir, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="making-", dir=kept, ignore_cleanup_errors=True) as folder:
+        settings = on_free_ports(config)
+        server, writer = EmbeddedQuestDB(settings, Path(folder)), RowWriter(settings)
+        try:
+            await asyncio.to_thread(server.start)
+            async with await Database.connect(settings) as database:
+                await migrate(database, writer, clock)
+                await database.wait_applied(None)
+        finally:
+            await writer.close()
+            await asyncio.shield(asyncio.to_thread(server.stop))
+        await asyncio.to_thread(_keep, server.root, there)
+    return there
+
+
+def _keep(root: Path, there: Path) -> None:
+    """Put files where others find them whole, instead of those of older releases."""
+    for older in there.parent.glob(f"{SCHEMA}*"):
+        if older != there:
+            shutil.rmtree(older, ignore_errors=True)
+    if not there.is_dir():  # another proof may have made them meanwhile
+        root.rename(there)
+
+
+def schema_name(config: DatabaseConfig) -> str:
+    """The same for the same statements and version of QuestDB."""
+    said = [config.questdb_version, *(each.sql for each in (*table_statements(), *view_statements()))]
+    return SCHEMA + hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
 def on_free_ports(config: DatabaseConfig) -> DatabaseConfig:

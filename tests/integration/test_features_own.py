@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -22,7 +23,7 @@ from analytics.features import deploy
 from analytics.features.commands import app
 from analytics.features.deploy import Deployment
 from analytics.features.own import Own, read_file
-from analytics.features.scratch import Scratch
+from analytics.features.scratch import FOLDER, Scratch
 from analytics.services import ANALYTICS
 from analytics.testing import SyntheticMarket
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, Clock, SystemClock, floor_ns
@@ -33,6 +34,7 @@ from ares.service import ServiceContext
 from ares.store import Database, RowWriter
 from ares.store.migrate import Statement, migrate
 from tests.helpers import ROOT, running, settings_file
+from tests.questdb import whole_schema
 
 GUIDE = ROOT / "docs" / "guides" / "analyst" / "add-a-feature.md"
 BTC = "BTC/USDT"
@@ -89,6 +91,7 @@ async def test_the_guides_commands_lead_to_frozen_values_without_a_restart(
 ) -> None:
     await a_market(writer, venue)
     written("close_position_v1", guide_sql())
+    shutil.copytree(whole_schema(), context.state_dir / FOLDER / whole_schema().name)
     said: dict[str, str] = {}
     async with running(ANALYTICS.build(context)) as service:
         async with asyncio.timeout(WAIT_S_MAX):
@@ -134,7 +137,9 @@ async def deployment(
     """One whose proofs are made in the tests' own QuestDB, under names that nobody else uses."""
 
     @asynccontextmanager
-    async def here(config: DatabaseConfig, clock: Clock, own: Sequence[Statement]) -> AsyncIterator[Scratch]:
+    async def here(
+        config: DatabaseConfig, clock: Clock, kept: Path, own: Sequence[Statement]
+    ) -> AsyncIterator[Scratch]:
         yield Scratch(context.config.database, database, writer)
 
     monkeypatch.setattr(deploy, "scratch", here)
