@@ -1,4 +1,4 @@
-"""Bars out of the database and back, and frozen features as columns; see `fresh_bars` for what a new bar costs.
+"""Bars out of the database and back, and frozen features as columns, beside psycopg, ILP and pandas.
 
 Two symbols of half a million bars each in a real QuestDB. Figures are rates of wall clock; seconds of processor, of the
 server and of us together, stand beside them. `FEATURE_BENCH_BARS` asks for more or fewer bars.
@@ -22,7 +22,6 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-import fresh_bars
 import numpy as np
 import psutil
 import psycopg
@@ -373,7 +372,7 @@ def results(rounds: int) -> list[dict[str, object]]:
                     "lost": current.lost + off,
                 }
             found.append(row)
-    return [*found, *fresh_bars.results(rounds)]
+    return found
 
 
 def of(arena: Arena, work: Callable[[Arena], None]) -> Callable[[], Spent]:
