@@ -16,7 +16,7 @@ from ares.lake.digest import TableDigest
 from ares.lake.ends import agree
 from ares.lake.fold import digest_part, digest_rows, merged
 from ares.lake.sql import Space
-from ares.store.export import ParquetExport
+from ares.store.export import ExportParam, ParquetExport
 from ares.telemetry import get_logger
 from backup.tiers.facts import QUERIES
 from backup.tiers.model import ColdDay, DayKey
@@ -145,9 +145,9 @@ class ExportedDay:
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="tiers-", dir=scratch_of(self.state_dir))
         self.path = Path(self._folder.name) / "day.parquet"
-        span: dict[str, str | int] = {"from": self.day.day_ns, "to": self.day.day_ns + DAY_NS}
+        span: dict[str, ExportParam] = {"from": self.day.day_ns, "to": self.day.day_ns + DAY_NS}
         statement = QUERIES["export_day"].replace("this_table", self.table)
-        ParquetExport(self.config.database).fetch(statement, span | self.day.part, self.path)
+        ParquetExport(self.config.database).fetch(statement, {**span, **self.day.part}, self.path)
         return self
 
     def __exit__(self, *_: object) -> None:
