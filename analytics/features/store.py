@@ -93,25 +93,26 @@ class FeatureStore:
             matrix,
         )
 
-    def _bars(self, symbol: str, span: Range) -> _Bars:
+    def _bars(self, symbol: str, span: Range) -> KnownBars:
         where = self._where(symbol, span)
         found = read_columns(self.database, QUERIES["known_bars"], where)
         uneven = read_columns(self.database, QUERIES["uneven_features"], where)
         keys = zip(uneven.texts("name"), uneven.integers("number").tolist(), strict=True)
         astray = (uneven.integers("astray") > 0).tolist()
         known = {(name or "", version): lost for (name, version), lost in zip(keys, astray, strict=True)}
-        return _Bars(symbol, found.moments("ts"), found.moments("known_at"), known)
+        return KnownBars(symbol, found.moments("ts"), found.moments("known_at"), known)
 
-    def _fill(self, span: Range, bars: _Bars, view: Definition, column: Floats) -> None:
+    def _fill(self, span: Range, bars: KnownBars, view: Definition, column: Floats) -> None:
         """Put what is known of a feature into its column, which is NaN so far.
 
-        First revisions come without their bars' times where there can be but one: as many as bars, each of a minute,
-        and bars of every minute. (A value has one first revision a time: that is a key of its table.)
+        First revisions come without their bars' times where there can be but one: bars of every minute, as many values,
+        each of a minute, the first and the last where the bars' are. (A value has one first revision a time: that is a
+        key of its table.)
         """
         key, where = (view.name, view.version), self._where(bars.symbol, span)
         where |= {"name": view.name, "version": Number(view.version)}
         first = 0
-        if bars.unbroken and not bars.uneven.get(key, False):
+        if bars.unbroken and not bars.uneven.get(key, False) and self._spans(bars, where):
             found = read_columns(self.database, QUERIES["first_values"], where)
             if found.rows == len(bars.ts_ns):
                 np.copyto(column, found.numbers("value"), where=found.moments("known_at") <= bars.known_ns)
@@ -120,12 +121,17 @@ class FeatureStore:
             found = read_columns(self.database, QUERIES["known_values"], where | {"revision": Number(first)})
             put(column, bars, found.moments("ts"), found.moments("known_at"), found.numbers("value"))
 
+    def _spans(self, bars: KnownBars, where: Mapping[str, ExportParam]) -> bool:
+        """Whether the first and the last first revision stand at the first and the last bar."""
+        ends = read_columns(self.database, QUERIES["first_values_ends"], where).moments("ts")
+        return len(ends) > 0 and (ends[0], ends[-1]) == (bars.ts_ns[0], bars.ts_ns[-1])
+
     def _where(self, symbol: str, span: Range) -> dict[str, ExportParam]:
         return {"venue": self.venue, "symbol": symbol, "from": span.from_ns, "to": span.to_ns}
 
 
 @dataclass(frozen=True, slots=True)
-class _Bars:
+class KnownBars:
     """A symbol's bars in order, and which features are uneven there: corrected, or (True) with values of no minute."""
 
     symbol: str
@@ -136,10 +142,10 @@ class _Bars:
     @property
     def unbroken(self) -> bool:
         """Whether there is a bar of every minute from the first to the last."""
-        return bool(np.all(np.diff(self.ts_ns) == MINUTE_NS))
+        return len(self.ts_ns) > 0 and bool(np.all(np.diff(self.ts_ns) == MINUTE_NS))
 
 
-def put(column: Floats, bars: _Bars, ts_ns: Ints, known_ns: Ints, values: Floats) -> None:
+def put(column: Floats, bars: KnownBars, ts_ns: Ints, known_ns: Ints, values: Floats) -> None:
     """Put values at their bars, of several revisions the newest that was known when the bar was. Bars are in order."""
     if not len(bars.ts_ns):
         return

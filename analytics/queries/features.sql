@@ -69,6 +69,14 @@ SELECT f.value, f.known_at FROM feature_values f
 WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.name = %(name)s AND f.version = %(version)s
 AND f.revision = 0 AND f.ts >= %(from)s AND f.ts < %(to)s;
 
+-- first_values_ends: the times of the first and the last of them.
+WITH first_ones AS (
+  SELECT f.ts FROM feature_values f
+  WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.name = %(name)s AND f.version = %(version)s
+  AND f.revision = 0 AND f.ts >= %(from)s AND f.ts < %(to)s
+)
+SELECT ts FROM (SELECT ts FROM first_ones LIMIT 1) UNION ALL SELECT ts FROM (SELECT ts FROM first_ones LIMIT -1);
+
 -- known_values: all revisions of a feature's values of a symbol in a span from a revision on, with the time from which
 -- each was known.
 SELECT f.ts, f.value, f.known_at FROM feature_values f

@@ -68,8 +68,9 @@ async def test_value_stands_at_its_bar_whatever_lies_beside(
     start_ns = floor_ns(SystemClock().now_ns(), HOUR_NS) - 5 * HOUR_NS
     moments = [start_ns + number * MINUTE_NS for number in range(4)]
     numbered = list(enumerate(moments))
-    symbols = ("even/USDT", "astray/USDT", "broken/USDT", "short/USDT")
+    symbols = ("even/USDT", "astray/USDT", "broken/USDT", "short/USDT", "shifted/USDT")
     rows = [bar(venue, symbol, ts_ns, after=10) for symbol in symbols for ts_ns in moments]
+    del rows[symbols.index("shifted/USDT") * 4]
     del rows[symbols.index("broken/USDT") * 4 + 1]
     rows += [value(venue, "even/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in numbered]
     rows += [value(venue, "even/USDT", ts_ns, 0, -1.0, version=2) for ts_ns in moments]
@@ -79,6 +80,7 @@ async def test_value_stands_at_its_bar_whatever_lies_beside(
     rows += [value(venue, "astray/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in enumerate(away)]
     rows += [value(venue, "broken/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in numbered if number != 2]
     rows += [value(venue, "short/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in numbered if number != 0]
+    rows += [value(venue, "shifted/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in numbered if number != 3]
     await writer.write(rows)
     await database.wait_applied(["bar_facts", "feature_values"])
     span = Range(start_ns, start_ns + 4 * MINUTE_NS)
@@ -90,5 +92,6 @@ async def test_value_stands_at_its_bar_whatever_lies_beside(
         "astray/USDT": [1.0, nan, 3.0, 4.0],
         "broken/USDT": [1.0, nan, 4.0],
         "short/USDT": [nan, 2.0, 3.0, 4.0],
+        "shifted/USDT": [2.0, 3.0, nan],
     }
     np.testing.assert_equal(found, wanted)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytics.features.checks import Frozen, observed_of, result_of
 from analytics.features.header import Check
-from analytics.features.store import put
+from analytics.features.store import KnownBars, put
 
 Revision = tuple[int, int, int]
 BETWEEN = Check("between", 0.0, 1.0, "fail")
@@ -29,7 +29,7 @@ def test_newest_revision_that_was_known_with_the_bar_counts(
     order.shuffle(rows)
     starts = sorted(bars)
     column = np.full(len(starts), np.nan)
-    given_bars = (np.array(starts), np.array([bars[ts] for ts in starts]))
+    given_bars = KnownBars("BTC/USDT", np.array(starts), np.array([bars[ts] for ts in starts]), {})
     ts_ns, known_ns, numbers = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(3))
     put(column, given_bars, ts_ns, known_ns, numbers.astype(float))
     for ts, found in zip(starts, column, strict=True):
