@@ -11,7 +11,6 @@ from ares.clock import MINUTE_NS, NANOS_PER_SECOND
 from ares.model.row import Row, Storable, UtcNs
 from ares.store import Database, RowWriter
 
-FUNDING_MINUTES = 4
 FUNDING_BEFORE = 120
 """Rates are told so many minutes before ticks are: what rests on them looks back as far."""
 
@@ -52,11 +51,11 @@ def scores(venue: str, symbols: Sequence[str], start_ns: int, count: int, rng: r
 
 
 def rates(market: SyntheticMarket, start_ns: int, count: int) -> list[Row]:
-    """Rows of `funding`: predicted every few minutes, from long before the start, and one settled in the middle."""
+    """Rows of `funding`: predicted every minute, from long before the start, and one settled in the middle."""
     rows: list[Row] = []
-    for number in range(-FUNDING_BEFORE, count, FUNDING_MINUTES):
+    for number in range(-FUNDING_BEFORE, count):
         for symbol in market.symbols:
-            kind = "settled" if number == count // 2 // FUNDING_MINUTES * FUNDING_MINUTES else "predicted"
+            kind = "settled" if number == count // 2 else "predicted"
             ts_ns, price = minutes(start_ns, number), market.prices[symbol]
             numbers = {
                 "rate": market.rng.gauss(1e-4, 1e-4),
