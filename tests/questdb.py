@@ -15,6 +15,8 @@ from pathlib import Path
 from analytics.features.scratch import schema_files
 from ares.clock import SystemClock
 from ares.config.settings import DatabaseConfig
+from ares.store import Database, RowWriter
+from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
 from backup.restore.scratch import free_ports
 
@@ -52,3 +54,11 @@ def whole_schema() -> Path:
     # A thread of its own: who asks may be a coroutine.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, schema_files(small(), SystemClock(), folder)).result()
+
+
+async def migrated(config: DatabaseConfig) -> None:
+    """Bring a running server to the whole schema."""
+    writer = RowWriter(config)
+    async with await Database.connect(config) as database:
+        await migrate(database, writer, SystemClock())
+    await writer.close()

@@ -25,7 +25,7 @@ from ares.store.server import EmbeddedQuestDB
 from tests.conftest import free_port
 from tests.helpers import ROOT
 from tests.market import AMOUNT_SQL, PRICE_SQL
-from tests.questdb import put_schema
+from tests.questdb import migrated, put_schema
 
 RATE = int(os.environ.get("ARES_TEST_RATE", "2000"))
 """Trades a second of each of the two symbols."""
@@ -190,13 +190,20 @@ class Stage:
 
 @contextmanager
 def staged(folder: Path, rate: int = RATE) -> Iterator[Stage]:
-    """A QuestDB with Ares' tables, around which the rest may be started; all of it ends with the block."""
+    """A QuestDB with Ares' tables, around which the rest may be started; all of it ends with the block.
+
+    Where its folder is there already (a disk of its own), it makes the tables itself: what it lays out then counts.
+    """
     config = DatabaseConfig(http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=768)
     server = EmbeddedQuestDB(config, folder)
     there = Stage(folder, config, server, rate)
-    put_schema(server)
+    own_disk = server.root.is_dir()
+    if not own_disk:
+        put_schema(server)
     try:
         server.start()
+        if own_disk:
+            asyncio.run(migrated(config))
         yield there
     finally:
         there.end()

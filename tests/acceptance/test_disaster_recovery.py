@@ -98,7 +98,7 @@ class Place:
             ran = connection.execute(query)  # type: ignore[call-overload] # a query of this file
             return ran.fetchall() if ran.description else []
 
-    def until(self, what: str, condition: Callable[[], object], seconds: float = 120.0) -> None:
+    def until(self, what: str, condition: Callable[[], object], seconds: float = 240.0) -> None:
         deadline = time.monotonic() + seconds
         last: object = None
         while time.monotonic() < deadline:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.catalog import definitions
+from analytics.catalog import Catalog, catalog_of
 from analytics.facts import Stamp, ValueKey
 from analytics.freeze import Freezer
 from analytics.keeper import Keeper, Pace
@@ -28,16 +28,28 @@ MINUTES = 150
 BTC = "BTC/USDT"
 FROZEN = ("bar_facts", "feature_values", "signal_values", "predictions")
 MARKET_TABLES = ("trades", "quotes", "books", "gaps", "venue_bars_1m", "ingest_watermarks")
-FEATURES = len(definitions("feature"))
+ALL = catalog_of()
+NAMES = {"return_1m", "rsi_14", "ema_cross", "vwap_deviation", "beta_60", "spread", "momentum_15"}
+FEW = Catalog(
+    tuple(each for each in ALL.features if each.name in NAMES),
+    tuple(each for each in ALL.signals if each.name in {"signal_momentum", "signal_direction"}),
+)
+"""Of bars, of quotes and of another symbol: how they are frozen does not depend on how many there are."""
 
 
 def keeper_of(
-    database: Database, writer: RowWriter, market: SyntheticMarket, clock: Clock, *, bars_max: int = 1_000
+    database: Database,
+    writer: RowWriter,
+    market: SyntheticMarket,
+    clock: Clock,
+    *,
+    bars_max: int = 1_000,
+    catalog: Catalog = FEW,
 ) -> Keeper:
     """A keeper without a model."""
     venue = market.venue
     scorer = Scorer(database, venue, "direction", Path("no models here"))
-    freezer = Freezer(TruthReader(database, venue), writer, scorer, clock, LATENESS_NS)
+    freezer = Freezer(TruthReader(database, venue, catalog), writer, scorer, clock, LATENESS_NS)
     return Keeper(freezer, Pace(0.2, bars_max, 3 * 24 * 60 * MINUTE_NS))
 
 
@@ -77,7 +89,7 @@ async def bars_asof(database: Database, venue: str, moment_ns: int, ts_ns: int) 
 
 
 async def begun(
-    database: Database, writer: RowWriter, venue: str, symbols: Sequence[str] = (BTC,)
+    database: Database, writer: RowWriter, venue: str, symbols: Sequence[str] = (BTC,), catalog: Catalog = FEW
 ) -> tuple[SyntheticMarket, Keeper]:
     """A market of some hours of which everything is frozen, the newest bar in time."""
     market = SyntheticMarket(venue, symbols=symbols)
@@ -85,7 +97,7 @@ async def begun(
     clock = SteppedClock(end_ns + 2 * NANOS_PER_SECOND)
     rows = [*market.trades(START_NS, MINUTES), *market.marks(clock.now_ns(), end_ns + LATENESS_NS)]
     await tell(database, writer, rows)
-    keeper = keeper_of(database, writer, market, clock)
+    keeper = keeper_of(database, writer, market, clock, catalog=catalog)
     await freeze_all(keeper)
     return market, keeper
 
@@ -93,11 +105,11 @@ async def begun(
 async def test_first_start_freezes_history_as_simulated_and_the_newest_bars_as_live(
     database: Database, writer: RowWriter, venue: str
 ) -> None:
-    _, keeper = await begun(database, writer, venue, SYMBOLS)
+    _, keeper = await begun(database, writer, venue, SYMBOLS, ALL)
     assert keeper.history_is_frozen
     found = await counted(database, venue)
     assert found["bar_facts"] == MINUTES * len(SYMBOLS)
-    assert found["feature_values"] == MINUTES * len(SYMBOLS) * FEATURES
+    assert found["feature_values"] == MINUTES * len(SYMBOLS) * len(ALL.features)
     assert found["signal_values"] > 0
     assert found["predictions"] == 0
     last_ns = START_NS + (MINUTES - 1) * MINUTE_NS
