@@ -326,7 +326,7 @@ def test_state_directory_below_a_file_is_refused(tmp_path: Path) -> None:
 def test_registry_knows_services_and_jobs_and_names_what_it_does_not() -> None:
     assert {"mirror", "ingest", "analytics", "trader", "exchange"} <= set(service_names())
     assert "train" in job_names()
-    with pytest.raises(UnknownName, match=r"service = 'nope': no such service\. Known: analytics"):
+    with pytest.raises(UnknownName, match=r"service = 'nope': no such service\. Known: alerts, analytics"):
         service("nope")
 
 
