@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -98,10 +99,11 @@ class Sender:
 
     def _forget(self) -> None:
         """What is still on its way is given up: it is sent again, in order, by the next send."""
-        if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush(0)
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge()
+            with suppress(KafkaException):  # what was purged under way breaks its promise of no gaps, and ends with it
+                producer.flush(0)
 
 
 def windows(messages: Sequence[Outgoing], bytes_max: int = WINDOW_BYTES_MAX) -> Iterator[Sequence[Outgoing]]:
