@@ -62,7 +62,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with (
         running_kafka(broker, *ports[:2]) as kafka,
         questdb(one, ports[2:5], schema=True) as (primary, _),
-        questdb(two, ports[5:]) as (replica, _),
+        questdb(two, ports[5:], schema=True) as (replica, _),
     ):
         yield Place(kafka, primary, replica)
 
