@@ -62,7 +62,7 @@ def fitted(family: str) -> tuple[Classifier, CompiledScorer]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_every_family_answers_as_its_classifier(family: str, data: st.DataObject) -> None:
     classifier, scorer = fitted(family)
