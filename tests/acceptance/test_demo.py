@@ -28,7 +28,7 @@ from tests.vaultd import running_vault, vaultd_built
 ROOT = Path(__file__).resolve().parents[2]
 RELOADS = int(os.environ.get("ARES_TEST_RELOADS", "20"))
 DRAINS = int(os.environ.get("ARES_TEST_DRAINS", "4"))
-DURATION_S = 550 + RELOADS + 10 * DRAINS
+DURATION_S = 900 + RELOADS + 10 * DRAINS
 """A bound: it is interrupted, as by Ctrl-C, once it did all that the report is asked for."""
 DRAIN_S_MAX = 10.0
 SERVICES = ("ingest", "analytics", "mirror", "trader", "exchange", "questdb")
