@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
-import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -21,11 +18,9 @@ from ares.errors import OperatingError, PortInUse, UsageError
 from ares.files import write_whole
 from ares.service.beside import beside
 from ares.service.drift import cards
-from ares.service.logfiles import log_file
-from ares.service.processes import ManagedProcess, answers_ok, last_line
-from ares.service.runner import end_with_parent
+from ares.service.processes import ChildProcess, ManagedProcess, answers_ok
 from ares.service.supervisor import Supervisor
-from ares.store.server import make_dir, port_is_free
+from ares.store.server import port_is_free
 
 HOST = "127.0.0.1"
 TARGETS_S = 5.0
@@ -86,56 +81,31 @@ def _lay(source: Path, folder: Path, ports: dict[int, int]) -> None:
     write_whole(folder / source.name, text.encode(), PUBLIC_MODE)
 
 
-@dataclass(slots=True)
-class ProgramProcess:
-    """A program of a package as a managed process; ready once `/-/ready` answers."""
+class ProgramProcess(ChildProcess):
+    """A program of a Debian package as a managed process; ready once `/-/ready` answers."""
 
-    name: str
-    command: Sequence[str]
-    port: int
-    state_dir: Path
-    install: str
-    depends_on: tuple[str, ...] = ()
-    adopted: bool = False
-    _child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    def __init__(
+        self, state_dir: Path, command: Sequence[str], port: int, *, package: str, depends_on: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(package.removeprefix("prometheus-"), depends_on, state_dir)
+        self._command = command
+        self._port = port
+        self._package = package
 
     def spawn(self) -> None:
         """Raises `UsageError` naming the package where the program is missing, `PortInUse`."""
-        program = shutil.which(self.command[0])
+        asked, *arguments = self._command
+        program = shutil.which(asked)
         if program is None:
-            raise UsageError(f"alerting.{self.name} = {self.command[0]!r}: no such program. Install it: {self.install}")
-        if not port_is_free(HOST, self.port):
-            raise PortInUse(f"alerting.{self.name}_port", HOST, self.port)
-        log = log_file(self.state_dir, self.name)
-        make_dir(log.parent)
-        with log.open("ab") as said:
-            self._child = subprocess.Popen(  # noqa: S603 - a configured program and our own arguments, no shell
-                [program, *self.command[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - one prctl call, before any thread of the child exists
+            raise UsageError(
+                f"alerting.{self.name} = {asked!r}: no such program. Install it: apt-get install {self._package}"
             )
-
-    def release(self) -> None:
-        """It needs nobody."""
-
-    def exit_code(self) -> int | None:
-        return None if self._child is None else self._child.poll()
+        if not port_is_free(HOST, self._port):
+            raise PortInUse(f"alerting.{self.name}_port", HOST, self._port)
+        self.start([program, *arguments])
 
     def ready(self) -> bool:
-        return answers_ok(f"http://{HOST}:{self.port}/-/ready")
-
-    def end(self, sign: signal.Signals) -> None:
-        if self._child is not None and self._child.poll() is None:
-            self._child.send_signal(sign)
-
-    def pid(self) -> int | None:
-        return None if self._child is None else self._child.pid
-
-    def last_words(self) -> str:
-        return last_line(log_file(self.state_dir, self.name))
+        return answers_ok(f"http://{HOST}:{self._port}/-/ready")
 
 
 def programs(config: AresConfig) -> list[ManagedProcess]:
@@ -154,8 +124,7 @@ def _alertmanager(alerting: AlertingConfig, state_dir: Path, folder: Path) -> Pr
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    install = "apt-get install prometheus-alertmanager"
-    return ProgramProcess("alertmanager", command, alerting.alertmanager_port, state_dir, install)
+    return ProgramProcess(state_dir, command, alerting.alertmanager_port, package="prometheus-alertmanager")
 
 
 def _prometheus(alerting: AlertingConfig, state_dir: Path, folder: Path) -> ProgramProcess:
@@ -168,8 +137,8 @@ def _prometheus(alerting: AlertingConfig, state_dir: Path, folder: Path) -> Prog
         f"--rules.alert.resend-delay={RESEND}",
         f"--web.listen-address={address}",
     ]
-    install = "apt-get install prometheus"
-    return ProgramProcess("prometheus", command, alerting.prometheus_port, state_dir, install, ("alertmanager",))
+    needs = ("alertmanager",)
+    return ProgramProcess(state_dir, command, alerting.prometheus_port, package="prometheus", depends_on=needs)
 
 
 async def run_ops(config: AresConfig, report: Callable[[str], None], stopping: asyncio.Event) -> None:

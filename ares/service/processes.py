@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -60,35 +60,31 @@ class ManagedProcess(Protocol):
         ...
 
 
-class ServiceProcess:
-    """`ares service run NAME` as a child, its output in <state_dir>/logs/NAME.log."""
+class ChildProcess:
+    """A program that we start as a child, its output in <state_dir>/logs/NAME.log; it ends with us at the latest."""
 
     adopted = False
 
-    def __init__(self, name: str, depends_on: tuple[str, ...], state_dir: Path, port: int) -> None:
+    def __init__(self, name: str, depends_on: tuple[str, ...], state_dir: Path) -> None:
         self.name = name
         self.depends_on = depends_on
         self._state_dir = state_dir
-        self._port = port
         self._child: subprocess.Popen[bytes] | None = None
-
-    @property
-    def card(self) -> Path:
-        """Where the child says which port it serves its probes on."""
-        return self._state_dir / "run" / f"{self.name}.json"
 
     @property
     def log(self) -> Path:
         return log_file(self._state_dir, self.name)
 
-    def spawn(self) -> None:
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None, *, held: bool = False
+    ) -> None:
+        """Start it; `held`: with a standard input that is ours to close. Without an `environment` it has ours."""
         make_dir(self.log.parent)
-        self.card.unlink(missing_ok=True)
         with self.log.open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - our own command line, no shell
-                [sys.executable, "-m", "ares.cli", "service", "run", self.name, "--port", str(self._port), "--held"],
-                env={**os.environ, "ARES_ENVIRONMENT__STATE_DIR": str(self._state_dir)},
-                stdin=subprocess.PIPE,
+            self._child = subprocess.Popen(  # noqa: S603 - the command line of a subclass, no shell
+                command,
+                env=environment,
+                stdin=subprocess.PIPE if held else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -103,6 +99,37 @@ class ServiceProcess:
     def exit_code(self) -> int | None:
         return None if self._child is None else self._child.poll()
 
+    def end(self, sign: signal.Signals) -> None:
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(sign)
+
+    def pid(self) -> int | None:
+        return None if self._child is None else self._child.pid
+
+    def last_words(self) -> str:
+        return last_line(self.log)
+
+
+class ServiceProcess(ChildProcess):
+    """`ares service run NAME` as a child."""
+
+    def __init__(self, name: str, depends_on: tuple[str, ...], state_dir: Path, port: int) -> None:
+        super().__init__(name, depends_on, state_dir)
+        self._port = port
+
+    @property
+    def card(self) -> Path:
+        """Where the child says which port it serves its probes on."""
+        return self._state_dir / "run" / f"{self.name}.json"
+
+    def spawn(self) -> None:
+        self.card.unlink(missing_ok=True)
+        self.start(
+            [sys.executable, "-m", "ares.cli", "service", "run", self.name, "--port", str(self._port), "--held"],
+            {**os.environ, "ARES_ENVIRONMENT__STATE_DIR": str(self._state_dir)},
+            held=True,
+        )
+
     def ready(self) -> bool:
         port = self.port()
         return port is not None and answers_ok(f"http://127.0.0.1:{port}/readyz")
@@ -114,16 +141,6 @@ class ServiceProcess:
         except (OSError, ValueError):
             return None
         return int(card["port"]) if card["pid"] == self.pid() else None
-
-    def end(self, sign: signal.Signals) -> None:
-        if self._child is not None and self._child.poll() is None:
-            self._child.send_signal(sign)
-
-    def pid(self) -> int | None:
-        return None if self._child is None else self._child.pid
-
-    def last_words(self) -> str:
-        return last_line(self.log)
 
 
 class QuestDBProcess:
