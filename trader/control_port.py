@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from aiohttp import web
 
 from ares.errors import AresError, OperatingError, UsageError
 from ares.files import write_whole
-from ares.service.http import listen
+from ares.service.http import listen, stranger
 from ares.service.trader_door import address_path, token_path
 from ares.telemetry import metrics
 from trader.alerts import firing
@@ -66,9 +65,9 @@ class ControlPort:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Nobody without the token; an error of ours becomes its code and one sentence."""
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
-            return web.json_response({"error": "unauthorized", "message": "the token is wrong"}, status=401)
+        refusal = stranger(request, self._token)
+        if refusal is not None:
+            return refusal
         if request.path not in UNATTENDED:
             metrics.TRADER_LOOKED.set_to_current_time()
         try:

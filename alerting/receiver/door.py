@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
@@ -13,7 +12,7 @@ from alerting.receiver.dead_man import DeadMan
 from alerting.receiver.outside import Messenger
 from ares.errors import AresError
 from ares.model.alerts import AlertTold, alerts_told
-from ares.service.http import listen
+from ares.service.http import listen, stranger
 from ares.telemetry import get_logger
 
 BODY_BYTES_MAX = 1_048_576
@@ -57,10 +56,10 @@ class ReceiverDoor:
     async def _guarded(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        refusal = stranger(request, self._token)
+        if refusal is not None:
             log.warning("alerts_refused", cause="the token is wrong")
-            return web.json_response({"error": "unauthorized", "message": "the token is wrong"}, status=401)
+            return refusal
         try:
             return await handler(request)
         except AresError as error:
