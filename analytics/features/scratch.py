@@ -46,19 +46,25 @@ async def scratch(
     The schema's files are kept in the folder `kept`. Raises `ServerFailed`, `StoreUnavailable`.
     """
     files = await schema_files(config, clock, kept)
-    settings = on_free_ports(config)
     with tempfile.TemporaryDirectory(prefix="ares-proof-", ignore_cleanup_errors=True) as folder:
-        server = EmbeddedQuestDB(settings, Path(folder))
-        writer = RowWriter(settings)
-        try:
-            await asyncio.to_thread(shutil.copytree, files, server.root)
-            await asyncio.to_thread(server.start)
-            async with await Database.connect(settings) as database:
-                await deploy_own(database, writer, own, clock)
-                yield Scratch(settings, database, writer)
-        finally:
-            await writer.close()
-            await asyncio.shield(asyncio.to_thread(server.stop))
+        server = EmbeddedQuestDB(on_free_ports(config), Path(folder))
+        await asyncio.to_thread(shutil.copytree, files, server.root)
+        async with _running(server) as there:
+            await deploy_own(there.database, there.writer, own, clock)
+            yield there
+
+
+@asynccontextmanager
+async def _running(server: EmbeddedQuestDB) -> AsyncIterator[Scratch]:
+    """Start a server, stop it with the block."""
+    writer = RowWriter(server.config)
+    try:
+        await asyncio.to_thread(server.start)
+        async with await Database.connect(server.config) as database:
+            yield Scratch(server.config, database, writer)
+    finally:
+        await writer.close()
+        await asyncio.shield(asyncio.to_thread(server.stop))
 
 
 async def schema_files(config: DatabaseConfig, clock: Clock, kept: Path) -> Path:
@@ -71,16 +77,10 @@ async def schema_files(config: DatabaseConfig, clock: Clock, kept: Path) -> Path
         return there
     await asyncio.to_thread(kept.mkdir, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="making-", dir=kept, ignore_cleanup_errors=True) as folder:
-        settings = on_free_ports(config)
-        server, writer = EmbeddedQuestDB(settings, Path(folder)), RowWriter(settings)
-        try:
-            await asyncio.to_thread(server.start)
-            async with await Database.connect(settings) as database:
-                await migrate(database, writer, clock)
-                await database.wait_applied(None)
-        finally:
-            await writer.close()
-            await asyncio.shield(asyncio.to_thread(server.stop))
+        server = EmbeddedQuestDB(on_free_ports(config), Path(folder))
+        async with _running(server) as made:
+            await migrate(made.database, made.writer, clock)
+            await made.database.wait_applied(None)
         await asyncio.to_thread(_keep, server.root, there)
     return there
 
