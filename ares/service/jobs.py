@@ -38,8 +38,6 @@ class JobSpec:
     name: str
     run: Callable[[ServiceContext], Awaitable[Outcome]]
     cron: Callable[[AresConfig], str]
-    apart: bool = False
-    """Whether a scheduler runs it in a process of its own: it computes for minutes, or its package has no service."""
 
 
 async def run_job(context: ServiceContext, spec: JobSpec, cause: str) -> Outcome | None:
@@ -97,13 +95,14 @@ def _finish(context: ServiceContext, control: ControlStore, started: Row, status
 class JobScheduler:
     """Runs jobs by their cron expressions inside a service's event loop."""
 
-    def __init__(self, context: ServiceContext, specs: Sequence[JobSpec]) -> None:
+    def __init__(self, context: ServiceContext, specs: Sequence[JobSpec], apart: Sequence[JobSpec] = ()) -> None:
+        """`apart`: those that run in processes of their own."""
         self._context = context
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         grace_s = round(context.config.training.misfire_grace_s)
-        for spec in specs:
+        for spec in (*specs, *apart):
             self._scheduler.add_job(
-                self._run,
+                self._run_apart if spec in apart else self._run,
                 trigger(spec, context.config),
                 args=[spec],
                 id=spec.name,
@@ -121,9 +120,6 @@ class JobScheduler:
             self._scheduler.shutdown(wait=False)
 
     async def _run(self, spec: JobSpec) -> None:
-        if spec.apart:
-            await self._run_apart(spec)
-            return
         try:
             await run_job(self._context, spec, "schedule")
         except AresError as error:

@@ -38,7 +38,7 @@ class MirrorService:
         self._kafka = KafkaWriter(context.config.kafka) if context.config.kafka.servers else None
         self._control: ControlStore | None = None
         self._mirrors: list[Mirror] = []
-        self._jobs = JobScheduler(context, [LEAKS, *jobs_apart()])
+        self._jobs = JobScheduler(context, [LEAKS], jobs_apart())
         self._storage = StorageKeeper(context.config.database, context.clock)
         self._guard: StatementGuard | None = None
 

@@ -11,6 +11,8 @@ from ares.service.types import ServiceSpec
 
 SERVICES_GROUP = "ares.services"
 JOBS_GROUP = "ares.jobs"
+APART_GROUP = "ares.jobs.apart"
+"""Names of jobs that run in a process of their own: they compute for minutes, and no service of theirs does it."""
 
 S = TypeVar("S", ServiceSpec, JobSpec)
 
@@ -26,8 +28,8 @@ def job(name: str) -> JobSpec:
 
 
 def jobs_apart() -> list[JobSpec]:
-    """Jobs that want a process of their own, of all packages."""
-    return [spec for name in job_names() if (spec := job(name)).apart]
+    """Jobs that want a process of their own; no other is imported for it."""
+    return [job(name) for name in sorted(metadata.entry_points(group=APART_GROUP).names)]
 
 
 def service_names() -> list[str]:

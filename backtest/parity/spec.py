@@ -15,4 +15,4 @@ async def run(context: ServiceContext) -> Mapping[str, Json]:
     return await compare_yesterday(context)
 
 
-PARITY = JobSpec("parity", run, cron=lambda config: config.parity.cron, apart=True)
+PARITY = JobSpec("parity", run, cron=lambda config: config.parity.cron)

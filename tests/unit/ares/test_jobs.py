@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -77,14 +76,14 @@ async def test_scheduler_starts_jobs_and_stops(context: ServiceContext) -> None:
 
 
 async def test_job_apart_runs_in_a_process_of_its_own_which_records_it(context: ServiceContext) -> None:
-    await JobScheduler(context, [])._run(replace(registered("backup-check"), apart=True))
+    await JobScheduler(context, [])._run_apart(registered("backup-check"))
     rows = recorded(context)
     assert ("started", None) in rows
     assert any(status == "config" and "backup.repository" in str(outcome) for status, outcome in rows), rows
 
 
 async def test_job_apart_ends_with_its_scheduler(context: ServiceContext) -> None:
-    run = asyncio.create_task(JobScheduler(context, [])._run(replace(LEAKS, apart=True)))
+    run = asyncio.create_task(JobScheduler(context, [])._run_apart(LEAKS))
     while not (children := psutil.Process().children()):
         await asyncio.sleep(0.01)
     run.cancel()
