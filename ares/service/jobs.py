@@ -33,7 +33,10 @@ Outcome = Mapping[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """How a package offers a job (entry-point group `ares.jobs`); `cron` reads its expression from the config."""
+    """How a package offers a job (entry-point group `ares.jobs`); `cron` reads its expression from the config.
+
+    One that is in the group `ares.jobs.apart` too is scheduled in a process of its own.
+    """
 
     name: str
     run: Callable[[ServiceContext], Awaitable[Outcome]]
