@@ -29,6 +29,8 @@ DATA ?=
 FAMILIES ?=
 
 export UV_NO_PROGRESS := 1
+# Images set it. Every process that is started would compile all that it imports, which takes longer than its work.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 
@@ -133,6 +135,9 @@ crash-proof: .venv/ready ## 20,000 trades a second; the collector is killed KILL
 
 drill: .venv/ready ## GB (5) of trades, more coming in, one backup, one restore drill: what a disaster costs, all partitions equal
 	ARES_TEST_DRILL_MB=$$(( $(GB) * 1000 )) $(BIN)/python -m pytest -q -s tests/integration/test_backup_restore.py -k drill_while $(ARGS)
+
+incidents: .venv/ready ## six incidents in a running Ares: told, acted on and over in time, with a table; 25 minutes
+	ARES_TEST_INCIDENTS=1 $(BIN)/python -m pytest -q -s tests/integration/test_incidents.py $(ARGS)
 
 simulate: SEEDS = 3000
 simulate: .venv/ready ## a trader under SEEDS schedules of failures (3000), in virtual time; SEED=n replays one with its log
