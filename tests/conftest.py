@@ -25,7 +25,7 @@ from tests.kafka import COORDINATE, RunningKafka, kafka_path, running_kafka
 from tests.questdb import serving, small
 from tests.vaultd import RunningVault, running_vault
 
-settings.register_profile("ares", max_examples=int(os.environ.get("ARES_TEST_EXAMPLES", "100")), deadline=None)
+settings.register_profile("ares", max_examples=int(os.environ.get("ARES_TEST_EXAMPLES", "50")), deadline=None)
 settings.load_profile("ares")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -27,7 +27,7 @@ from tests.helpers import ROOT
 from tests.market import AMOUNT_SQL, PRICE_SQL
 from tests.questdb import migrated, put_schema
 
-RATE = int(os.environ.get("ARES_TEST_RATE", "2000"))
+RATE = int(os.environ.get("ARES_TEST_RATE", "1000"))
 """Trades a second of each of the two symbols."""
 STARTED_S_MAX = 60.0
 WHOLE_S_MAX = 120.0

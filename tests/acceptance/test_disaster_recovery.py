@@ -109,7 +109,7 @@ class Place:
             else:
                 if last:
                     return
-            time.sleep(0.3)
+            time.sleep(1)
         raise AssertionError(f"{what} not seen in {seconds} s; last: {last!r}; see {self.folder}/up.log")
 
     def kill(self) -> None:

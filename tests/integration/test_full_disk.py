@@ -18,9 +18,9 @@ from tests.stage import RATE, Stage, staged
 
 DATABASE_MB = 5_120
 """A QuestDB with Ares' tables takes two of these GB: it reserves the pages of every column."""
-SPOOL_MB = 2
+SPOOL_MB = 1
 TRADING_S = 40.0
-SAID_S_MAX = 40.0
+SAID_S_MAX = 90.0
 BROKEN = 'ares_database_broken{kind="suspended"}'
 INVALID = "SELECT count() AS n FROM materialized_views() WHERE view_status = 'invalid'"
 SUSPENDED = "SELECT count() AS n FROM wal_tables() WHERE suspended"

@@ -100,7 +100,7 @@ async def test_what_lies_on_disk_when_the_collector_is_killed_is_stored_at_its_n
     await stage.collect_first(RATE)
     stage.kill_store()
     spool = stage.folder / "spool"
-    await until(lambda: sum(file.stat().st_size for file in spool.rglob("*.seg")) > 2**20, 30)
+    await until(lambda: sum(file.stat().st_size for file in spool.rglob("*.seg")) > 2**19, 30)
     stage.kill_collector()
     await asyncio.to_thread(stage.server.start)
     stage.collect()

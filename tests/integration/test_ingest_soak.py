@@ -19,7 +19,7 @@ import pytest
 
 from tests.stage import Stage, staged
 
-SOAK_S = float(os.environ.get("ARES_TEST_SOAK_S", "15"))
+SOAK_S = float(os.environ.get("ARES_TEST_SOAK_S", "10"))
 LOOK_S = min(5.0, SOAK_S / 10)
 RATE = 200
 """Trades a second of each of the two symbols."""

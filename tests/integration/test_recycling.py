@@ -224,7 +224,7 @@ async def test_connections_are_replaced_again_and_again_at_a_high_rate_and_nothi
         await run.until(lambda: all(recycled(channel) >= before[channel] + 4 for channel in SPOT))
         whole(run)
         assert len(run.market.lines) <= 6
-        assert rows_in(run.memory.of("trades")) > 2_000
+        assert rows_in(run.memory.of("trades")) > 1_000
         assert all(run.feed.is_live(channel) for channel in SPOT)
 
 

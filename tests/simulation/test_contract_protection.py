@@ -37,7 +37,7 @@ WAIT_S_MAX = 900.0
 """Reconciling asks a dozen things, and up to a third of all answers are bad: it may take many attempts."""
 FATES: tuple[Fate, ...] = ("reset", "lost", "late", "unheard", "garbled", "429")
 RISK = RiskConfig(order_notional_quote_max=Decimal(50_000), daily_loss_quote_max=Decimal(5_000))
-SEEDS = int(os.environ.get("ARES_TEST_CONTRACTS", "80"))
+SEEDS = int(os.environ.get("ARES_TEST_CONTRACTS", "40"))
 
 
 def build_on_contracts(place: Place, clock: MachineClock, instance: str) -> Trader:

@@ -33,7 +33,7 @@ from trader.portfolio.portfolio import ADOPTED
 from trader.rows import Identity
 from trader.venues.ccxt_gateway import CcxtGateway
 
-KILLS = int(os.environ.get("ARES_TEST_PROCESS_KILLS", "2"))
+KILLS = int(os.environ.get("ARES_TEST_PROCESS_KILLS", "1"))
 ORDERS = "v3/order"
 FAULTS = ({"kind": "accept_timeout", "on": ORDERS}, {"kind": "5xx", "on": ORDERS}, {"kind": "429", "on": ORDERS})
 ENDED_S_MAX = 30

@@ -23,7 +23,7 @@ from trader.execution.ids import DecisionName, client_order_id
 from trader.portfolio.orders import Intent, OrderState, Step
 from trader.runtime import Trader
 
-EXAMPLES = int(os.environ.get("ARES_TEST_RECONCILE", "150"))
+EXAMPLES = int(os.environ.get("ARES_TEST_RECONCILE", "60"))
 BTC = "BTC/USDT"
 QUANTITY = STEP * 1_000
 

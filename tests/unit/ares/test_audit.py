@@ -25,7 +25,7 @@ from ares.security.audit.chain import parse_head
 from ares.security.audit.witness import HEADS, head_lines, verify_with
 from ares.testing.clock import SteppedClock
 
-ENTRIES = int(os.environ.get("ARES_TEST_AUDIT", "20000"))
+ENTRIES = int(os.environ.get("ARES_TEST_AUDIT", "6000"))
 DETECT_S_MAX = 60.0
 
 
