@@ -1,4 +1,6 @@
-"""Prometheus and Alertmanager from their packages, with the project's own files, beside a running Ares."""
+"""Prometheus and Alertmanager from their packages, with the project's own files, beside a running Ares.
+
+The SQL alerts are asked here, too, unless a Grafana does."""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from alerting.receiver.service import token_of
+from alerting.sql_asker import SqlAsker
 from ares.clock import SystemClock
 from ares.config import AresConfig
 from ares.config.alerting import AlertingConfig
@@ -141,14 +144,23 @@ def _prometheus(alerting: AlertingConfig, state_dir: Path, folder: Path) -> Prog
     return ProgramProcess(state_dir, command, alerting.prometheus_port, package="prometheus", depends_on=needs)
 
 
+async def _ask(config: AresConfig) -> None:
+    if config.alerting.sql_asked_by == "ops":
+        address = f"http://{HOST}:{config.alerting.alertmanager_port}"
+        await SqlAsker(config.database, address, SystemClock()).run()
+
+
 async def run_ops(config: AresConfig, report: Callable[[str], None], stopping: asyncio.Event) -> None:
-    """Both programs until `stopping` is set; what dies is started again. Raises `UsageError`, `OperatingError`."""
+    """Both programs, and the asking of SQL alerts, until `stopping` is set; what dies is started again.
+
+    Raises `UsageError`, `OperatingError`.
+    """
     folder = await asyncio.to_thread(lay_files, config)
     report(f"files: {folder}")
     supervisor = Supervisor(programs(config), config.environment, SystemClock(), report)
     try:
         await supervisor.start()
-        async with beside(supervisor.run(), "ops"):
+        async with beside(supervisor.run(), "ops"), beside(_ask(config), "sql alerts"):
             report(f"Prometheus: http://{HOST}:{config.alerting.prometheus_port}/alerts")
             report(f"Alertmanager: http://{HOST}:{config.alerting.alertmanager_port}")
             while not stopping.is_set():

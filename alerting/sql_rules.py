@@ -1,4 +1,4 @@
-"""Alerts of business and risk, asked of the database in SQL, as rules that Grafana evaluates.
+"""Alerts of business and risk, asked of the database in SQL: by Grafana, or by `ares ops up` where none runs.
 
 Each statement of `sql/*.sql` answers one number, `value`, and text columns that tell what it is of. `make generate`
 writes them to `grafana/provisioning/alerting/rules.yml`. Time is `dateadd(..., now())`: Grafana's macros carry
@@ -8,11 +8,14 @@ nanoseconds, which QuestDB reads as something else.
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from ares.control import Json
 from ares.store import load_queries
@@ -23,15 +26,29 @@ WINDOW_S = 600
 """Grafana wants a range; the statements name their own."""
 
 
+Unit = Literal["number", "share", "seconds"]
+SHOWN: Mapping[Unit, str] = {
+    "number": "{{ $values.A.Value }}",
+    "share": "{{ humanizePercentage $values.A.Value }}",
+    "seconds": "{{ humanizeDuration $values.A.Value }}",
+}
+"""How Grafana's templates write a value."""
+WORD = re.compile(r"\{(\w+)\}")
+
+
 @dataclass(frozen=True, slots=True)
 class SqlRule:
-    """Fires for every row whose `value` stays above `above` for `for_`. `summary` names it by `$values.A.Value`."""
+    """Fires for every row whose `value` stays above `above` for `for_s` seconds.
+
+    `summary` names the value as `{value}` and a text column of the row by its name.
+    """
 
     name: str
     above: float
-    for_: str
+    for_s: int
     severity: str
     team: str
+    unit: Unit
     summary: str
 
     @property
@@ -39,52 +56,49 @@ class SqlRule:
         """Its SQL."""
         return load_queries("alerting", f"sql/{self.name}.sql")["statement"]
 
+    @property
+    def template(self) -> str:
+        """The summary as Grafana takes it."""
+        return WORD.sub(lambda word: self._in_template(word[1]), self.summary)
 
-VALUE = "{{ $values.A.Value }}"
-SHARE = "{{ humanizePercentage $values.A.Value }}"
-LASTS = "{{ humanizeDuration $values.A.Value }}"
+    def told(self, labels: Mapping[str, str], value: float) -> str:
+        """The summary of one row."""
+        return self.summary.format(**labels, value=shown(value, self.unit))
+
+    def _in_template(self, word: str) -> str:
+        return SHOWN[self.unit] if word == "value" else f"{{{{ $labels.{word} }}}}"
+
+
+def shown(value: float, unit: Unit) -> str:
+    """A value as people read it."""
+    if unit == "share":
+        return f"{100 * value:.4g}%"
+    if unit == "seconds":
+        return str(timedelta(seconds=round(value)))
+    return f"{value:g}"
+
 
 RULES: Sequence[SqlRule] = (
+    SqlRule("Drawdown", 0.05, 0, "page", "trading", "share", "{account} is {value} of its capital below its best"),
+    SqlRule("DailyLoss", 0.02, 0, "page", "trading", "share", "{account} lost {value} of its capital today"),
+    SqlRule("ExposureHigh", 1.1, 30, "page", "trading", "number", "{account} has {value} times its worth out"),
     SqlRule(
-        "Drawdown", 0.05, "0s", "page", "trading", f"{{{{ $labels.account }}}} is {SHARE} of its capital below its best"
+        "StrategyStale", 300, 60, "page", "trading", "seconds",
+        "{strategy} has said nothing about {symbol} for {value}",
     ),
-    SqlRule("DailyLoss", 0.02, "0s", "page", "trading", f"{{{{ $labels.account }}}} lost {SHARE} of its capital today"),
+    SqlRule("FeedSilent", 120, 60, "page", "data", "seconds", "{channel} of {symbol} at {venue} end {value} ago"),
     SqlRule(
-        "ExposureHigh", 1.1, "30s", "page", "trading", f"{{{{ $labels.account }}}} has {VALUE} times its worth out"
-    ),
-    SqlRule(
-        "StrategyStale",
-        300,
-        "1m",
-        "page",
-        "trading",
-        f"{{{{ $labels.strategy }}}} has said nothing about {{{{ $labels.symbol }}}} for {LASTS}",
+        "NoFills", 5, 0, "page", "trading", "number", "{value} orders of {account}, and no fill, in an hour"
     ),
     SqlRule(
-        "FeedSilent",
-        120,
-        "1m",
-        "page",
-        "data",
-        f"{{{{ $labels.channel }}}} of {{{{ $labels.symbol }}}} at {{{{ $labels.venue }}}} end {LASTS} ago",
+        "ModelDriftSeen", 0, 1200, "ticket", "models", "number", "{value} checks of the champion {model} fail"
     ),
+    SqlRule("GapsUnresolved", 0, 600, "ticket", "data", "number", "{value} ranges are missing and not healed"),
     SqlRule(
-        "NoFills", 5, "0s", "page", "trading", f"{VALUE} orders of {{{{ $labels.account }}}}, and no fill, in an hour"
+        "ReconcileDiverges", 60, 0, "page", "trading", "seconds", "Book and venue of {account} differ for {value}"
     ),
-    SqlRule(
-        "ModelDriftSeen", 0, "20m", "ticket", "models", f"{VALUE} checks of the champion {{{{ $labels.model }}}} fail"
-    ),
-    SqlRule("GapsUnresolved", 0, "10m", "ticket", "data", f"{VALUE} ranges are missing and not healed"),
-    SqlRule(
-        "ReconcileDiverges",
-        60,
-        "0s",
-        "page",
-        "trading",
-        f"Book and venue of {{{{ $labels.account }}}} differ for {LASTS}",
-    ),
-    SqlRule("BackupNotProved", 26, "1h", "ticket", "platform", f"No restore was proved for {VALUE} hours"),
-)
+    SqlRule("BackupNotProved", 26, 3600, "ticket", "platform", "number", "No restore was proved for {value} hours"),
+)  # fmt: skip
 
 
 def files() -> list[str]:
@@ -115,11 +129,11 @@ def _rule(rule: SqlRule) -> Json:
         "uid": f"ares-{rule.name.lower()}",
         "title": rule.name,
         "condition": "C",
-        "for": rule.for_,
-        "noDataState": "Alerting",
-        "execErrState": "Alerting",
+        "for": f"{rule.for_s}s",
+        "noDataState": "NoData",
+        "execErrState": "Error",
         "labels": {"severity": rule.severity, "team": rule.team},
-        "annotations": {"summary": rule.summary, "runbook": f"alerting/runbooks/{rule.name}.md"},
+        "annotations": {"summary": rule.template, "runbook": f"alerting/runbooks/{rule.name}.md"},
         "data": [
             {
                 "refId": "A",

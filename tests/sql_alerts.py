@@ -37,7 +37,7 @@ def _dated(columns: Mapping[str, Cell], now_ns: int) -> dict[str, Cell]:
     return {name: UtcNs(_ago(value, now_ns)) if isinstance(value, UtcNs) else value for name, value in columns.items()}
 
 
-def _equity(account: str, worth: int, day: int = 0, gross: int = 0) -> Row:
+def equity_row(account: str, worth: int, day: int = 0, gross: int = 0) -> Row:
     columns: dict[str, Cell] = {
         "equity_quote": Decimal(worth),
         "capital_quote": Decimal(10_000),
@@ -79,7 +79,7 @@ def _drift(model: str, grade: str, feature: str, role: str = "champion") -> Row:
     )
 
 
-def _gap(gap_id: str, revision: int, status: str, started_s: float) -> Row:
+def gap_row(gap_id: str, revision: int, status: str, started_s: float) -> Row:
     symbols = {"venue": "sim", "symbol": "BTC/USDT", "channel": "trades", "status": status, "cause": "disconnect"}
     return Row("gaps", 0, symbols, {"gap_id": gap_id, "revision": revision, "started_at": UtcNs(int(started_s))})
 
@@ -94,18 +94,18 @@ def _drill(drill_id: str, status: str) -> Row:
 
 CASES: Mapping[str, Cases] = {
     "Drawdown": Cases(
-        quiet=[(2 * HOUR, _equity("calm", 10_400)), (60, _equity("calm", 10_100))],
-        firing=[(2 * HOUR, _equity("fell", 10_400)), (60, _equity("fell", 9_800))],
+        quiet=[(2 * HOUR, equity_row("calm", 10_400)), (60, equity_row("calm", 10_100))],
+        firing=[(2 * HOUR, equity_row("fell", 10_400)), (60, equity_row("fell", 9_800))],
         label={"account": "fell"},
     ),
     "DailyLoss": Cases(
-        quiet=[(60, _equity("won", 10_000, day=500)), (60, _equity("lost_little", 10_000, day=-150))],
-        firing=[(90, _equity("lost", 10_000, day=-100)), (60, _equity("lost", 10_000, day=-250))],
+        quiet=[(60, equity_row("won", 10_000, day=500)), (60, equity_row("lost_little", 10_000, day=-150))],
+        firing=[(90, equity_row("lost", 10_000, day=-100)), (60, equity_row("lost", 10_000, day=-250))],
         label={"account": "lost"},
     ),
     "ExposureHigh": Cases(
-        quiet=[(60, _equity("careful", 10_000, gross=9_000))],
-        firing=[(60, _equity("bold", 10_000, gross=12_000))],
+        quiet=[(60, equity_row("careful", 10_000, gross=9_000))],
+        firing=[(60, equity_row("bold", 10_000, gross=12_000))],
         label={"account": "bold"},
     ),
     "StrategyStale": Cases(
@@ -141,11 +141,11 @@ CASES: Mapping[str, Cases] = {
     ),
     "GapsUnresolved": Cases(
         quiet=[
-            (60, _gap("young", 0, "open", 120)),
-            (2 * HOUR, _gap("healed", 0, "open", 2 * HOUR)),
-            (HOUR, _gap("healed", 1, "healed", 2 * HOUR)),
+            (60, gap_row("young", 0, "open", 120)),
+            (2 * HOUR, gap_row("healed", 0, "open", 2 * HOUR)),
+            (HOUR, gap_row("healed", 1, "healed", 2 * HOUR)),
         ],
-        firing=[(HOUR, _gap("old", 0, "open", HOUR))],
+        firing=[(HOUR, gap_row("old", 0, "open", HOUR))],
         label={},
     ),
     "ReconcileDiverges": Cases(

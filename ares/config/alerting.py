@@ -49,6 +49,9 @@ class AlertingConfig(Section):
     telegram_url: str = "https://api.telegram.org"
     tell_s_max: Annotated[float, Field(gt=0, le=60)] = Field(5.0, description="an answer of those two takes no longer")
 
+    sql_asked_by: Literal["ops", "grafana"] = Field(
+        "ops", description="who evaluates the SQL alerts: `ares ops up`, or a Grafana with the provisioned rules"
+    )
     prometheus: str = Field("prometheus", description="the program that `ares ops up` starts, or a path to it")
     prometheus_port: Port = 9090
     alertmanager: str = Field("prometheus-alertmanager", description="the same; Debian calls it so")
