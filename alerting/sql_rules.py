@@ -79,9 +79,9 @@ def shown(value: float, unit: Unit) -> str:
 
 
 RULES: Sequence[SqlRule] = (
-    SqlRule("Drawdown", 0.05, 0, "page", "trading", "share", "{account} is {value} of its capital below its best"),
-    SqlRule("DailyLoss", 0.02, 0, "page", "trading", "share", "{account} lost {value} of its capital today"),
-    SqlRule("ExposureHigh", 1.1, 30, "page", "trading", "number", "{account} has {value} times its worth out"),
+    SqlRule("Drawdown", 1, 0, "page", "trading", "share", "{account} fell by {value} of its drawdown limit"),
+    SqlRule("DailyLoss", 1, 0, "page", "trading", "share", "{account} lost {value} of its daily limit"),
+    SqlRule("ExposureHigh", 1, 30, "page", "trading", "share", "{account} takes {value} of its limit on leverage"),
     SqlRule(
         "StrategyStale", 300, 60, "page", "trading", "seconds",
         "{strategy} has said nothing about {symbol} for {value}",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 import psutil
+from aiohttp import web
 
 from alerting.receiver.events import REGISTRY, AlertActed, AlertFired
 from ares.clock import SystemClock
@@ -96,6 +98,8 @@ class Installation:
             "ALERTING__PORT": self.ports["alerts"],
             "ALERTING__PROMETHEUS_PORT": self.ports["prometheus"],
             "ALERTING__ALERTMANAGER_PORT": self.ports["alertmanager"],
+            "MONITORING__OTLP_URL": f"http://127.0.0.1:{self.ports['traces']}",
+            "MONITORING__TRACE_SHARE": 1,
             "BACKUP__REPOSITORY": self.repository,
             "BACKUP__CRON": "* * * * *",
         }
@@ -123,6 +127,20 @@ class Installation:
     def signal(self, service: str, number: signal.Signals) -> None:
         """Stop, continue or kill a service."""
         self.process(service).send_signal(number)
+
+    def watchers(self) -> list[psutil.Process]:
+        """Prometheus and Alertmanager."""
+        started = [child for each in self.running for child in psutil.Process(each.pid).children(recursive=True)]
+        return [each for each in started if each.name().startswith("prometheus")]
+
+    async def cycles(self, http: aiohttp.ClientSession) -> Mapping[str, float]:
+        """The trader's cycles so far, by outcome."""
+        card = json.loads((self.folder / "run" / "trader.json").read_text(encoding="utf-8"))
+        async with http.get(f"http://127.0.0.1:{card['port']}/metrics") as answer:
+            found = re.findall(
+                r'^ares_trader_cycles_total\{outcome="(\w+)"\} (\S+)$', await answer.text(), re.MULTILINE
+            )
+        return {outcome: float(count) for outcome, count in found}
 
     def database_process(self) -> psutil.Process:
         """QuestDB's."""
@@ -219,11 +237,31 @@ class Drill:
         return told
 
 
+@asynccontextmanager
+async def collector_of_traces(port: int) -> AsyncIterator[list[bytes]]:
+    """Takes what is sent, as any OTLP collector does; gone after the block."""
+    taken: list[bytes] = []
+
+    async def take(request: web.Request) -> web.Response:
+        taken.append(await request.read())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield taken
+    finally:
+        await runner.cleanup()
+
+
 @contextmanager
 def installed(folder: Path) -> Iterator[Installation]:
     """Everything started, as an operator starts it."""
     database = DatabaseConfig(http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=1024)
-    names = ("simulator", "alerts", "prometheus", "alertmanager")
+    names = ("simulator", "alerts", "prometheus", "alertmanager", "traces")
     there = Installation(folder, database, {name: free_port() for name in names})
     try:
         there.start("up", "up", "--with-exchange")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,6 +46,13 @@ def equity_row(account: str, worth: int, day: int = 0, gross: int = 0) -> Row:
         "gross_exposure_quote": Decimal(gross),
     }
     return Row("equity", 0, {"account": account, "quote_currency": "USDT"}, columns)
+
+
+def _limited(account: str, name: str, value: str) -> Row:
+    """The settings of an account with one limit of their own."""
+    settings = {"trading": {"account": account, "risk": {name: value}}}
+    symbols = {"status": "changed", "cause": "start", "instance": account}
+    return Row("config_versions", 0, symbols, {"version": 1, "settings": json.dumps(settings)})
 
 
 def _signal(strategy: str, known_s: float) -> Row:
@@ -94,13 +102,28 @@ def _drill(drill_id: str, status: str) -> Row:
 
 CASES: Mapping[str, Cases] = {
     "Drawdown": Cases(
-        quiet=[(2 * HOUR, equity_row("calm", 10_400)), (60, equity_row("calm", 10_100))],
+        quiet=[
+            (2 * HOUR, equity_row("calm", 10_400)),
+            (60, equity_row("calm", 10_100)),
+            (3 * HOUR, _limited("daring", "drawdown_max", "0.2")),
+            (2 * HOUR, equity_row("daring", 11_000)),
+            (60, equity_row("daring", 9_900)),
+        ],
         firing=[(2 * HOUR, equity_row("fell", 10_400)), (60, equity_row("fell", 9_800))],
         label={"account": "fell"},
     ),
     "DailyLoss": Cases(
-        quiet=[(60, equity_row("won", 10_000, day=500)), (60, equity_row("lost_little", 10_000, day=-150))],
-        firing=[(90, equity_row("lost", 10_000, day=-100)), (60, equity_row("lost", 10_000, day=-250))],
+        quiet=[
+            (60, equity_row("won", 10_000, day=500)),
+            (60, equity_row("lost_little", 10_000, day=-150)),
+            (4 * HOUR, _limited("lost_what_it_may", "daily_loss_quote_max", "1000")),
+            (60, equity_row("lost_what_it_may", 10_000, day=-900)),
+        ],
+        firing=[
+            (3 * HOUR, _limited("lost", "daily_loss_quote_max", "240")),
+            (90, equity_row("lost", 10_000, day=-100)),
+            (60, equity_row("lost", 10_000, day=-250)),
+        ],
         label={"account": "lost"},
     ),
     "ExposureHigh": Cases(

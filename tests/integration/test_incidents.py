@@ -1,5 +1,7 @@
 """Goal: every incident is told by its alert in the time stated, does what it should, and is over after recovery.
 
+Who watches may die: trading goes on without.
+
 `make incidents`: twenty minutes, for a backup that fails is told after fifteen.
 """
 
@@ -10,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
@@ -20,10 +23,11 @@ from ares.store import Database
 from ares.store.pool import as_int
 from tests.conftest import require_program
 from tests.helpers import ares
-from tests.incidents import CLOCK, HEAD, Drill, Incident, Installation, installed
+from tests.incidents import CLOCK, HEAD, Drill, Incident, Installation, collector_of_traces, installed
 from tests.sql_alerts import HOUR, MINUTE, equity_row, gap_row
 
 STARTED_S_MAX = 300
+STEADY_S = 30
 ACCOUNT = "drill"
 CHAMPIONS = "SELECT count() AS n FROM predictions WHERE ts > dateadd('m', -5, now())"
 BACKED_UP = "SELECT count() AS n FROM backups WHERE status = 'ok'"
@@ -36,7 +40,13 @@ async def test_every_incident_is_told_acted_on_and_over_in_time(tmp_path: Path) 
         require_program(program, f"apt-get install {program}")
     with installed(tmp_path) as there:
         async with aiohttp.ClientSession() as http:
-            await begun(there, http)
+            async with collector_of_traces(there.ports["traces"]) as traces:
+                await begun(there, http)
+                assert traces
+                before, quiet = await there.cycles(http), await cycles_later(there, http)
+                for watcher in there.watchers():
+                    watcher.kill()
+            await undisturbed(there, http, before, quiet)
             sys.stdout.write(f"\n{HEAD}\n")
             drill = Drill(there, http)
             during = asyncio.gather(drill.run(gap(there)), drill.run(failed_backup(there)))
@@ -55,6 +65,25 @@ async def begun(there: Installation, http: aiohttp.ClientSession) -> None:
     while not (await counted(there, CHAMPIONS) and await counted(there, BACKED_UP) and await watched(there, http)):
         assert CLOCK.monotonic_s() - start_s < STARTED_S_MAX, there.words()
         await asyncio.sleep(1)
+
+
+async def cycles_later(there: Installation, http: aiohttp.ClientSession) -> Mapping[str, float]:
+    await asyncio.sleep(STEADY_S)
+    return await there.cycles(http)
+
+
+async def undisturbed(
+    there: Installation, http: aiohttp.ClientSession, before: Mapping[str, float], quiet: Mapping[str, float]
+) -> None:
+    """Without Prometheus, Alertmanager and the collector of traces it trades as before; the first two come back."""
+    alone = await cycles_later(there, http)
+    assert {outcome for outcome in alone if alone[outcome] != quiet.get(outcome, 0.0)} == {"ok"}
+    assert alone["ok"] - quiet["ok"] >= 0.9 * (quiet["ok"] - before["ok"])
+    async with asyncio.timeout(STARTED_S_MAX):
+        while len(there.watchers()) < 2 or not await watched(there, http):
+            await asyncio.sleep(1)
+    sys.stdout.write(f"cycles in {STEADY_S} s: {quiet['ok'] - before['ok']:.0f} watched, ")
+    sys.stdout.write(f"{alone['ok'] - quiet['ok']:.0f} while the watchers were dead\n")
 
 
 async def watched(there: Installation, http: aiohttp.ClientSession) -> bool:

@@ -62,7 +62,7 @@ async def test_a_drawdown_in_the_tables_is_told_by_ops_and_over_when_it_is_made_
                 await asyncio.sleep(0.5)
 
     try:
-        await until([f"{account} is 9% of its capital below its best"])
+        await until([f"{account} fell by 165.1% of its drawdown limit"])
         await written((0, 10_900))
         await until([])
     finally:

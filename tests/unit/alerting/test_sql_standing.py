@@ -13,7 +13,7 @@ from ares.store.pool import Record
 BY_NAME = {rule.name: rule for rule in RULES}
 DRAWDOWN, EXPOSURE, PROVED = BY_NAME["Drawdown"], BY_NAME["ExposureHigh"], BY_NAME["BackupNotProved"]
 HIGH: list[Record] = [{"account": "paper", "value": 1.2}]
-FINE: list[Record] = [{"account": "paper", "value": 0.2}]
+FINE: list[Record] = [{"account": "paper", "value": 1.0}]
 START_NS = 1_790_000_000 * NANOS_PER_SECOND
 
 
@@ -26,11 +26,11 @@ def names(standing: Standing, rule: SqlRule, answer: list[Record] | None, at_s: 
 
 def test_a_row_above_fires_with_its_columns_and_the_value_in_words() -> None:
     (labels, finding), *others = found(
-        DRAWDOWN, [{"account": "paper", "value": 0.0734}, {"account": "other", "value": 0.05}]
+        DRAWDOWN, [{"account": "paper", "value": 1.0734}, {"account": "other", "value": 1.0}]
     ).items()
     assert others == []
     assert dict(labels) == {"alertname": "Drawdown", "severity": "page", "team": "trading", "account": "paper"}
-    assert finding.summary == "paper is 7.34% of its capital below its best"
+    assert finding.summary == "paper fell by 107.3% of its drawdown limit"
     assert finding.runbook == "alerting/runbooks/Drawdown.md"
 
 
@@ -52,8 +52,8 @@ def test_what_held_in_between_only_begins_anew() -> None:
 
 def test_each_row_stands_by_itself() -> None:
     standing = Standing()
-    one: Record = {"account": "one", "value": 0.2}
-    two: Record = {"account": "two", "value": 0.2}
+    one: Record = {"account": "one", "value": 1.5}
+    two: Record = {"account": "two", "value": 1.5}
     standing.look(found(DRAWDOWN, [one, two]), START_NS)
     firing, ended = standing.look(found(DRAWDOWN, [two]), START_NS + NANOS_PER_SECOND)
     assert [dict(labels)["account"] for labels in firing] == ["two"]
@@ -83,12 +83,12 @@ def test_a_rule_that_waits_waits_for_missing_rows_too() -> None:
 
 def test_alertmanager_is_told_since_when_and_until_when_without_another_word() -> None:
     standing = Standing()
-    firing, _ = standing.look(found(DRAWDOWN, [{"account": "paper", "value": 0.5}]), START_NS)
+    firing, _ = standing.look(found(DRAWDOWN, [{"account": "paper", "value": 1.5}]), START_NS)
     (alert,) = told(firing, START_NS + 90 * NANOS_PER_SECOND)
     assert alert == {
         "labels": {"account": "paper", "alertname": "Drawdown", "severity": "page", "team": "trading"},
         "annotations": {
-            "summary": "paper is 50% of its capital below its best",
+            "summary": "paper fell by 150% of its drawdown limit",
             "runbook": "alerting/runbooks/Drawdown.md",
         },
         "startsAt": "2026-09-21T14:13:20.000000000Z",
@@ -99,8 +99,8 @@ def test_alertmanager_is_told_since_when_and_until_when_without_another_word() -
 @pytest.mark.parametrize(
     ("name", "template"),
     [
-        ("Drawdown", "{{ $labels.account }} is {{ humanizePercentage $values.A.Value }} of its capital below its best"),
-        ("ExposureHigh", "{{ $labels.account }} has {{ $values.A.Value }} times its worth out"),
+        ("Drawdown", "{{ $labels.account }} fell by {{ humanizePercentage $values.A.Value }} of its drawdown limit"),
+        ("GapsUnresolved", "{{ $values.A.Value }} ranges are missing and not healed"),
         (
             "ReconcileDiverges",
             "Book and venue of {{ $labels.account }} differ for {{ humanizeDuration $values.A.Value }}",
