@@ -155,6 +155,12 @@ retention-kills: KILLS = 30
 retention-kills: .venv/ready ## a run of retention is killed KILLS times (30) while it copies, proves and drops
 	ARES_TEST_RETENTION_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/integration/test_retention.py -k killed $(ARGS)
 
+disasters: .venv/ready ## all six disasters of the guide, by its own commands
+	ARES_TEST_DISASTERS=1 $(BIN)/python -m pytest -q tests/acceptance/test_disaster_recovery.py $(ARGS)
+
+full-disk: .venv/ready ## a store, and a collector's spool, whose disks are full for a while (as root: it mounts small ones)
+	ARES_TEST_FULL_DISK=1 $(BIN)/python -m pytest -q tests/integration/test_full_disk.py $(ARGS)
+
 soak: .venv/ready ## a collector at more than twice the demo's load for SOAK_S seconds (1200): memory, queue, lag
 	ARES_TEST_SOAK_S=$(SOAK_S) $(BIN)/python -m pytest -q -s tests/integration/test_ingest_soak.py
 

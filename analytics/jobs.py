@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ares.control import ControlStore, Json
-from ares.service import JobSpec, ServiceContext
+from ares.service import ServiceContext
+from ares.service.jobs import JobSpec
 from ares.store import Database, RowWriter
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from ares.clock import DAY_NS, HOUR_NS, MINUTE_NS, NANOS_PER_SECOND
 from ares.config import AresConfig
 from ares.errors import AresError, StoreError, UsageError
 from ares.resilience import Backoff
-from ares.service import Health, JobScheduler, Service, ServiceContext, run_job
+from ares.service import Health, Service, ServiceContext
+from ares.service.jobs import JobScheduler, run_job
 from ares.service.lineage import note
 from ares.store import Database, RowWriter
 from ares.telemetry import get_logger

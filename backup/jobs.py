@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from ares.control import ControlStore, Json
-from ares.service import JobSpec, ServiceContext
+from ares.service import ServiceContext
+from ares.service.jobs import JobSpec
 from ares.store.server import make_dir
 from backup.drill.jobs import DRILL
 from backup.run import Backups, outcome

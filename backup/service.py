@@ -6,7 +6,8 @@ import asyncio
 
 from ares.control import ControlStore
 from ares.errors import BackupError, StoreError
-from ares.service import Health, JobScheduler, Service, ServiceContext
+from ares.service import Health, Service, ServiceContext
+from ares.service.jobs import JobScheduler
 from ares.telemetry import get_logger
 from backup.jobs import JOBS
 from backup.journal.keeper import keep_journal

@@ -17,6 +17,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import boards
 import collector
 import decode
 import exact_tier
@@ -45,6 +46,7 @@ BENCHES: dict[str, Callable[[], Bench]] = {
 }
 
 SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {
+    "boards": boards.results,
     "exact_tier": exact_tier.results,
     "features": features.results,
     "ingest": socket_to_row.results,

@@ -19,7 +19,8 @@ from ares.commands.output import console, print_rows
 from ares.commands.who import operator
 from ares.config import load_config
 from ares.errors import UnknownName, UsageError
-from ares.service import ServiceContext, run_job
+from ares.service import ServiceContext
+from ares.service.jobs import run_job
 from ares.store import Database, Record, load_queries
 from ares.telemetry import configure_logging
 

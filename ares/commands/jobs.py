@@ -10,7 +10,8 @@ import typer
 from ares.clock import SystemClock
 from ares.commands.output import console, print_rows
 from ares.config import load_config
-from ares.service import ServiceContext, run_job
+from ares.service import ServiceContext
+from ares.service.jobs import run_job
 from ares.service.registry import job, job_names
 from ares.telemetry import configure_logging
 

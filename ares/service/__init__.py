@@ -1,6 +1,5 @@
-"""Services, jobs and the processes they run in."""
+"""Services, jobs and the processes they run in. What schedules and runs jobs is `ares.service.jobs`."""
 
-from ares.service.jobs import JobScheduler, JobSpec, run_job
 from ares.service.types import Capability, Health, Service, ServiceContext, ServiceSpec
 
-__all__ = ["Capability", "Health", "JobScheduler", "JobSpec", "Service", "ServiceContext", "ServiceSpec", "run_job"]
+__all__ = ["Capability", "Health", "Service", "ServiceContext", "ServiceSpec"]

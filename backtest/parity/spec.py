@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ares.control import Json
-from ares.service import JobSpec, ServiceContext
+from ares.service import ServiceContext
+from ares.service.jobs import JobSpec
 
 
 async def run(context: ServiceContext) -> Mapping[str, Json]:

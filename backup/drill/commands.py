@@ -10,7 +10,8 @@ import typer
 from ares.clock import SystemClock
 from ares.commands.output import errors, print_rows
 from ares.config import load_config
-from ares.service import ServiceContext, run_job
+from ares.service import ServiceContext
+from ares.service.jobs import run_job
 from ares.telemetry import configure_logging
 from backup.drill.jobs import spec
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from ares.control import ControlStore, Json
-from ares.service import JobSpec, ServiceContext
+from ares.service import ServiceContext
+from ares.service.jobs import JobSpec
 from backup.drill.run import Drill, outcome
 
 

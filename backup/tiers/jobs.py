@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 
 from ares.control import Json
-from ares.service import JobSpec, ServiceContext
+from ares.service import ServiceContext
+from ares.service.jobs import JobSpec
 
 
 async def retention(context: ServiceContext) -> Mapping[str, Json]:

@@ -1,4 +1,7 @@
-"""Goal: what the guide tells to do in a disaster ends that disaster: its commands run as they stand, on a real one."""
+"""Goal: what the guide tells to do in a disaster ends that disaster: its commands run as they stand, on a real one.
+
+`make disasters` runs all six; three of them are enough for every change.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ from tests.helpers import ROOT
 
 GUIDE = (ROOT / "docs" / "guides" / "operator" / "disaster-recovery.md").read_text(encoding="utf-8")
 OLD_ROWS = 1_000
+only_all = pytest.mark.skipif("ARES_TEST_DISASTERS" not in os.environ, reason="make disasters runs it")
 OLD_DAY = datetime(2026, 1, 15, tzinfo=UTC)
 
 
@@ -200,6 +204,7 @@ def test_corrupted_table_has_its_rows_and_its_bars_again(place: Place) -> None:
     place.until("bars that are built anew", lambda: invalid_views(place) == 0)
 
 
+@only_all
 def test_bad_deploy_is_taken_back_and_the_data_of_before_are_there(place: Place) -> None:
     place.sh('ares config set trading.risk.orders_per_minute_max 7 --why "known to be good"')
     before = datetime.now(UTC)
@@ -227,6 +232,7 @@ def test_leaked_keys_open_nothing_any_more(place: Place) -> None:
     assert "wrong password" in refused.stderr
 
 
+@only_all
 def test_what_was_ours_is_kept_when_the_exchange_is_gone(place: Place) -> None:
     card = json.loads((place.state_dir / "run" / "exchange.json").read_text())
     os.kill(int(card["pid"]), signal.SIGSTOP)
@@ -255,6 +261,7 @@ def test_lost_disk_costs_nothing_that_was_backed_up_and_nobody_trades_before_a_p
     assert place.trader_state() == "ACTIVE"
 
 
+@only_all
 def test_lost_region_is_replaced_by_the_repository_of_another_one(place: Place) -> None:
     other = place.folder / "other-region"
     shutil.copytree(place.variables["ARES_BACKUP__REPOSITORY"], other)

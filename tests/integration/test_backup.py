@@ -17,8 +17,9 @@ from ares.config.backup import BackupConfig
 from ares.config.settings import DatabaseConfig
 from ares.errors import BackupIncomplete, RepositoryLocked, RepositoryMissing, UnknownName
 from ares.model.row import Row
-from ares.service import ServiceContext, run_job
+from ares.service import ServiceContext
 from ares.service.beside import beside
+from ares.service.jobs import run_job
 from ares.store import Database
 from ares.store.server import EmbeddedQuestDB
 from backup import run as backup_run

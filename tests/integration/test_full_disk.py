@@ -1,4 +1,7 @@
-"""Goal: a full disk, the store's or the spool's, is said, crashes nothing, and costs no trade once it has room."""
+"""Goal: a full disk, the store's or the spool's, is said, crashes nothing, and costs no trade once it has room.
+
+The store's is `make full-disk`'s: it takes a market that goes on for longer than the slowest start of a database.
+"""
 
 from __future__ import annotations
 
@@ -96,6 +99,7 @@ async def whole_and_right(stage: Stage) -> None:
         assert row["stored"] == row["ids"], "a trade is there twice"
 
 
+@pytest.mark.skipif("ARES_TEST_FULL_DISK" not in os.environ, reason="make full-disk runs it")
 @pytest.mark.parametrize("stage", [("questdb", DATABASE_MB)], indirect=True)
 async def test_a_database_without_room_is_said_and_all_is_there_once_it_has_some(stage: Stage) -> None:
     stage.open_market(TRADING_S)

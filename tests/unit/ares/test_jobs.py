@@ -12,8 +12,8 @@ import pytest
 from ares.config import AresConfig, load_config
 from ares.control import ControlStore, Json
 from ares.errors import ConfigError, StoreUnavailable
-from ares.service import JobScheduler, JobSpec, ServiceContext, run_job
-from ares.service.jobs import trigger
+from ares.service import ServiceContext
+from ares.service.jobs import JobScheduler, JobSpec, run_job, trigger
 from ares.service.leaks import LEAKS
 from ares.service.registry import job as registered
 from ares.service.registry import jobs_apart
