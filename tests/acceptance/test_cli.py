@@ -8,7 +8,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ares.cli import app
 from ares.config.settings import DatabaseConfig
 from tests.helpers import ares
 
@@ -43,8 +45,8 @@ def test_help_lists_the_commands_of_every_package() -> None:
     ],
 )
 def test_help_of_every_command_shows_an_example(command: str) -> None:
-    result = ares(*command.split(), "--help")
-    assert result.returncode == 0
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert result.exit_code == 0
     assert f"Example: ares {command}" in " ".join(result.stdout.split())
 
 
