@@ -198,7 +198,7 @@ def gone_since(path: Path, lines: Sequence[str]) -> list[str]:
 
 
 def scanned(name: str) -> bool:
-    """Checksums of packages, pictures and recordings are full of what looks like a secret; boards are written by code."""
+    """Checksums, pictures and recordings are full of what looks like a secret; boards are written by code."""
     if Path(name).name in ("uv.lock", "go.sum", BASELINE.name):
         return False
     return not name.startswith(("docs/images/", "grafana/dashboards/", "simulator/recordings/"))

@@ -95,6 +95,8 @@ class Installation:
             "MONITORING__PORT_BASE": 0,
             "TRADING__CONTROL_PORT": 0,
             "SIMULATOR__PORT": self.ports["simulator"],
+            "VENUES__SIM__REST_URL": f"http://127.0.0.1:{self.ports['simulator']}",
+            "VENUES__SIM__WS_URL": f"ws://127.0.0.1:{self.ports['simulator']}",
             "ALERTING__PORT": self.ports["alerts"],
             "ALERTING__PROMETHEUS_PORT": self.ports["prometheus"],
             "ALERTING__ALERTMANAGER_PORT": self.ports["alertmanager"],
@@ -114,6 +116,10 @@ class Installation:
                     cwd=ROOT, env={**os.environ, **self.variables()}, stdout=log, stderr=log,
                 )
             )  # fmt: skip
+
+    def all_run(self) -> bool:
+        """Whether none of them has ended."""
+        return all(each.poll() is None for each in self.running)
 
     def words(self) -> str:
         """What they said last."""

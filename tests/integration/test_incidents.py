@@ -63,6 +63,7 @@ async def begun(there: Installation, http: aiohttp.ClientSession) -> None:
     """Until it trades by a model, was backed up, is watched, and nothing of what is to come fires."""
     start_s = CLOCK.monotonic_s()
     while not (await counted(there, CHAMPIONS) and await counted(there, BACKED_UP) and await watched(there, http)):
+        assert there.all_run(), there.words()
         assert CLOCK.monotonic_s() - start_s < STARTED_S_MAX, there.words()
         await asyncio.sleep(1)
 
