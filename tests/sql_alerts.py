@@ -62,8 +62,8 @@ def _signal(strategy: str, known_s: float) -> Row:
     )
 
 
-def _watermark(venue: str, at_s: float) -> Row:
-    symbols = {"venue": venue, "symbol": "BTC/USDT", "channel": "trades"}
+def _watermark(venue: str, at_s: float, channel: str = "trades") -> Row:
+    symbols = {"venue": venue, "symbol": "BTC/USDT", "channel": channel}
     return Row("ingest_watermarks", 0, symbols, {"watermark": UtcNs(int(at_s)), "acked_rows": 1})
 
 
@@ -137,7 +137,7 @@ CASES: Mapping[str, Cases] = {
         label={"strategy": "gone", "symbol": "BTC/USDT"},
     ),
     "FeedSilent": Cases(
-        quiet=[(1, _watermark("lively", 3))],
+        quiet=[(1, _watermark("lively", 3)), (1, _watermark("lively", 600, "backfill"))],
         firing=[(1, _watermark("stuck", 300)), (20 * HOUR, _watermark("vanished", 20 * HOUR))],
         label={"venue": "vanished", "symbol": "BTC/USDT", "channel": "trades"},
     ),
