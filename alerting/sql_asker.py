@@ -12,7 +12,7 @@ from alerting.sql_standing import Firing, Labels, Standing, found
 from ares.clock import NANOS_PER_SECOND, Clock, isoformat
 from ares.config.settings import DatabaseConfig
 from ares.control import Json
-from ares.errors import StoreError
+from ares.errors import StoreError, StoreRejected
 from ares.store import Database
 from ares.store.pool import Record
 from ares.telemetry import get_logger
@@ -54,7 +54,7 @@ class SqlAsker:
         try:
             async with await Database.connect(self._database, readonly=True) as database:
                 return {rule.name: await _answer(database, rule) for rule in RULES}
-        except StoreError as error:
+        except StoreError as error:  # what one statement waited for in vain the next ones need not wait for
             log.warning("sql_alerts_unanswered", cause=error.code)
             return {rule.name: None for rule in RULES}
 
@@ -74,8 +74,8 @@ class SqlAsker:
 async def _answer(database: Database, rule: SqlRule) -> Sequence[Record] | None:
     try:
         return await database.fetch(rule.statement)
-    except StoreError as error:
-        log.warning("sql_alert_unanswered", alert=rule.name, cause=error.code)
+    except StoreRejected as error:
+        log.error("sql_alert_refused", alert=rule.name, cause=str(error))
         return None
 
 
