@@ -1,6 +1,7 @@
 """Prometheus and Alertmanager from their packages, with the project's own files, beside a running Ares.
 
-The SQL alerts are asked here, too, unless a Grafana does."""
+The SQL alerts are asked here, too, unless a Grafana does.
+"""
 
 from __future__ import annotations
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 
-import aiohttp
-
+from alerting.receiver.outside import Messenger
 from alerting.sql_rules import RULES, SqlRule
 from alerting.sql_standing import Firing, Labels, Standing, found
 from ares.clock import NANOS_PER_SECOND, Clock, isoformat
 from ares.config.settings import DatabaseConfig
 from ares.control import Json
-from ares.errors import StoreError, StoreRejected
+from ares.errors import AresError, StoreError, StoreRejected
 from ares.store import Database
 from ares.store.pool import Record
 from ares.telemetry import get_logger
@@ -30,7 +28,7 @@ class SqlAsker:
 
     def __init__(self, database: DatabaseConfig, alertmanager: str, clock: Clock) -> None:
         self._database = database
-        self._alertmanager = alertmanager
+        self._alertmanager = Messenger("alertmanager", f"{alertmanager}/api/v2/alerts", TELL_S_MAX, clock)
         self._clock = clock
         self._standing = Standing()
 
@@ -58,17 +56,11 @@ class SqlAsker:
             log.warning("sql_alerts_unanswered", cause=error.code)
             return {rule.name: None for rule in RULES}
 
-    async def _tell(self, alerts: Sequence[Json]) -> None:
-        timeout = aiohttp.ClientTimeout(total=TELL_S_MAX)
+    async def _tell(self, alerts: list[Json]) -> None:
         try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as http,
-                http.post(f"{self._alertmanager}/api/v2/alerts", json=alerts) as answer,
-            ):
-                if answer.status != HTTPStatus.OK:
-                    log.error("sql_alerts_refused", status=answer.status, said=(await answer.text())[:200])
-        except (aiohttp.ClientError, TimeoutError) as error:
-            log.warning("sql_alerts_not_told", cause=type(error).__name__)
+            await self._alertmanager.send(alerts)
+        except AresError as error:
+            log.warning("sql_alerts_not_told", cause=str(error))
 
 
 async def _answer(database: Database, rule: SqlRule) -> Sequence[Record] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -23,6 +22,7 @@ from ares.clock import SystemClock
 from ares.config.settings import DatabaseConfig
 from ares.control import ControlStore
 from ares.model.row import Row
+from ares.service.drift import Card, cards
 from ares.store import Database, RowWriter
 from ares.store.server import EmbeddedQuestDB
 from tests.conftest import free_port
@@ -126,9 +126,8 @@ class Installation:
         return "\n".join(f"{path.name}: {path.read_text()[-1_500:]}" for path in sorted(self.folder.glob("*.log")))
 
     def process(self, service: str) -> psutil.Process:
-        """Of a service that runs here, by its card."""
-        card = json.loads((self.folder / "run" / f"{service}.json").read_text(encoding="utf-8"))
-        return psutil.Process(card["pid"])
+        """Of a service that runs here."""
+        return psutil.Process(self._card(service).pid)
 
     def signal(self, service: str, number: signal.Signals) -> None:
         """Stop, continue or kill a service."""
@@ -141,8 +140,7 @@ class Installation:
 
     async def cycles(self, http: aiohttp.ClientSession) -> Mapping[str, float]:
         """The trader's cycles so far, by outcome."""
-        card = json.loads((self.folder / "run" / "trader.json").read_text(encoding="utf-8"))
-        async with http.get(f"http://127.0.0.1:{card['port']}/metrics") as answer:
+        async with http.get(f"http://127.0.0.1:{self._card('trader').port}/metrics") as answer:
             found = re.findall(
                 r'^ares_trader_cycles_total\{outcome="(\w+)"\} (\S+)$', await answer.text(), re.MULTILINE
             )
@@ -179,6 +177,9 @@ class Installation:
             if isinstance(body, AlertActed) and body.name == name:
                 return f"{body.outcome}: {body.detail}"
         return None
+
+    def _card(self, service: str) -> Card:
+        return next(each for each in cards(self.folder) if each.service == service)
 
     def _bodies(self, category: str, since_ns: int) -> list[object]:
         control = ControlStore.open(f"sqlite:///{self.folder / 'control.db'}")

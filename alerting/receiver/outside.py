@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -12,6 +12,7 @@ import orjson
 
 from ares.clock import Clock
 from ares.config.alerting import AlertingConfig
+from ares.control import Json
 from ares.errors import OperatingError, VenueUnavailable
 from ares.model.alerts import AlertTold
 from ares.resilience import Guard, GuardPolicy
@@ -68,9 +69,9 @@ class Messenger:
         self._url = url
         self._guard = Guard(name, clock, GuardPolicy(deadline_s=timeout_s, attempts_max=3))
 
-    async def send(self, body: Mapping[str, str]) -> None:
+    async def send(self, body: Json) -> None:
         """Once it is taken. Raises `VenueUnavailable`, `OperatingError`; neither tells the address, a secret."""
-        await self._guard.call("message", partial(self._post, orjson.dumps(dict(body))), idempotent=True)
+        await self._guard.call("message", partial(self._post, orjson.dumps(body)), idempotent=True)
 
     async def _post(self, body: bytes) -> None:
         headers = {"Content-Type": "application/json"}
