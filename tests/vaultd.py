@@ -74,7 +74,7 @@ def program() -> Path:
     given = os.environ.get("VAULTD")
     if given:
         return Path(given)
-    source = b"".join((BUILD.parent / name).read_bytes() for name in ("go.sum", "main.go"))
+    source = b"".join((BUILD.parent / name).read_bytes() for name in ("go.sum", "main.go", "discover/discover.go"))
     digest = hashlib.sha256(source).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return cache / "ares" / f"vaultd-{digest}"

@@ -196,6 +196,7 @@ def invalid_views(place: Place) -> object:
     return place.sql("SELECT count() AS n FROM materialized_views() WHERE view_status = 'invalid'")[0]["n"]
 
 
+@only_all
 def test_corrupted_table_has_its_rows_and_its_bars_again(place: Place) -> None:
     place.sql(f"ALTER TABLE trades DROP PARTITION LIST '{OLD_DAY:%Y-%m-%d}'", user="admin")
     place.until("the loss", lambda: old_trades(place) == 0)
@@ -213,6 +214,7 @@ def test_bad_deploy_is_taken_back_and_the_data_of_before_are_there(place: Place)
     assert (place.folder / "as-before" / "control.db").is_file()
 
 
+@only_all
 def test_leaked_keys_open_nothing_any_more(place: Place) -> None:
     old = secret_file(place.folder / "old", (place.folder / "password").read_text().strip())
     place.follow(

@@ -92,10 +92,19 @@ async def test_endless_joins_are_cancelled_in_time_while_trading_writes_and_read
 async def test_of_too_many_the_newest_are_cancelled_at_once(
     questdb_config: DatabaseConfig, control: ControlStore
 ) -> None:
-    watch = guard(questdb_config, control, statement_s_max=1.5, statements_max=1)
-    people = [asyncio.create_task(asked(questdb_config, ENDLESS)) for _ in range(3)]
-    found = await watched(watch, questdb_config, people)
-    assert sorted(each.cause for each in found) == ["too_long", "too_many", "too_many"]
+    there = RunningStatements(questdb_config)
+    watch = guard(questdb_config, control, statement_s_max=120, statements_max=1)
+    first = asyncio.create_task(asked(questdb_config, ENDLESS))
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(there.now):
+            await asyncio.sleep(0.05)
+    later = [asyncio.create_task(asked(questdb_config, ENDLESS)) for _ in range(2)]
+    found = await watched(watch, questdb_config, later)
+    assert [each.cause for each in found] == ["too_many"] * 2
+    assert await watch.look(there) == []
+    assert not first.done()
+    found = await watched(guard(questdb_config, control, statement_s_max=0.1), questdb_config, [first])
+    assert [each.cause for each in found] == ["too_long"]
 
 
 async def test_a_statement_that_fills_the_memory_is_cancelled(

@@ -24,7 +24,7 @@ ADA = Order("ada", "a test")
 
 
 def config(
-    begins_s: float = 60, ends_s: float = 120, *, lead_s: float = LEAD_S, cancels: bool = False
+    begins_s: float = 20, ends_s: float = 40, *, lead_s: float = LEAD_S, cancels: bool = False
 ) -> AnnouncedConfig:
     begins, ends = (START + timedelta(seconds=seconds) for seconds in (begins_s, ends_s))
     window = MaintenanceWindow(begins=begins, ends=ends)
@@ -50,7 +50,7 @@ def wish(quantity: str, price: str | None = None) -> Wish:
 
 @pytest.mark.parametrize(
     ("second", "action"),
-    [(53.5, "buy"), (54.5, "skip"), (59.5, "skip"), (60.5, "skip"), (119.5, "skip"), (120.5, "buy")],
+    [(13.5, "buy"), (14.5, "skip"), (19.5, "skip"), (20.5, "skip"), (39.5, "skip"), (40.5, "buy")],
     ids=["before the lead", "in the lead", "at its end", "under way", "nearly over", "over"],
 )
 async def test_nothing_is_bought_from_the_lead_until_the_end(bench: Bench, second: float, action: str) -> None:
@@ -65,7 +65,7 @@ async def test_what_is_held_is_sold_all_the_same(bench: Bench) -> None:
     bench.announced.reconfigure(config())
     trader = await bench.trader()
     assert await decided(bench, trader, 1.0) == "buy to_target"
-    await at(bench, trader, 70)
+    await at(bench, trader, 25)
     assert (await decided(bench, trader, 0.0)).startswith("sell ")
     await bench.pass_time(trader, 5)
     assert trader.ledger.portfolio.position(BTC, STRATEGY).quantity == 0
@@ -82,9 +82,9 @@ async def test_a_window_that_is_called_off_while_trading_goes_on_holds_no_more(b
 
 async def test_an_order_by_hand_may_close_and_not_open(bench: Bench) -> None:
     bench.configure(adopt_balances_to=STRATEGY)
-    bench.announced.reconfigure(config(30, 120))
+    bench.announced.reconfigure(config(10, 40))
     trader = await bench.trader()
-    await at(bench, trader, 31)
+    await at(bench, trader, 11)
     bench.market(target=1.0)
     outcome = await trader.commander.order(ADA, wish("0.01"))
     assert (outcome["sent"], outcome["reason"]) == (False, "venue_maintenance")
@@ -102,11 +102,11 @@ async def test_what_rests_is_cancelled_when_the_lead_begins_if_that_is_wished_fo
     bench.venue.depth = Decimal(0)
     outcome = await trader.commander.order(ADA, wish("0.01", "49800"))
     order_id = str(outcome["order_id"])
-    await at(bench, trader, 53)
+    await at(bench, trader, 13)
     assert not bench.venue.cancels
-    await at(bench, trader, 55)
+    await at(bench, trader, 15)
     assert bench.venue.cancels == ([order_id] if cancels else [])
-    await at(bench, trader, 70)
+    await at(bench, trader, 25)
     assert len(bench.venue.cancels) == int(cancels)
     order = await trader.account.parts.journal.find(order_id)
     assert order is not None
@@ -132,12 +132,12 @@ async def test_a_plan_under_way_buys_nothing_more_once_the_lead_begins(bench: Be
 async def test_why_tells_of_the_window_and_until_when(bench: Bench) -> None:
     bench.announced.reconfigure(config())
     trader = await bench.trader()
-    await at(bench, trader, 55)
+    await at(bench, trader, 15)
     await decided(bench, trader, 1.0)
     lines = str((await trader.commander.why(None))["lines"])
-    window = f"from {START + timedelta(seconds=60):%Y-%m-%dT%H:%M:%S}"
+    window = f"from {START + timedelta(seconds=20):%Y-%m-%dT%H:%M:%S}"
     assert f"the venue announced maintenance {window}" in lines
-    assert f"{START + timedelta(seconds=120):%Y-%m-%dT%H:%M:%S}" in lines
+    assert f"{START + timedelta(seconds=40):%Y-%m-%dT%H:%M:%S}" in lines
 
 
 def test_of_two_windows_the_lead_of_the_second_may_lie_in_the_first() -> None:
