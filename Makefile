@@ -23,6 +23,7 @@ STORE_KILLS ?= 20
 AWAY_S ?= 120
 SOAK_S ?= 1200
 GB ?= 5
+GRAFANA ?=
 ONLY ?=
 OUT ?= bench.json
 DATA ?=
@@ -137,7 +138,10 @@ drill: .venv/ready ## GB (5) of trades, more coming in, one backup, one restore 
 	ARES_TEST_DRILL_MB=$$(( $(GB) * 1000 )) $(BIN)/python -m pytest -q -s tests/integration/test_backup_restore.py -k drill_while $(ARGS)
 
 incidents: .venv/ready ## six incidents in a running Ares: told, acted on and over in time, with a table; 25 minutes
-	ARES_TEST_INCIDENTS=1 $(BIN)/python -m pytest -q -s tests/integration/test_incidents.py $(ARGS)
+	ARES_TEST_INCIDENTS=1 ARES_TEST_GRAFANA="$(GRAFANA)" $(BIN)/python -m pytest -q -s tests/integration/test_incidents.py $(ARGS)
+
+test-grafana: .venv/ready ## boards, sources and rules in a real Grafana (9.3 or newer) that was unpacked to GRAFANA=folder
+	ARES_TEST_GRAFANA="$(GRAFANA)" $(BIN)/python -m pytest -q -s tests/integration/test_grafana.py $(ARGS)
 
 simulate: SEEDS = 3000
 simulate: .venv/ready ## a trader under SEEDS schedules of failures (3000), in virtual time; SEED=n replays one with its log

@@ -12,7 +12,7 @@ from ares.config import load_config
 from ares.errors import AresError
 from ares.service.installation import stop_on_signals
 
-app = typer.Typer(no_args_is_help=True, help="Prometheus and Alertmanager beside Ares.")
+app = typer.Typer(no_args_is_help=True, help="Prometheus, Alertmanager and Grafana beside Ares.")
 
 
 def _say(line: str) -> None:
@@ -21,7 +21,7 @@ def _say(line: str) -> None:
 
 @app.command()
 def up() -> None:
-    """Run both until Ctrl-C, with the project's rules and routes. Example: ares ops up"""
+    """Run them until Ctrl-C, with the project's rules, routes and boards. Example: ares ops up"""
     asyncio.run(_up())
 
 
@@ -34,7 +34,7 @@ def targets() -> None:
 
 @app.command()
 def files() -> None:
-    """Put rules, routes and the receiver's token where both programs read them. Example: ares ops files"""
+    """Put rules, routes and the receiver's token where the programs read them. Example: ares ops files"""
     _say(str(lay_files(load_config())))
 
 

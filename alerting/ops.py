@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager from their packages, with the project's own files, beside a running Ares.
+"""Prometheus, Alertmanager and a Grafana, with the project's own files, beside a running Ares.
 
 The SQL alerts are asked here, too, unless a Grafana does.
 """
@@ -7,36 +7,36 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 import orjson
 
+from alerting.grafana import grafana, lay_grafana, password_file
+from alerting.program import HOST, PRIVATE_MODE, PUBLIC_MODE, Program, ProgramProcess, lay
 from alerting.receiver.service import token_of
 from alerting.sql_asker import SqlAsker
 from ares.clock import SystemClock
 from ares.config import AresConfig
 from ares.config.alerting import AlertingConfig
-from ares.errors import OperatingError, PortInUse, UsageError
+from ares.errors import OperatingError
 from ares.files import write_whole
 from ares.service.beside import beside
 from ares.service.drift import cards
-from ares.service.processes import ChildProcess, ManagedProcess, answers_ok
+from ares.service.processes import ManagedProcess
 from ares.service.supervisor import Supervisor
-from ares.store.server import port_is_free
 
-HOST = "127.0.0.1"
 TARGETS_S = 5.0
 """How often the list of what is looked at is written again: services come and go."""
-PRIVATE_MODE, PUBLIC_MODE = 0o600, 0o644
+PROGRAMS = ("alertmanager", "prometheus", "grafana")
 RETENTION = "15d"
 RESEND = "15s"
 """What fires is told again so often: an Alertmanager that was away, or not found yet, knows of it soon."""
 
 
 def ops_dir(state_dir: Path) -> Path:
-    """Where both programs find their files and keep their data."""
+    """Where the programs find their files and keep their data."""
     return state_dir / "ops"
 
 
@@ -49,13 +49,16 @@ def lay_files(config: AresConfig) -> Path:
     folder, here = ops_dir(state_dir), Path(str(resources.files("alerting")))
     token = token_of(alerting, state_dir)
     try:
-        for made in ("prometheus/targets", "alertmanager/secrets"):
+        for made in ("prometheus/targets", "alertmanager/secrets", *(f"data/{name}" for name in PROGRAMS)):
             (folder / made).mkdir(parents=True, exist_ok=True)
         shutil.copytree(here / "rules", folder / "prometheus" / "rules", dirs_exist_ok=True)
         shutil.copytree(here / "alertmanager" / "templates", folder / "alertmanager" / "templates", dirs_exist_ok=True)
-        _lay(here / "prometheus" / "prometheus.yml", folder / "prometheus", {9093: alerting.alertmanager_port})
-        _lay(here / "alertmanager" / "alertmanager.yml", folder / "alertmanager", {8830: alerting.port})
+        told = {f"{HOST}:9093": f"{HOST}:{alerting.alertmanager_port}"}
+        lay(here / "prometheus" / "prometheus.yml", folder / "prometheus", told)
+        acts = {f"{HOST}:8830": f"{HOST}:{alerting.port}"}
+        lay(here / "alertmanager" / "alertmanager.yml", folder / "alertmanager", acts)
         write_whole(folder / "alertmanager" / "secrets" / "receiver_token", token.encode(), PRIVATE_MODE)
+        lay_grafana(config, folder)
     except OSError as error:
         raise OperatingError(f"{folder}: cannot be written ({error.strerror})") from None
     write_targets(config)
@@ -78,71 +81,44 @@ def write_targets(config: AresConfig) -> list[str]:
     return [f"{name} at {place}" for name, place in {**ares, **questdb}.items()]
 
 
-def _lay(source: Path, folder: Path, ports: dict[int, int]) -> None:
-    text = source.read_text(encoding="utf-8")
-    for usual, ours in ports.items():
-        text = text.replace(f"{HOST}:{usual}", f"{HOST}:{ours}")
-    write_whole(folder / source.name, text.encode(), PUBLIC_MODE)
-
-
-class ProgramProcess(ChildProcess):
-    """A program of a Debian package as a managed process; ready once `/-/ready` answers."""
-
-    def __init__(
-        self, state_dir: Path, command: Sequence[str], port: int, *, package: str, depends_on: tuple[str, ...] = ()
-    ) -> None:
-        super().__init__(package.removeprefix("prometheus-"), depends_on, state_dir)
-        self._command = command
-        self._port = port
-        self._package = package
-
-    def spawn(self) -> None:
-        """Raises `UsageError` naming the package where the program is missing, `PortInUse`."""
-        asked, *arguments = self._command
-        program = shutil.which(asked)
-        if program is None:
-            raise UsageError(
-                f"alerting.{self.name} = {asked!r}: no such program. Install it: apt-get install {self._package}"
-            )
-        if not port_is_free(HOST, self._port):
-            raise PortInUse(f"alerting.{self.name}_port", HOST, self._port)
-        self.start([program, *arguments])
-
-    def ready(self) -> bool:
-        return answers_ok(f"http://{HOST}:{self._port}/-/ready")
-
-
 def programs(config: AresConfig) -> list[ManagedProcess]:
-    """Both, Alertmanager first: Prometheus tells it at once what fires."""
+    """Alertmanager first, for Prometheus tells it at once what fires; Grafana where its folder is named.
+
+    Raises `UsageError` where that folder has no Grafana.
+    """
     alerting, state_dir = config.alerting, config.environment.state_dir.resolve()
     folder = ops_dir(state_dir)
-    return [_alertmanager(alerting, state_dir, folder), _prometheus(alerting, state_dir, folder)]
+    wanted = [_alertmanager(alerting, folder), _prometheus(alerting, folder)]
+    if alerting.grafana_home is not None:
+        wanted.append(grafana(config, alerting.grafana_home, folder))
+    return [ProgramProcess(state_dir, each) for each in wanted]
 
 
-def _alertmanager(alerting: AlertingConfig, state_dir: Path, folder: Path) -> ProgramProcess:
+def _alertmanager(alerting: AlertingConfig, folder: Path) -> Program:
     address = f"{HOST}:{alerting.alertmanager_port}"
     command = [
         alerting.alertmanager,
         f"--config.file={folder / 'alertmanager' / 'alertmanager.yml'}",
-        f"--storage.path={folder / 'alertmanager' / 'data'}",
+        f"--storage.path={folder / 'data' / 'alertmanager'}",
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    return ProgramProcess(state_dir, command, alerting.alertmanager_port, package="prometheus-alertmanager")
+    install = "Install it: apt-get install prometheus-alertmanager"
+    return Program("alertmanager", command, alerting.alertmanager_port, install)
 
 
-def _prometheus(alerting: AlertingConfig, state_dir: Path, folder: Path) -> ProgramProcess:
+def _prometheus(alerting: AlertingConfig, folder: Path) -> Program:
     address = f"{HOST}:{alerting.prometheus_port}"
     command = [
         alerting.prometheus,
         f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'prometheus' / 'data'}",
+        f"--storage.tsdb.path={folder / 'data' / 'prometheus'}",
         f"--storage.tsdb.retention.time={RETENTION}",
         f"--rules.alert.resend-delay={RESEND}",
         f"--web.listen-address={address}",
     ]
-    needs = ("alertmanager",)
-    return ProgramProcess(state_dir, command, alerting.prometheus_port, package="prometheus", depends_on=needs)
+    install, needs = "Install it: apt-get install prometheus", ("alertmanager",)
+    return Program("prometheus", command, alerting.prometheus_port, install, depends_on=needs)
 
 
 async def _ask(config: AresConfig) -> None:
@@ -152,7 +128,7 @@ async def _ask(config: AresConfig) -> None:
 
 
 async def run_ops(config: AresConfig, report: Callable[[str], None], stopping: asyncio.Event) -> None:
-    """Both programs, and the asking of SQL alerts, until `stopping` is set; what dies is started again.
+    """These programs, and the asking of SQL alerts, until `stopping` is set; what dies is started again.
 
     Raises `UsageError`, `OperatingError`.
     """
@@ -164,6 +140,9 @@ async def run_ops(config: AresConfig, report: Callable[[str], None], stopping: a
         async with beside(supervisor.run(), "ops"), beside(_ask(config), "sql alerts"):
             report(f"Prometheus: http://{HOST}:{config.alerting.prometheus_port}/alerts")
             report(f"Alertmanager: http://{HOST}:{config.alerting.alertmanager_port}")
+            if config.alerting.grafana_home is not None:
+                place = f"http://{HOST}:{config.alerting.grafana_port}/dashboards"
+                report(f"Grafana: {place} (user admin, its password is in {password_file(folder)})")
             while not stopping.is_set():
                 await asyncio.to_thread(write_targets, config)
                 try:

@@ -23,6 +23,7 @@ import decode
 import exact_tier
 import fast_tier
 import features
+import fresh_bars
 import imports
 import line
 import scoring
@@ -49,6 +50,7 @@ SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {
     "boards": boards.results,
     "exact_tier": exact_tier.results,
     "features": features.results,
+    "fresh_bars": fresh_bars.results,
     "ingest": socket_to_row.results,
     "scoring": scoring.results,
     "tick_to_order": tick_to_order.results,

@@ -42,9 +42,13 @@ def expanded(sql: str, span: Span, chosen: Mapping[str, Sequence[str]] = CHOSEN)
     The macros are those of `pkg/tsdb/postgres/macros.go`, by its own expression; one that it does not know is an error
     there and here. Times are written as Go does it by RFC3339Nano: zeros at the end of a fraction are left out.
     """
-    text = VARIABLE.sub(lambda found: _variable(found, chosen), sql)
-    text = text.replace("$__interval_ms", "300000").replace("$__interval", span.interval)
+    text = with_variables(sql, chosen).replace("$__interval_ms", "300000").replace("$__interval", span.interval)
     return MACRO.sub(lambda found: _macro(found, span), text)
+
+
+def with_variables(sql: str, chosen: Mapping[str, Sequence[str]] = CHOSEN) -> str:
+    """What the page makes of a statement, and Grafana's server gets."""
+    return VARIABLE.sub(lambda found: _variable(found, chosen), sql)
 
 
 def _variable(found: re.Match[str], chosen: Mapping[str, Sequence[str]]) -> str:

@@ -33,6 +33,9 @@ CLOCK = SystemClock()
 LOOK_S = 0.5
 NOTED_S_MAX = 30
 ENDED_S_MAX = 90
+GRAFANA = os.environ.get("ARES_TEST_GRAFANA", "")
+"""The folder of a Grafana, where one is to be killed, too."""
+WATCHERS = 2 + bool(GRAFANA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class Installation:
             "ALERTING__PORT": self.ports["alerts"],
             "ALERTING__PROMETHEUS_PORT": self.ports["prometheus"],
             "ALERTING__ALERTMANAGER_PORT": self.ports["alertmanager"],
+            "ALERTING__GRAFANA_PORT": self.ports["grafana"],
+            **({"ALERTING__GRAFANA_HOME": GRAFANA} if GRAFANA else {}),
             "MONITORING__OTLP_URL": f"http://127.0.0.1:{self.ports['traces']}",
             "MONITORING__TRACE_SHARE": 1,
             "BACKUP__REPOSITORY": self.repository,
@@ -134,9 +139,9 @@ class Installation:
         self.process(service).send_signal(number)
 
     def watchers(self) -> list[psutil.Process]:
-        """Prometheus and Alertmanager."""
+        """Prometheus and Alertmanager, and Grafana where there is one."""
         started = [child for each in self.running for child in psutil.Process(each.pid).children(recursive=True)]
-        return [each for each in started if each.name().startswith("prometheus")]
+        return [each for each in started if each.name().startswith(("prometheus", "grafana"))]
 
     async def cycles(self, http: aiohttp.ClientSession) -> Mapping[str, float]:
         """The trader's cycles so far, by outcome."""
@@ -268,7 +273,7 @@ async def collector_of_traces(port: int) -> AsyncIterator[list[bytes]]:
 def installed(folder: Path) -> Iterator[Installation]:
     """Everything started, as an operator starts it."""
     database = DatabaseConfig(http_port=free_port(), pg_port=free_port(), health_port=free_port(), heap_mb=1024)
-    names = ("simulator", "alerts", "prometheus", "alertmanager", "traces")
+    names = ("simulator", "alerts", "prometheus", "alertmanager", "grafana", "traces")
     there = Installation(folder, database, {name: free_port() for name in names})
     try:
         there.start("up", "up", "--with-exchange")

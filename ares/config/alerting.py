@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -56,6 +57,10 @@ class AlertingConfig(Section):
     prometheus_port: Port = 9090
     alertmanager: str = Field("prometheus-alertmanager", description="the same; Debian calls it so")
     alertmanager_port: Port = 9093
+    grafana_home: Path | None = Field(
+        None, description="the folder that Grafana 9.3 or newer was unpacked to: `ares ops up` runs it, too"
+    )
+    grafana_port: Port = 3000
 
     @model_validator(mode="after")
     def _at_home(self) -> Self:

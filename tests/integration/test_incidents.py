@@ -24,7 +24,7 @@ from ares.store import Database
 from ares.store.pool import as_int
 from tests.conftest import require_program
 from tests.helpers import ares
-from tests.incidents import CLOCK, HEAD, Drill, Incident, Installation, collector_of_traces, installed
+from tests.incidents import CLOCK, HEAD, WATCHERS, Drill, Incident, Installation, collector_of_traces, installed
 from tests.sql_alerts import HOUR, MINUTE, equity_row, gap_row
 
 STARTED_S_MAX = 300
@@ -45,7 +45,9 @@ async def test_every_incident_is_told_acted_on_and_over_in_time(tmp_path: Path) 
                 await begun(there, http)
                 assert traces
                 before, quiet = await there.cycles(http), await cycles_later(there, http)
-                for watcher in there.watchers():
+                watchers = there.watchers()
+                assert len(watchers) == WATCHERS
+                for watcher in watchers:
                     watcher.kill()
             await undisturbed(there, http, before, quiet)
             sys.stdout.write(f"\n{HEAD}\n")
@@ -77,12 +79,12 @@ async def cycles_later(there: Installation, http: aiohttp.ClientSession) -> Mapp
 async def undisturbed(
     there: Installation, http: aiohttp.ClientSession, before: Mapping[str, float], quiet: Mapping[str, float]
 ) -> None:
-    """Without Prometheus, Alertmanager and the collector of traces it trades as before; the first two come back."""
+    """Without what watches it, it trades as before; all but the collector of traces come back by themselves."""
     alone = await cycles_later(there, http)
     assert {outcome for outcome in alone if alone[outcome] != quiet.get(outcome, 0.0)} == {"ok"}
     assert alone["ok"] - quiet["ok"] >= STEADY_S / AresConfig().trading.cycle_s - 1, "no cycle is left out"
     async with asyncio.timeout(STARTED_S_MAX):
-        while len(there.watchers()) < 2 or not await watched(there, http):
+        while len(there.watchers()) < WATCHERS or not await watched(there, http):
             await asyncio.sleep(1)
     sys.stdout.write(f"cycles in {STEADY_S} s: {quiet['ok'] - before['ok']:.0f} watched, ")
     sys.stdout.write(f"{alone['ok'] - quiet['ok']:.0f} while the watchers were dead\n")
