@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -85,9 +86,23 @@ class Replay:
 
     def seek(self, ms: int) -> None:
         """Be where everything up to and including `ms` is published. A moment before the epoch is the epoch."""
-        self._enter(self.series.segment(max(0, self.series.segment_index(ms))))
-        for _ in self.advance(ms):
-            pass
+        segment = self.series.segment(max(0, self.series.segment_index(ms)))
+        self._enter(segment)
+        recording, base = self.series.recording, self.update_id
+        self._next = bisect_right(recording.timeline, ms - segment.start_ms, key=lambda event: event[0])
+        passed = recording.timeline[: self._next]
+        recorded_bids, recorded_asks = dict(recording.start_bids), dict(recording.start_asks)
+        for _, kind, index in passed:
+            if kind == DEPTH:
+                change = recording.depth[index]
+                apply_levels(recorded_bids, change.bids)
+                apply_levels(recorded_asks, change.asks)
+                self.update_id = base + change.last_id
+        self._show(recorded_bids, recorded_asks)
+        for offset_ms, kind, index in reversed(passed):
+            if kind == QUOTE:
+                self._quote(index, segment.start_ms + offset_ms)
+                break
 
     def next_ms(self) -> int:
         """When the next event is due."""
@@ -177,9 +192,12 @@ class Replay:
         self._segment = segment
         self._next = 0
         self._top = None
-        bids, asks = self._turned(tuple(recording.start_bids.items()), tuple(recording.start_asks.items()))
-        self.bids, self.asks = dict(bids), dict(asks)
+        self._show(recording.start_bids, recording.start_asks)
         self.update_id = self.series.start_update_id(segment.index)
+
+    def _show(self, recorded_bids: Mapping[int, str], recorded_asks: Mapping[int, str]) -> None:
+        bids, asks = self._turned(tuple(recorded_bids.items()), tuple(recorded_asks.items()))
+        self.bids, self.asks = dict(bids), dict(asks)
 
     def _turn(self) -> Iterator[Event]:
         """Into the next segment: one update takes the last book to the first one, and says the best of it."""

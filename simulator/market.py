@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 from ares.errors import ConfigError
@@ -106,7 +107,7 @@ def load_market(
     series: dict[str, Series] = {}
     field = "simulator.perpetuals.recordings" if perpetual else "simulator.recordings"
     bundled = BUNDLED_PERPETUALS if perpetual else BUNDLED
-    for source in sources or [PACKAGE / "recordings" / name for name in bundled]:
+    for source in sources or [_bundled(name) for name in bundled]:
         recording = source if isinstance(source, Recording) else _read(source)
         if recording.perpetual != perpetual:
             problem = "is of perpetuals" if recording.perpetual else "is of spot"
@@ -117,6 +118,12 @@ def load_market(
             raise ConfigError(field, str(source), problem, "Rename it: file.gz#OTHERUSDT")
         series[recording.symbol] = Series(recording, seed)
     return Market(series.values(), clock, fees)
+
+
+@cache
+def _bundled(name: str) -> Recording:
+    """Read once in a process, however many exchanges it opens: a recording never changes, and takes seconds to read."""
+    return load_recording(PACKAGE / "recordings" / name)
 
 
 def _read(path: Path) -> Recording:
