@@ -30,6 +30,8 @@ def lay_grafana(config: AresConfig, ops: Path) -> Path:
     provisioning = folder / "provisioning"
     shutil.rmtree(provisioning, ignore_errors=True)
     shutil.copytree(source / "provisioning", provisioning)
+    for empty in ("plugins", "notifiers"):  # it calls their absence an error
+        (provisioning / empty).mkdir()
     if config.alerting.sql_asked_by == "ops":
         shutil.rmtree(provisioning / "alerting")
     shutil.copytree(source / "dashboards", folder / "dashboards", dirs_exist_ok=True)

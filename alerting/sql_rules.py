@@ -28,11 +28,11 @@ WINDOW_S = 600
 
 Unit = Literal["number", "share", "seconds"]
 SHOWN: Mapping[Unit, str] = {
-    "number": "{{ $values.A.Value }}",
-    "share": "{{ humanizePercentage $values.A.Value }}",
-    "seconds": "{{ humanizeDuration $values.A.Value }}",
+    "number": "{{ with $values.A }}{{ .Value }}{{ else }}?{{ end }}",
+    "share": "{{ with $values.A }}{{ humanizePercentage .Value }}{{ else }}?{{ end }}",
+    "seconds": "{{ with $values.A }}{{ humanizeDuration .Value }}{{ else }}?{{ end }}",
 }
-"""How Grafana's templates write a value."""
+"""How Grafana's templates write a value. Without rows there is none, and it expands the summary all the same."""
 WORD = re.compile(r"\{(\w+)\}")
 
 

@@ -87,7 +87,7 @@ SHAPES: Mapping[str, set[str]] = {
     "table": set(),
     "candlestick": {"time", "number"},
     "bargauge": {"text", "number"},
-    "barchart": {"number"},
+    "barchart": {"text", "number"},
     "state-timeline": {"time", "text"},
 }
 """The kinds of columns without which a panel of a type shows nothing. A board of another type has no test yet."""

@@ -24,7 +24,7 @@ from tests.metrics_page import declared
 EXPRESSIONS = [each for board in BOARDS for each in expressions(board)]
 NAME = re.compile(r"\b((?:ares|questdb)_[a-z0-9_]+)\b")
 LABELS = re.compile(r"by \(([^)]*)\)|\{\{(\w+)\}\}|[{,]\s*(\w+)!?=")
-OF_PROMETHEUS = {"le", "instance", "job", "step"}
+OF_PROMETHEUS = {"le", "instance", "service", "job", "step"}
 """Labels that no metric declares: of buckets, of where it was scraped, and one that an expression makes itself."""
 ANSWERED_S_MAX = 120.0
 LOOKED_AT = ("ares_trader_cycles_total", "questdb_commits_total")

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from alerting.grafana import password_file
-from alerting.ops import ops_dir, run_ops
+from alerting.ops import ops_dir, programs, run_ops
 from alerting.sql_rules import RULES
 from ares.clock import SystemClock, to_datetime
 from ares.config.settings import AresConfig, DatabaseConfig
@@ -48,11 +48,12 @@ async def grafana(questdb: DatabaseConfig, state_dir: Path) -> AsyncIterator[aio
     ops = asyncio.create_task(run_ops(config, said.append, stopping))
     try:
         async with asyncio.timeout(STARTED_S_MAX):
-            while not any(line.startswith("Grafana:") for line in said):
+            while not await asyncio.to_thread(programs(config)[-1].ready):
                 assert not ops.done(), said
                 await asyncio.sleep(0.5)
-        login = aiohttp.BasicAuth("admin", password_file(ops_dir(state_dir)).read_text())
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{ports['grafana_port']}", auth=login) as http:
+        login = aiohttp.encode_basic_auth("admin", password_file(ops_dir(state_dir)).read_text())
+        address = f"http://127.0.0.1:{ports['grafana_port']}"
+        async with aiohttp.ClientSession(address, headers={"Authorization": login}) as http:
             yield http
     finally:
         stopping.set()
@@ -94,7 +95,7 @@ async def board_is_loaded(http: aiohttp.ClientSession, board: Path) -> None:
     async with http.get(f"/api/dashboards/uid/{board.stem}") as answer:
         assert answer.status == OK, board.stem
         there = await answer.json()
-    assert there["meta"]["folderUid"] == "ares"
+    assert there["meta"]["folderTitle"] == "Ares"
     assert there["meta"]["provisioned"] is True
     assert [each["title"] for each in there["dashboard"]["panels"]] == [each["title"] for each in panels(board)]
 

@@ -94,3 +94,9 @@ def test_provisioning_names_the_sources_of_the_boards_and_holds_no_password() ->
         "$__env{ARES_DATABASE__READONLY_PASSWORD}",
     ]
     assert all(host == "127.0.0.1" for host in re.findall(r"url: (?:http://)?([\w.]+):\d+", text))
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.stem)
+def test_variables_have_ids_of_their_own(board: Path) -> None:
+    listed = json.loads(board.read_text(encoding="utf-8"))["templating"].get("list", [])
+    assert [each["id"] for each in listed] == [each["name"] for each in listed], "of one id Grafana keeps the last"

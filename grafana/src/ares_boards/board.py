@@ -89,7 +89,15 @@ class Board:
                 board.with_panel(panel.id(number).span(each.width).height(each.height))
         made = board.build()
         made.schema_version = SCHEMA_VERSION
+        _name(made)
         return made
+
+
+def _name(made: Dashboard) -> None:
+    """Grafana 9 keeps variables by their ids, and the SDK gives all of them the same one."""
+    for variable in made.templating.list_val or ():
+        assert isinstance(variable, VariableModel), "built"
+        variable.id_val = variable.name
 
 
 def chosen(name: str, label: str, query: str, *, several: bool = True) -> build.QueryVariable:

@@ -67,7 +67,7 @@ QUESTDB = Board(
             stacked(
                 "Slow statements",
                 "That took longer than database.slow_statement_s.",
-                Prom("sum by (instance) (increase(ares_slow_statements_total[$__rate_interval]))", "{{instance}}"),
+                Prom("sum by (service) (increase(ares_slow_statements_total[$__rate_interval]))", "{{service}}"),
             ),
             listing("Running now", "The oldest first.", Rows("questdb/statements")),
         ),

@@ -41,7 +41,7 @@ SERVICES = Board(
             chart(
                 "Stops by Python's collector",
                 "Seconds a second in which a process stood still.",
-                Prom("sum by (instance) (rate(ares_gc_pause_seconds_sum[$__rate_interval]))", "{{instance}}"),
+                Prom("sum by (service) (rate(ares_gc_pause_seconds_sum[$__rate_interval]))", "{{service}}"),
                 unit=look.SHARE,
             ),
         ),

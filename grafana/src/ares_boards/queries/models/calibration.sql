@@ -1,5 +1,5 @@
 -- Of the bars that got a score, how many had risen after the horizon: on the diagonal a probability means what it says.
-SELECT floor(score * 10.0) / 10.0 + 0.05 AS score, avg(rose) AS rose, count() AS bars
+SELECT round(floor(score * 10.0) / 10.0 + 0.05, 2)::VARCHAR AS about, avg(rose) AS rose
 FROM (
   SELECT p.score, CASE WHEN b.close > a.close THEN 1.0 ELSE 0.0 END AS rose
   FROM predictions p
@@ -9,5 +9,5 @@ FROM (
   WHERE p.ts >= $__timeFrom() AND p.ts <= $__timeTo() AND a.ts >= $__timeFrom() AND a.ts <= $__timeTo()
     AND p.model IN (${model:sqlstring}) AND p.score IS NOT NULL AND (p.served OR p.role IS NULL)
 )
-GROUP BY score
-ORDER BY score
+GROUP BY about
+ORDER BY about
