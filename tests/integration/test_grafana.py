@@ -71,6 +71,14 @@ async def test_all_is_loaded_and_answered_without_an_error(
             await board_is_loaded(http, board)
         assert await refused(http) == {}
         await rules_are_well(http)
+        await alerts_go_to_alertmanager(http)
+
+
+async def alerts_go_to_alertmanager(http: aiohttp.ClientSession) -> None:
+    async with http.get("/api/v1/provisioning/contact-points") as answer:
+        assert "prometheus-alertmanager" in {each["type"] for each in await answer.json()}
+    async with http.get("/api/v1/provisioning/policies") as answer:
+        assert (await answer.json())["receiver"] == "alertmanager"
 
 
 async def sources_answer(http: aiohttp.ClientSession) -> None:
