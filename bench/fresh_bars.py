@@ -64,8 +64,9 @@ FROM (
 )
 """
 READABLE_SQL = """
-SELECT (SELECT count() FROM feature_values WHERE venue = 'bench' AND ts = %(ts)s) AS features,
-       (SELECT count_distinct(symbol) FROM signal_values WHERE venue = 'bench' AND ts = %(ts)s) AS symbols
+SELECT f.features, g.symbols
+FROM (SELECT count() AS features FROM feature_values WHERE venue = 'bench' AND ts = %(ts)s) f
+CROSS JOIN (SELECT count_distinct(symbol) AS symbols FROM signal_values WHERE venue = 'bench' AND ts = %(ts)s) g
 """
 
 
