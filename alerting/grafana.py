@@ -16,8 +16,8 @@ from ares.files import write_whole
 TOKEN_BYTES = 24
 
 
-def lay_grafana(config: AresConfig, ops: Path) -> Path:
-    """Put what Grafana reads at its start into place, and a password for `admin` made once; returns the folder.
+def lay_grafana(config: AresConfig, ops: Path) -> None:
+    """Put what Grafana reads at its start into place, and a password for `admin` made once.
 
     Boards lie in a checkout, not in the package. Raises `OperatingError` where they are wanted and there is none;
     `OSError`.
@@ -25,23 +25,24 @@ def lay_grafana(config: AresConfig, ops: Path) -> Path:
     source, folder = Path(str(resources.files("alerting"))).parent / "grafana", ops / "grafana"
     if not (source / "provisioning").is_dir():
         if config.alerting.grafana_home is None:
-            return folder
+            return
         raise OperatingError(f"{source}: the boards are in a checkout of Ares, not in its package. Run it from there")
     provisioning = folder / "provisioning"
     shutil.rmtree(provisioning, ignore_errors=True)
     shutil.copytree(source / "provisioning", provisioning)
     for empty in ("plugins", "notifiers"):  # it calls their absence an error
         (provisioning / empty).mkdir()
+    alerting, places = provisioning / "alerting", _places(config)
     if config.alerting.sql_asked_by == "ops":
-        shutil.rmtree(provisioning / "alerting")
+        shutil.rmtree(alerting)
+    else:
+        lay(alerting / "routes.yml", alerting, places)
     shutil.copytree(source / "dashboards", folder / "dashboards", dirs_exist_ok=True)
-    lay(source / "provisioning" / "datasources" / "ares.yml", provisioning / "datasources", _places(config))
-    for routes in provisioning.glob("alerting/routes.yml"):
-        lay(routes, routes.parent, _places(config))
+    sources = provisioning / "datasources"
+    lay(sources / "ares.yml", sources, places)
     password = password_file(ops)
     if not password.is_file():
         write_whole(password, secrets.token_urlsafe(TOKEN_BYTES).encode(), PRIVATE_MODE)
-    return folder
 
 
 def password_file(ops: Path) -> Path:

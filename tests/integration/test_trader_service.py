@@ -124,7 +124,7 @@ def tail(log: Path) -> str:
     return log.read_text(encoding="utf-8")[-4_000:]
 
 
-async def orders_reach(http: aiohttp.ClientSession, number: int, log: Path, seconds: float = 180.0) -> None:
+async def orders_reach(http: aiohttp.ClientSession, number: int, log: Path, seconds: float = 90.0) -> None:
     try:
         async with asyncio.timeout(seconds):
             while len((await told(http))[0]) < number:
@@ -157,7 +157,7 @@ async def test_a_trader_killed_again_and_again_sends_nothing_twice_and_its_book_
             await asyncio.gather(feeding, return_exceptions=True)
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(20):
                 ended = await process.wait()
         assert ended == 0, tail(log)
         orders, submissions = await told(http)

@@ -37,7 +37,7 @@ from trader.venues.ccxt_gateway import CcxtGateway
 KILLS = int(os.environ.get("ARES_TEST_PROCESS_KILLS", "0"))
 ORDERS = "v3/order"
 FAULTS = ({"kind": "accept_timeout", "on": ORDERS}, {"kind": "5xx", "on": ORDERS}, {"kind": "429", "on": ORDERS})
-ENDED_S_MAX = 60
+ENDED_S_MAX = 30
 
 
 @pytest.mark.skipif(not KILLS, reason="make simulate-processes runs it; one kill: test_trader_service.py")
