@@ -204,7 +204,7 @@ def _growth(tape: Tape, rounds: int) -> dict[str, object]:
         run = play(long, DENSE)
         return run.orders / run.cpu_s
 
-    rates = in_turns({"ares": at_most, "peer": at_few}, 1 if most > FEW * 10 else rounds)
+    rates = in_turns({"ares": at_most, "peer": at_few}, rounds)
     row = _row("exact_tier growth", rates)
     return row | {"unit": "orders/s of processor time", "peer_name": f"itself at {FEW} orders", "orders": most}
 

@@ -20,11 +20,15 @@ from ares.clock import MINUTE_NS
 from ares.config.settings import DatabaseConfig
 from ares.lake.columns import ArrowTable, Floats, Ints, arrow_of, read_columns
 from ares.store import load_queries
-from ares.store.export import ExportParam, Number
+from ares.store.export import ExportParam, Names, Number, Places
 
 QUERIES = load_queries("analytics", "queries/features.sql")
 READERS = 2
 """Statements at once: QuestDB answers one while another is put into arrays."""
+NAMES_AT_ONCE = 8
+"""QuestDB compiles a condition with a list of so many; with a longer one a statement takes twice as long."""
+ROWS_AT_ONCE = 2_000_000
+"""About as many values one statement asks for: that is what memory holds beside the frame."""
 
 
 class Range(NamedTuple):
@@ -71,91 +75,159 @@ class FeatureStore:
         Raises `UnknownName` for a feature that is not deployed.
         """
         known = (self.catalog or catalog_of()).features
-        wanted = [one_of("feature", name, known) for name in features]
-        with ThreadPoolExecutor(READERS) as readers:
-            parts = list(readers.map(lambda symbol: self._bars(symbol, span), symbols))
-            lengths = [len(part.ts_ns) for part in parts]
-            matrix = np.full((sum(lengths), len(wanted)), np.nan, order="F")
-            blocks = np.split(matrix, np.cumsum(lengths[:-1])) if parts else []
-            work = [
-                (span, part, view, blocks[row][:, column])
-                for row, part in enumerate(parts)
-                for column, view in enumerate(wanted)
-            ]
-            for _ in readers.map(lambda each: self._fill(*each), work):
+        wanted = list({view.view: view for view in (one_of("feature", name, known) for name in features)}.values())
+        symbols = tuple(dict.fromkeys(symbols))
+        bars = self._bars(symbols, span)
+        matrix = np.full((len(bars.ts_ns), len(wanted)), np.nan, order="F")
+        if len(bars.ts_ns):
+            self._fill(matrix, bars, asked(symbols, wanted))
+        names = tuple(view.view for view in wanted)
+        return Frame(symbols, names, bars.codes, bars.ts_ns, bars.known_ns, matrix)
+
+    def _bars(self, symbols: Sequence[str], span: Range) -> KnownBars:
+        if not symbols:
+            return KnownBars.of(*(np.empty(0, dtype=np.int64) for _ in range(3)))
+        where = self._where({symbol: code for code, symbol in enumerate(symbols)}, span)
+        found = read_columns(self.database, QUERIES["known_bars"], where)
+        return KnownBars.of(found.integers("code"), found.moments("ts"), found.moments("known_at"))
+
+    def _fill(self, matrix: Floats, bars: KnownBars, asked: Sequence[Asked]) -> None:
+        """Put in what was known first, many values at once, and then what was corrected, of which there is little."""
+        pieces = [(each, span) for each in asked for span in bars.spans(ROWS_AT_ONCE // each.values_a_minute)]
+
+        def first(piece: tuple[Asked, Range]) -> None:
+            put(matrix, bars, self._values("first_values", *piece))
+
+        def corrected(each: Asked) -> None:
+            put(matrix, bars, self._values("corrected_values", each, bars.span).by_knowledge())
+
+        with ThreadPoolExecutor(READERS) as readers:  # no two of them put values at the same place
+            for _ in readers.map(first, pieces):
                 pass
-        return Frame(
-            tuple(symbols),
-            tuple(view.view for view in wanted),
-            np.repeat(np.arange(len(symbols), dtype=np.int64), lengths),
-            joined([part.ts_ns for part in parts]),
-            joined([part.known_ns for part in parts]),
-            matrix,
+            for _ in readers.map(corrected, asked):
+                pass
+
+    def _values(self, query: str, asked: Asked, span: Range) -> Values:
+        where = self._where(asked.symbols, span) | {
+            "names": Names(tuple(asked.columns)),
+            "columns": Places(asked.columns),
+            "version": Number(asked.version),
+        }
+        found = read_columns(self.database, QUERIES[query], where)
+        return Values(
+            found.integers("code"),
+            found.integers("place"),
+            found.moments("ts"),
+            found.moments("known_at"),
+            found.numbers("value"),
         )
 
-    def _bars(self, symbol: str, span: Range) -> KnownBars:
-        where = self._where(symbol, span)
-        found = read_columns(self.database, QUERIES["known_bars"], where)
-        uneven = read_columns(self.database, QUERIES["uneven_features"], where)
-        keys = zip(uneven.texts("name"), uneven.integers("number").tolist(), strict=True)
-        astray = (uneven.integers("astray") > 0).tolist()
-        known = {(name or "", version): lost for (name, version), lost in zip(keys, astray, strict=True)}
-        return KnownBars(symbol, found.moments("ts"), found.moments("known_at"), known)
+    def _where(self, codes: Mapping[str, int], span: Range) -> dict[str, ExportParam]:
+        where: dict[str, ExportParam] = {"venue": self.venue, "from": span.from_ns, "to": span.to_ns}
+        return where | {"symbols": Names(tuple(codes)), "codes": Places(codes)}
 
-    def _fill(self, span: Range, bars: KnownBars, view: Definition, column: Floats) -> None:
-        """Put what is known of a feature into its column, which is NaN so far.
 
-        First revisions come without their bars' times where there can be but one: bars of every minute, as many values,
-        each of a minute, the first and the last where the bars' are. (A value has one first revision a time: that is a
-        key of its table.)
-        """
-        key, where = (view.name, view.version), self._where(bars.symbol, span)
-        where |= {"name": view.name, "version": Number(view.version)}
-        first = 0
-        if bars.unbroken and not bars.uneven.get(key, False) and self._spans(bars, where):
-            found = read_columns(self.database, QUERIES["first_values"], where)
-            if found.rows == len(bars.ts_ns):
-                np.copyto(column, found.numbers("value"), where=found.moments("known_at") <= bars.known_ns)
-                first = 1
-        if first == 0 or key in bars.uneven:
-            found = read_columns(self.database, QUERIES["known_values"], where | {"revision": Number(first)})
-            put(column, bars, found.moments("ts"), found.moments("known_at"), found.numbers("value"))
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Symbols by the number that each has, features by the column that each has in the frame; few, as one is asked."""
 
-    def _spans(self, bars: KnownBars, where: Mapping[str, ExportParam]) -> bool:
-        """Whether the first and the last first revision stand at the first and the last bar."""
-        ends = read_columns(self.database, QUERIES["first_values_ends"], where).moments("ts")
-        return len(ends) > 0 and (ends[0], ends[-1]) == (bars.ts_ns[0], bars.ts_ns[-1])
+    symbols: Mapping[str, int]
+    columns: Mapping[str, int]
+    version: int
 
-    def _where(self, symbol: str, span: Range) -> dict[str, ExportParam]:
-        return {"venue": self.venue, "symbol": symbol, "from": span.from_ns, "to": span.to_ns}
+    @property
+    def values_a_minute(self) -> int:
+        """How many values a minute has, corrections aside."""
+        return len(self.symbols) * len(self.columns)
+
+
+def asked(symbols: Sequence[str], wanted: Sequence[Definition]) -> list[Asked]:
+    """All of them with all of them, in as many statements as it takes."""
+    codes = {symbol: code for code, symbol in enumerate(symbols)}
+    found: list[Asked] = []
+    for version in sorted({view.version for view in wanted}):
+        columns = {view.name: column for column, view in enumerate(wanted) if view.version == version}
+        found += [Asked(some, few, version) for few in few_of(columns) for some in few_of(codes)]
+    return found
+
+
+def few_of(numbers: Mapping[str, int]) -> list[Mapping[str, int]]:
+    """The same in parts that one statement may ask for."""
+    items = list(numbers.items())
+    return [dict(items[first : first + NAMES_AT_ONCE]) for first in range(0, len(items), NAMES_AT_ONCE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Values of features as they lie in the table: of which symbol, for which column, of which bar, known from when."""
+
+    codes: Ints
+    columns: Ints
+    ts_ns: Ints
+    known_ns: Ints
+    numbers: Floats
+
+    def by_knowledge(self) -> Values:
+        """In the order in which they became known."""
+        order = np.argsort(self.known_ns, kind="stable")
+        codes, columns, ts_ns, known_ns = (
+            cast("Ints", part[order]) for part in (self.codes, self.columns, self.ts_ns, self.known_ns)
+        )
+        return Values(codes, columns, ts_ns, known_ns, cast("Floats", self.numbers[order]))
 
 
 @dataclass(frozen=True, slots=True)
 class KnownBars:
-    """A symbol's bars in order, and which features are uneven there: corrected, or (True) with values of no minute."""
+    """Bars of whole minutes, symbol by symbol, each in order of time, and when each was first known."""
 
-    symbol: str
+    codes: Ints
     ts_ns: Ints
     known_ns: Ints
-    uneven: Mapping[tuple[str, int], bool]
+    rows: Ints
+    """Symbol x minute, from the first bar of all to the last: which bar that is, below 0 where there is none."""
+
+    @classmethod
+    def of(cls, codes: Ints, ts_ns: Ints, known_ns: Ints) -> KnownBars:
+        """Put them in order."""
+        order = np.lexsort((ts_ns, codes))
+        codes, ts_ns, known_ns = codes[order], ts_ns[order], known_ns[order]
+        if not len(ts_ns):
+            return cls(codes, ts_ns, known_ns, np.empty((0, 0), dtype=np.int64))
+        minutes = (ts_ns - ts_ns.min()) // MINUTE_NS
+        rows = np.full((int(codes.max()) + 1, int(minutes.max()) + 1), -1)
+        rows[codes, minutes] = np.arange(len(ts_ns))
+        return cls(codes, ts_ns, known_ns, rows)
 
     @property
-    def unbroken(self) -> bool:
-        """Whether there is a bar of every minute from the first to the last."""
-        return len(self.ts_ns) > 0 and bool(np.all(np.diff(self.ts_ns) == MINUTE_NS))
+    def span(self) -> Range:
+        """From the first bar to the end of the last; there is one."""
+        first_ns = int(self.ts_ns.min())
+        return Range(first_ns, first_ns + self.rows.shape[1] * MINUTE_NS)
+
+    def spans(self, minutes: int) -> list[Range]:
+        """The same in pieces of so many minutes, one at least."""
+        from_ns, to_ns = self.span
+        step_ns = max(1, minutes) * MINUTE_NS
+        return [Range(start_ns, min(start_ns + step_ns, to_ns)) for start_ns in range(from_ns, to_ns, step_ns)]
+
+    def rows_of(self, codes: Ints, ts_ns: Ints) -> Ints:
+        """Which bars these are; below 0 where there is none at this very moment. All lie in `span`."""
+        since_ns = ts_ns - self.span.from_ns
+        minutes = since_ns // MINUTE_NS
+        rows = self.rows.reshape(-1).take(codes * self.rows.shape[1] + minutes)
+        rows[minutes * MINUTE_NS != since_ns] = -1
+        return cast("Ints", rows)
 
 
-def put(column: Floats, bars: KnownBars, ts_ns: Ints, known_ns: Ints, values: Floats) -> None:
-    """Put values at their bars, of several revisions the newest that was known when the bar was. Bars are in order."""
-    if not len(bars.ts_ns):
-        return
-    order = np.lexsort((known_ns, ts_ns))
-    ts_ns, known_ns, values = ts_ns[order], known_ns[order], values[order]
-    at = np.minimum(np.searchsorted(bars.ts_ns, ts_ns), len(bars.ts_ns) - 1)
-    good = (bars.ts_ns[at] == ts_ns) & (known_ns <= bars.known_ns[at])
-    column[at[good]] = values[good]  # of equal bars the last one stays: the newest revision
+def put(matrix: Floats, bars: KnownBars, values: Values) -> None:
+    """Put values at their bars if they were known when the bar was; of several for one place the last one stays.
 
-
-def joined(parts: Sequence[Ints]) -> Ints:
-    """Arrays one after the other."""
-    return cast("Ints", np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
+    The columns of `matrix` lie one after the other.
+    """
+    rows = bars.rows_of(values.codes, values.ts_ns)
+    good = rows >= 0
+    good &= values.known_ns <= bars.known_ns[rows]
+    places, numbers = values.columns * len(matrix) + rows, values.numbers
+    if not good.all():
+        places, numbers = places[good], numbers[good]
+    matrix.reshape(-1, order="F")[places] = numbers

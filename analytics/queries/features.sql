@@ -51,34 +51,20 @@ DECLARE @from := dateadd('m', -30, now()), @to := now()
 SELECT f.symbol, f.name, f.version, f.ts::long AS ts_ns, f.value, f.known_at::long AS known_ns
 FROM features_asof f WHERE f.venue = %(venue)s LATEST ON ts PARTITION BY symbol, name, version;
 
--- known_bars: the bars of a symbol in a span, with the time at which each was first known.
-SELECT ts, known_at FROM bar_facts
-WHERE venue = %(venue)s AND symbol = %(symbol)s AND interval = '1m' AND revision = 0 AND ts >= %(from)s AND ts < %(to)s;
+-- known_bars: the bars of symbols in a span, with the time at which each was first known; a symbol by its place in a list.
+SELECT b.ts, b.known_at, CASE b.symbol %(codes)s END AS code FROM bar_facts b
+WHERE b.venue = %(venue)s AND b.symbol IN %(symbols)s AND b.interval = '1m' AND b.revision = 0
+AND b.ts >= %(from)s AND b.ts < %(to)s;
 
--- uneven_features: which features of a symbol have corrections in a span, or values that belong to no minute.
-SELECT f.name, f.version AS number, sum(CASE WHEN f.revision > 0 THEN 1 ELSE 0 END) AS corrections,
-       sum(CASE WHEN f.ts::long %% 60000000000 <> 0 THEN 1 ELSE 0 END) AS astray
+-- first_values: the first revisions of features' values of symbols in a span, with the time from which each was known.
+-- Names by their places in lists: as text they cost more than all else together.
+SELECT f.ts, f.value, f.known_at, CASE f.symbol %(codes)s END AS code, CASE f.name %(columns)s END AS place
 FROM feature_values f
-WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.ts >= %(from)s AND f.ts < %(to)s
-AND (f.revision > 0 OR f.ts::long %% 60000000000 <> 0)
-GROUP BY f.name, f.version;
-
--- first_values: of every bar of a symbol in a span, in order, the first revision of a feature's value and from when it
--- was known. Without the bar's time: it is half of what an answer costs.
-SELECT f.value, f.known_at FROM feature_values f
-WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.name = %(name)s AND f.version = %(version)s
+WHERE f.venue = %(venue)s AND f.symbol IN %(symbols)s AND f.name IN %(names)s AND f.version = %(version)s
 AND f.revision = 0 AND f.ts >= %(from)s AND f.ts < %(to)s;
 
--- first_values_ends: the times of the first and the last of them.
-WITH first_ones AS (
-  SELECT f.ts FROM feature_values f
-  WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.name = %(name)s AND f.version = %(version)s
-  AND f.revision = 0 AND f.ts >= %(from)s AND f.ts < %(to)s
-)
-SELECT ts FROM (SELECT ts FROM first_ones LIMIT 1) UNION ALL SELECT ts FROM (SELECT ts FROM first_ones LIMIT -1);
-
--- known_values: all revisions of a feature's values of a symbol in a span from a revision on, with the time from which
--- each was known.
-SELECT f.ts, f.value, f.known_at FROM feature_values f
-WHERE f.venue = %(venue)s AND f.symbol = %(symbol)s AND f.name = %(name)s AND f.version = %(version)s
-AND f.revision >= %(revision)s AND f.ts >= %(from)s AND f.ts < %(to)s;
+-- corrected_values: the same of all later revisions.
+SELECT f.ts, f.value, f.known_at, CASE f.symbol %(codes)s END AS code, CASE f.name %(columns)s END AS place
+FROM feature_values f
+WHERE f.venue = %(venue)s AND f.symbol IN %(symbols)s AND f.name IN %(names)s AND f.version = %(version)s
+AND f.revision > 0 AND f.ts >= %(from)s AND f.ts < %(to)s;

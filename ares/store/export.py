@@ -31,7 +31,19 @@ class Number(NamedTuple):
     value: int
 
 
-ExportParam = str | int | Number
+class Names(NamedTuple):
+    """A parameter that is a list of texts, for `IN`; one at least."""
+
+    values: tuple[str, ...]
+
+
+class Places(NamedTuple):
+    """A parameter that says which number each of some texts has, for `CASE column ... END`; one at least."""
+
+    numbers: Mapping[str, int]
+
+
+ExportParam = str | int | Number | Names | Places
 
 
 class ParquetExport:
@@ -42,7 +54,7 @@ class ParquetExport:
         self._timeout_s = timeout_s
 
     def fetch(self, sql: str, params: Mapping[str, ExportParam], path: Path) -> int:
-        """Write the rows to `path`; returns its bytes. An integer parameter is a time, UTC ns; see `Number`.
+        """Write the rows to `path`; returns its bytes. An integer parameter is a time, UTC ns.
 
         Raises `StoreUnavailable` (ask again) or `StoreRejected` (the statement is wrong). A file that was begun and
         not finished is removed.
@@ -99,12 +111,21 @@ def _headers(config: DatabaseConfig, timeout_s: float) -> Mapping[str, str]:
 
 
 def _literal(value: ExportParam) -> str:
-    """A text, a number, or a time whose nanoseconds are cut: bounds of spans are whole seconds."""
-    if isinstance(value, str):
-        return quoting.Literal(value).as_string(None)
-    if isinstance(value, Number):
-        return str(int(value.value))
+    """As SQL says it; of a time the nanoseconds are cut: bounds of spans are whole seconds."""
+    match value:
+        case str():
+            return _text(value)
+        case Number(number):
+            return str(int(number))
+        case Names(texts):
+            return f"({', '.join(map(_text, texts))})"
+        case Places(numbers):
+            return " ".join(f"WHEN {_text(text)} THEN {int(number)}" for text, number in numbers.items())
     return f"'{to_datetime(value).strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
+
+
+def _text(value: str) -> str:
+    return quoting.Literal(value).as_string(None)
 
 
 def _reason(answer: bytes) -> str:

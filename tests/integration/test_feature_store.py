@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from analytics.catalog import catalog_of
 from analytics.features.store import FeatureStore, Range
 from ares.clock import HOUR_NS, MINUTE_NS, SystemClock, floor_ns
 from ares.config.settings import DatabaseConfig
@@ -95,3 +97,32 @@ async def test_value_stands_at_its_bar_whatever_lies_beside(
         "shifted/USDT": [2.0, 3.0, nan],
     }
     np.testing.assert_equal(found, wanted)
+
+
+async def test_frame_of_many_symbols_and_features_has_every_value_at_its_place(
+    questdb_config: DatabaseConfig, database: Database, writer: RowWriter, venue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analytics.features.store.ROWS_AT_ONCE", 100)  # so that there are many statements
+    start_ns = floor_ns(SystemClock().now_ns(), HOUR_NS) - 5 * HOUR_NS
+    moments = [start_ns + number * MINUTE_NS for number in range(7)]
+    symbols = [f"{letter}'S/USDT" for letter in "ABCDEFGHIJ"]
+    names = [known.view for known in catalog_of().features if known.version == 1][:20]
+    rows = [bar(venue, symbol, ts_ns) for symbol in symbols for ts_ns in moments]
+    wanted = np.arange(len(rows) * len(names), dtype=float).reshape(len(rows), len(names))
+    for row, each in enumerate(tuple(rows)):
+        for column, name in enumerate(names):
+            given = value(venue, each.symbols["symbol"], each.ts_ns, 0, float(wanted[row, column]))
+            rows.append(replace(given, symbols={**given.symbols, "name": name.removesuffix("_v1")}))
+    await writer.write(rows)
+    await database.wait_applied(["bar_facts", "feature_values"])
+    span = Range(start_ns, moments[-1] + MINUTE_NS)
+    frame = await asyncio.to_thread(FeatureStore(questdb_config, venue).training_frame, names, symbols, span)
+    np.testing.assert_array_equal(frame.matrix, wanted)
+
+
+async def test_frame_without_a_bar_is_empty(questdb_config: DatabaseConfig, venue: str) -> None:
+    store = FeatureStore(questdb_config, venue)
+    span = Range(SystemClock().now_ns() - HOUR_NS, SystemClock().now_ns())
+    for symbols in ((), ("BTC/USDT",)):
+        frame = await asyncio.to_thread(store.training_frame, ["rsi_14"], symbols, span)
+        assert (frame.rows, frame.matrix.shape) == (0, (0, 1))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from analytics.features.checks import Frozen, observed_of, result_of
 from analytics.features.header import Check
-from analytics.features.store import KnownBars, put
+from analytics.features.store import KnownBars, Values, put
+from ares.clock import MINUTE_NS
 
 Revision = tuple[int, int, int]
 BETWEEN = Check("between", 0.0, 1.0, "fail")
@@ -28,10 +29,16 @@ def test_newest_revision_that_was_known_with_the_bar_counts(
     rows: list[Revision] = [(ts, known, number) for number, (ts, known) in enumerate(revisions)]
     order.shuffle(rows)
     starts = sorted(bars)
-    column = np.full(len(starts), np.nan)
-    given_bars = KnownBars("BTC/USDT", np.array(starts), np.array([bars[ts] for ts in starts]), {})
+    known_bars = KnownBars.of(
+        np.zeros(len(starts), dtype=np.int64),
+        np.array(starts, dtype=np.int64) * MINUTE_NS,
+        np.array([bars[ts] for ts in starts], dtype=np.int64),
+    )
+    rows = [row for row in rows if starts[0] <= row[0] <= starts[-1]]
     ts_ns, known_ns, numbers = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(3))
-    put(column, given_bars, ts_ns, known_ns, numbers.astype(float))
+    nought, matrix = np.zeros(len(rows), dtype=np.int64), np.full((len(starts), 1), np.nan, order="F")
+    put(matrix, known_bars, Values(nought, nought, ts_ns * MINUTE_NS, known_ns, numbers.astype(float)).by_knowledge())
+    column = matrix[:, 0]
     for ts, found in zip(starts, column, strict=True):
         seen = [row for row in rows if row[0] == ts and row[1] <= bars[ts]]
         if seen:
