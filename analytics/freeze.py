@@ -57,7 +57,7 @@ class Freezer:
     async def freeze_new(self, spans: Spans, watermarks: Mapping[str, int]) -> int:
         """Freeze bars that nobody has frozen; returns how many there were. The quick way."""
         whole = covering(spans)
-        await self.reader.settle(whole.end_ns + MINUTE_NS)
+        await self.reader.settle(whole.end_ns + MINUTE_NS, first_bars=False)
         span = None if self._is_recent(whole) else whole
         catalog = self.reader.catalog
         truth = await self.reader.truth(span)

@@ -20,6 +20,7 @@ log = get_logger(__name__)
 QUERIES = load_queries("analytics", "queries/freeze.sql")
 THIS_VIEW = "this_view"
 BARS_VIEW = "bars_1m"
+DAYS_VIEWS = ("bar_days", "venue_bar_days")
 LEAVING = ("quotes", "books", "funding")
 """Tables of which views read rows that go to the cold tier, or by age."""
 VIEWS_A_STATEMENT = 3
@@ -65,18 +66,24 @@ class TruthReader:
     _quick: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
     _slow: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
 
-    async def settle(self, bars_until_ns: int) -> None:
+    async def settle(self, bars_until_ns: int, *, first_bars: bool = True) -> None:
         """Return once everything committed before the call is part of the bars, and the minutes before are closed.
 
-        Raises `StoreUnavailable` if that takes longer than `SETTLE_S_MAX`.
+        With `first_bars`, too, of what is known since when: only history and new symbols change that. Raises
+        `StoreUnavailable` if it takes longer than `SETTLE_S_MAX`.
         """
         try:
             async with asyncio.timeout(SETTLE_S_MAX):
-                committed = {name: number for name, (_, number) in (await self._wal()).items()}
+                read = await self._committed()
                 await asyncio.gather(
-                    self._applied(committed), self._refreshed(committed.get("trades", 0), bars_until_ns)
+                    self._applied(read), self._refreshed({BARS_VIEW: read.get("trades", 0)}, bars_until_ns)
                 )
-                await self._applied({BARS_VIEW: (await self._wal())[BARS_VIEW][1]})
+                bars = (await self._committed())[BARS_VIEW]
+                await self._applied({BARS_VIEW: bars})
+                if first_bars:
+                    await self._refreshed(dict(zip(DAYS_VIEWS, (bars, read.get("venue_bars_1m", 0)), strict=True)))
+                    days = await self._committed()
+                    await self._applied({view: days[view] for view in DAYS_VIEWS})
         except TimeoutError:
             raise StoreUnavailable(f"{BARS_VIEW} did not catch up with the trades in {SETTLE_S_MAX} s") from None
 
@@ -170,6 +177,9 @@ class TruthReader:
                 return
             await asyncio.sleep(SETTLE_POLL_S)
 
+    async def _committed(self) -> dict[str, int]:
+        return {name: number for name, (_, number) in (await self._wal()).items()}
+
     async def _wal(self) -> dict[str, tuple[int, int]]:
         """Applied and committed transactions by table. Raises `StoreUnavailable` where a table is suspended."""
         rows = await self.database.fetch(QUERIES["wal"])
@@ -178,20 +188,27 @@ class TruthReader:
             raise StoreUnavailable(f"WAL of {', '.join(suspended)} is suspended: nothing can be frozen")
         return {as_str(row["name"]): (as_int(row["applied"]), as_int(row["committed"])) for row in rows}
 
-    async def _refreshed(self, trades_txn: int, bars_until_ns: int) -> None:
+    async def _refreshed(self, wanted: Mapping[str, int], closed_until_ns: int = 0) -> None:
+        """Wait until views hold commits of what they read, and until minutes before a moment are closed."""
         while True:
-            if await self._bars_hold(trades_txn, bars_until_ns):
+            if await self._hold(wanted, closed_until_ns):
                 return
             await asyncio.sleep(SETTLE_POLL_S)
 
-    async def _bars_hold(self, trades_txn: int, bars_until_ns: int) -> bool:
-        row = await self.database.fetch_one(QUERIES["bars_view"])
-        if row is None or row["status"] == "invalid":
-            raise StoreRejected(f"materialized view {BARS_VIEW} is missing or invalid: see `ares db status`")
-        refreshed, closed_until_us = row["refreshed"], row["closed_until_us"]
-        if refreshed is None or closed_until_us is None:
-            return False
-        return as_int(refreshed) >= trades_txn and as_int(closed_until_us) * NANOS_PER_MICRO >= bars_until_ns
+    async def _hold(self, wanted: Mapping[str, int], closed_until_ns: int) -> bool:
+        views = {row["name"]: row for row in await self.database.fetch(QUERIES["bars_views"])}
+        for name, number in wanted.items():
+            row = views.get(name)
+            if row is None or row["status"] == "invalid":
+                raise StoreRejected(f"materialized view {name} is missing or invalid: see `ares db status`")
+            refreshed, closed_until_us = row["refreshed"], row["closed_until_us"]
+            if closed_until_ns and (
+                closed_until_us is None or as_int(closed_until_us) * NANOS_PER_MICRO < closed_until_ns
+            ):
+                return False
+            if refreshed is None or as_int(refreshed) < number:
+                return False
+        return True
 
 
 _FROZEN: Sequence[str] = ("bars", "features", "signals")

@@ -36,6 +36,7 @@ from ares.config.settings import DatabaseConfig
 from ares.store import Database, RowWriter
 from ares.store.pool import as_int
 from ares.store.server import EmbeddedQuestDB
+from ares.telemetry import configure_logging
 from tests.questdb import serving, small
 
 HISTORIES = tuple(int(each) for each in os.environ.get("FRESH_BENCH_BARS", "100000,1000000,10000000").split(","))
@@ -110,6 +111,7 @@ class Contestant:
 
 def results(rounds: int) -> list[dict[str, object]]:
     """A figure of each history, beside the shortest one."""
+    configure_logging("bench", "error", json=False)
     return asyncio.run(_results(max(rounds, MINUTES)))
 
 

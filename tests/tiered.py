@@ -49,7 +49,7 @@ async def emptied(server: DatabaseConfig, *, views: bool = False) -> AsyncIterat
         for table in ("trades", "quotes", "books"):
             await database.execute(f"ALTER TABLE {table} SET TTL 0 HOURS")
         await database.wait_applied(tables)
-        for view in ("bars_1m", "bars_5m", "bars_1h", "bars_1d") if views else ():
+        for view in ("bars_1m", "bar_days", "bars_5m", "bars_1h", "bars_1d") if views else ():
             await rebuilt(database, view)
         yield database
 

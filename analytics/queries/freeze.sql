@@ -4,11 +4,13 @@ FROM ingest_watermarks WHERE venue = %(venue)s LATEST ON ts PARTITION BY symbol,
 
 -- wal: how far the tables that bars rest on, and the bars themselves, are committed and applied.
 SELECT name, suspended, writerTxn AS applied, sequencerTxn AS committed FROM wal_tables()
-WHERE name IN ('trades', 'quotes', 'books', 'gaps', 'venue_bars_1m', 'ingest_watermarks', 'bars_1m');
+WHERE name IN ('trades', 'quotes', 'books', 'gaps', 'venue_bars_1m', 'ingest_watermarks', 'bars_1m', 'bar_days',
+               'venue_bar_days');
 
--- bars_view: up to which commit of trades and to which minute the materialized bars are fresh.
-SELECT view_status AS status, refresh_base_table_txn AS refreshed, refresh_period_hi::long AS closed_until_us
-FROM materialized_views() WHERE view_name = 'bars_1m';
+-- bars_views: up to which commit of what they read, and to which minute, the materialized bars and their days are fresh.
+SELECT view_name AS name, view_status AS status, refresh_base_table_txn AS refreshed,
+       refresh_period_hi::long AS closed_until_us
+FROM materialized_views() WHERE view_name IN ('bars_1m', 'bar_days', 'venue_bar_days');
 
 -- bars_recent: the bars as they are now, of the last minutes and the longest warm-up. Its text never changes, so
 -- that its plan is cached: planning costs ten times the reading.
@@ -59,9 +61,9 @@ FROM signals_asof WHERE venue = %(venue)s;
 
 -- first_bar: the start of the oldest minute that anything is known of, of one symbol.
 SELECT min(ts_ns) AS first_ns FROM (
-  SELECT min(ts)::long AS ts_ns FROM bars_1m WHERE venue = %(venue)s AND symbol = %(symbol)s
+  SELECT min(first_ts)::long AS ts_ns FROM bar_days WHERE venue = %(venue)s AND symbol = %(symbol)s
   UNION ALL
-  SELECT min(ts)::long AS ts_ns FROM venue_bars_1m WHERE venue = %(venue)s AND symbol = %(symbol)s
+  SELECT min(first_ts)::long AS ts_ns FROM venue_bar_days WHERE venue = %(venue)s AND symbol = %(symbol)s
 );
 
 -- frozen_count: how many bars of one symbol are frozen in a span.

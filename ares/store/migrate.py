@@ -100,9 +100,10 @@ async def migrate(
     deployed = ordered(view_statements())
     views = await missing_views(database, deployed)
     await _require_harmless(database, views, changed)
-    await _apply(database, views)
+    replaced = with_readers(views, deployed)
+    await _apply(database, replaced)
     await _record_views(writer, views, clock)
-    kept = await deploy_own(database, writer, own, clock)
+    kept = await deploy_own(database, writer, own, clock, replaced)
     made = await _record_lineage(database, writer, [*tables, *deployed, *kept], clock)
     await write_catalog(database, writer, [*tables, *deployed])
     last = [each for each in pending if each.phase == POST]
@@ -217,14 +218,36 @@ async def _apply(database: Database, todo: Iterable[Statement]) -> None:
             raise StoreRejected(f"{statement.kind.lower()} {statement.name} ({statement.source}): {error}") from None
 
 
-async def deploy_own(database: Database, writer: RowWriter, own: Sequence[Statement], clock: Clock) -> list[Statement]:
-    """Bring views of users' own that are missing or others by now; returns those that are there in the end."""
+def with_readers(changed: Sequence[Statement], views: Sequence[Statement]) -> list[Statement]:
+    """Views that change, and of those in their order the plain ones that read them: they are made anew, too.
+
+    QuestDB checks a statement by what each view read when it was made: once a view reads another table, those above it
+    are refused until they are made again.
+    """
+    touched = {view.name: view for view in changed}
+    for view in views:
+        if view.kind == "VIEW" and references(view.sql, touched) - {view.name}:
+            touched[view.name] = view
+    return [view for view in views if view.name in touched]
+
+
+async def deploy_own(
+    database: Database,
+    writer: RowWriter,
+    own: Sequence[Statement],
+    clock: Clock,
+    replaced: Sequence[Statement] = (),
+) -> list[Statement]:
+    """Bring views of users' own that are missing or others by now, or that read one of ours that was `replaced`.
+
+    Returns those that are there in the end.
+    """
     taken = {each.name for each in (*table_statements(), *view_statements())}
     for view in own:
         if view.name in taken:
             log.error("own_view_refused", view=view.name, cause="Ares brings one of this name")
     views = ordered([view for view in own if view.name not in taken])
-    missing = await missing_views(database, views)
+    missing = with_readers([*replaced, *await missing_views(database, views)], views)
     refused: set[str] = set()
     for view in missing:
         try:

@@ -320,7 +320,8 @@ async def test_version_names_the_text_of_every_view_below_it(frozen: Frozen, dat
     await frozen.freeze(range(BARS))
     version, _ = await datasets.make("d", replace(frozen.source, features=["rsi_14_v1"]), known(frozen), "test")
     hashes = version.made.view_hashes
-    assert {"bars_asof", "features_asof", "rsi_14_v1", "bars_1m_checked", "bars_1m"} == set(hashes)
+    bars = {"bars_1m_checked", "bars_1m", "bar_days", "venue_bar_days"}
+    assert {"bars_asof", "features_asof", "rsi_14_v1", *bars} == set(hashes)
 
 
 async def test_version_that_a_model_learnt_from_cannot_be_given_up(frozen: Frozen, datasets: Datasets) -> None:

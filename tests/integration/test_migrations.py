@@ -18,7 +18,7 @@ from ares.config.settings import DatabaseConfig
 from ares.errors import StoreRejected, UsageError
 from ares.model.row import Cell, Row
 from ares.store import Database, Record, RowWriter
-from ares.store.migrate import migrate, pending_migrations, table_names
+from ares.store.migrate import Statement, deploy_own, migrate, pending_migrations, table_names
 from ares.store.migrations import Migration, migrations, parse_migration
 from ares.store.plan import plan, waiting_migrations
 from ares.store.queries import split_statements
@@ -355,3 +355,17 @@ async def test_step_that_would_make_a_materialized_view_invalid_is_refused_befor
     both[1] = made("9007_post_viewed.sql", "DROP MATERIALIZED VIEW IF EXISTS viewed_1h", dropping[1])
     await migrate(old, old_writer, SystemClock(), post_gate=no_gate, known=[*migrations(), *both])
     assert {"more", "note"} & {row["col"] for row in await described(old, "viewed")} == {"more"}
+
+
+async def test_views_above_one_that_reads_another_table_are_made_anew(old: Database, old_writer: RowWriter) -> None:
+    def own(name: str, select: str) -> Statement:
+        return Statement(name, "VIEW", f"CREATE OR REPLACE VIEW {name} AS ({select})", "", f"{name}.sql")
+
+    await make_table(old, "first_source")
+    await make_table(old, "second_source")
+    beneath = own("beneath", "SELECT ts, source FROM first_source")
+    above = [own("between", "SELECT ts, source FROM beneath"), own("on_top", "SELECT ts, source FROM between")]
+    await deploy_own(old, old_writer, [beneath, *above], SystemClock())
+    other = own("beneath", "SELECT ts, source FROM first_source UNION ALL SELECT ts, source FROM second_source")
+    await deploy_own(old, old_writer, [other, *above], SystemClock())
+    assert await old.fetch("SELECT ts, source FROM on_top") == []

@@ -53,7 +53,7 @@ async def write_settled(database: Database, writer: RowWriter, rows: Sequence[Ro
             behind = await database.fetch(
                 "SELECT view_name FROM materialized_views() WHERE refresh_base_table_txn < base_table_txn"
             )
-            await database.wait_applied(["bars_1m"])
+            await database.wait_applied(["bars_1m", "bar_days", "venue_bar_days"])
             if not behind:
                 return
             await asyncio.sleep(0.02)

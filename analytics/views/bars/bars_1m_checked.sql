@@ -7,14 +7,15 @@
 -- A quiet minute has no price (NULL) where a gap hides the last close. A symbol ends where its watermark stands; with
 -- no watermark (imported data) at its last bar.
 -- Bounds: @from <= ts <= @to, default the last 24 hours; @warm_up reads so many minutes more before @from (for views
--- over this one). The first bar of a symbol is looked up in all bars, so a value never depends on @from.
--- Known after: the minute's end and the watermark behind it. Inputs: bars_1m, venue_bars_1m, gaps, ingest_watermarks.
+-- over this one). The first bar of a symbol is looked up among all its days, so a value never depends on @from.
+-- Known after: the minute's end and the watermark behind it.
+-- Inputs: bars_1m, venue_bars_1m, bar_days, venue_bar_days, gaps, ingest_watermarks.
 CREATE OR REPLACE VIEW bars_1m_checked AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), OVERRIDABLE @warm_up := 0
   WITH seen AS (
-    SELECT venue, symbol, min(ts) AS first_ts, max(ts) AS last_ts, min(ts) AS first_own FROM bars_1m
+    SELECT venue, symbol, min(first_ts) AS first_ts, max(last_ts) AS last_ts, min(first_ts) AS first_own FROM bar_days
     UNION ALL
-    SELECT venue, symbol, min(ts), max(ts), null::timestamp_ns FROM venue_bars_1m
+    SELECT venue, symbol, min(first_ts), max(last_ts), null::timestamp_ns FROM venue_bar_days
   ), marks AS (
     SELECT venue, symbol, watermark FROM ingest_watermarks
     WHERE channel = 'trades' LATEST ON ts PARTITION BY venue, symbol

@@ -13,7 +13,7 @@ WITH holes AS (
   FROM (SELECT * FROM bars_1m WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s AND ts < %(bars_to)s) o
   JOIN (SELECT * FROM venue_bars_1m WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s AND ts < %(bars_to)s) v
     ON o.ts = v.ts
-  CROSS JOIN (SELECT min(ts) AS first_own FROM bars_1m WHERE venue = %(venue)s AND symbol = %(symbol)s) f
+  CROSS JOIN (SELECT min(first_ts) AS first_own FROM bar_days WHERE venue = %(venue)s AND symbol = %(symbol)s) f
   WHERE o.ts > f.first_own
 ), judged AS (
   SELECT m.ts, count(h.started_at) AS touched, max(CASE WHEN
@@ -39,7 +39,7 @@ WITH holes AS (
     UNION ALL
     SELECT ts, 0, 1 FROM venue_bars_1m
     WHERE venue = %(venue)s AND symbol = %(symbol)s AND ts >= %(from)s AND ts < %(bars_to)s AND trades > 0
-  ) s CROSS JOIN (SELECT min(ts) AS first_own FROM bars_1m WHERE venue = %(venue)s AND symbol = %(symbol)s) f
+  ) s CROSS JOIN (SELECT min(first_ts) AS first_own FROM bar_days WHERE venue = %(venue)s AND symbol = %(symbol)s) f
   WHERE s.ts > f.first_own GROUP BY s.ts
 ), judged AS (
   SELECT m.ts, count(h.started_at) AS touched, max(CASE WHEN m.ours = m.theirs THEN 0 ELSE 1 END) AS alone
