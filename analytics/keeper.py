@@ -167,15 +167,17 @@ class Keeper:
             symbol = as_str(row["symbol"])
             if row["channel"] == "trades" and symbol in ready:
                 self.marks[symbol] = Mark(as_int(row["watermark_ns"]), as_int(row["published_ns"]))
-        for symbol in self.marks.keys() - self.frozen_until.keys():
-            await self._begin(symbol)
+        begin = self.marks.keys() - self.frozen_until.keys()
+        newest = {each: newest_due(self.marks[each].watermark_ns, self.freezer.lateness_ns) for each in begin}
+        if newest:
+            await reader.settle(max(newest.values()) + MINUTE_NS)
+        for symbol, newest_ns in newest.items():
+            await self._begin(symbol, newest_ns)
 
-    async def _begin(self, symbol: str) -> None:
+    async def _begin(self, symbol: str, newest_ns: int) -> None:
         """Start with the newest bar; all before it is history."""
         reader = self.freezer.reader
-        newest_ns = newest_due(self.marks[symbol].watermark_ns, self.freezer.lateness_ns)
         scope: dict[str, Param] = {"venue": reader.venue, "symbol": symbol}
-        await reader.settle(newest_ns + MINUTE_NS)
         first = await reader.database.fetch_one(QUERIES["first_bar"], scope)
         if first is not None and first["first_ns"] is not None:
             whole = Span(as_int(first["first_ns"]), newest_ns - MINUTE_NS)

@@ -364,7 +364,7 @@ async def test_views_above_one_that_reads_another_table_are_made_anew(old: Datab
     await make_table(old, "first_source")
     await make_table(old, "second_source")
     beneath = own("beneath", "SELECT ts, source FROM first_source")
-    above = [own("between", "SELECT ts, source FROM beneath"), own("on_top", "SELECT ts, source FROM between")]
+    above = [own("amid", "SELECT ts, source FROM beneath"), own("on_top", "SELECT ts, source FROM amid")]
     await deploy_own(old, old_writer, [beneath, *above], SystemClock())
     other = own("beneath", "SELECT ts, source FROM first_source UNION ALL SELECT ts, source FROM second_source")
     await deploy_own(old, old_writer, [other, *above], SystemClock())
