@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal, NamedTuple, TypeVar
 
@@ -18,6 +19,8 @@ LIVE_S_MAX = 300.0
 TOLERANCE = 1e-9
 """Relative. Sums over a moving window differ in their last digits with where the window was first read from."""
 TINY = 1e-12
+DIGESTS_MAX = 30_000
+"""The warm-up of a hundred symbols, and more: some 10 MB."""
 
 KnownAtKind = Literal["live", "simulated"]
 Value = float | int | str | None
@@ -146,7 +149,7 @@ class Fingerprints:
         self._digests: dict[str, bytes] = {}
         by_symbol: dict[str, list[tuple[int, bytes]]] = {}
         for key, values in bars.items():
-            by_symbol.setdefault(key.symbol, []).append((key.ts_ns, digest_of(values)))
+            by_symbol.setdefault(key.symbol, []).append((key.ts_ns, _digest_kept(values)))
         for symbol, digests in by_symbol.items():
             digests.sort()
             self._starts[symbol] = [ts_ns for ts_ns, _ in digests]
@@ -165,6 +168,12 @@ def digest_of(values: Iterable[Value]) -> bytes:
     """Eight bytes that stand for some values, numbers to twelve digits."""
     text = "|".join(f"{v:.12g}" if isinstance(v, float) else str(v) for v in values)
     return blake2b(text.encode(), digest_size=8).digest()
+
+
+@lru_cache(DIGESTS_MAX)
+def _digest_kept(values: Values) -> bytes:
+    """The same, once for bars that are asked about minute by minute."""
+    return digest_of(values)
 
 
 def hash_of(values: Iterable[Value]) -> str:

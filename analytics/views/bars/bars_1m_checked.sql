@@ -7,15 +7,26 @@
 -- A quiet minute has no price (NULL) where a gap hides the last close. A symbol ends where its watermark stands; with
 -- no watermark (imported data) at its last bar.
 -- Bounds: @from <= ts <= @to, default the last 24 hours; @warm_up reads so many minutes more before @from (for views
--- over this one). The first bar of a symbol is looked up among all its days, so a value never depends on @from.
+-- over this one). The first bar of a symbol is looked up among all its days, so a value never depends on @from;
+-- days follow the bars by some milliseconds, so those of the span are looked at themselves.
 -- Known after: the minute's end and the watermark behind it.
 -- Inputs: bars_1m, venue_bars_1m, bar_days, venue_bar_days, gaps, ingest_watermarks.
 CREATE OR REPLACE VIEW bars_1m_checked AS (
   DECLARE OVERRIDABLE @from := dateadd('h', -24, now()), OVERRIDABLE @to := now(), OVERRIDABLE @warm_up := 0
-  WITH seen AS (
+  WITH own AS (
+    SELECT ts, venue, symbol, open, high, low, close, volume, cost, trades, buy_volume FROM bars_1m
+    WHERE ts >= dateadd('m', -60 - @warm_up, @from) AND ts <= @to
+  ), theirs AS (
+    SELECT ts, venue, symbol, open, high, low, close, volume, cost, trades, buy_volume FROM venue_bars_1m
+    WHERE ts >= dateadd('m', -60 - @warm_up, @from) AND ts <= @to
+  ), seen AS (
     SELECT venue, symbol, min(first_ts) AS first_ts, max(last_ts) AS last_ts, min(first_ts) AS first_own FROM bar_days
     UNION ALL
     SELECT venue, symbol, min(first_ts), max(last_ts), null::timestamp_ns FROM venue_bar_days
+    UNION ALL
+    SELECT venue, symbol, min(ts), max(ts), min(ts) FROM own
+    UNION ALL
+    SELECT venue, symbol, min(ts), max(ts), null::timestamp_ns FROM theirs
   ), marks AS (
     SELECT venue, symbol, watermark FROM ingest_watermarks
     WHERE channel = 'trades' LATEST ON ts PARTITION BY venue, symbol
@@ -47,12 +58,6 @@ CREATE OR REPLACE VIEW bars_1m_checked AS (
     SELECT g.ts, g.venue, g.symbol, h.missing > 0 AS missing,
            CASE WHEN h.unrecorded > 0 THEN 'venue' ELSE g.origin END AS origin
     FROM grid g LEFT JOIN holes h ON g.ts = h.ts AND g.venue = h.venue AND g.symbol = h.symbol
-  ), own AS (
-    SELECT ts, venue, symbol, open, high, low, close, volume, cost, trades, buy_volume FROM bars_1m
-    WHERE ts >= dateadd('m', -60 - @warm_up, @from) AND ts <= @to
-  ), theirs AS (
-    SELECT ts, venue, symbol, open, high, low, close, volume, cost, trades, buy_volume FROM venue_bars_1m
-    WHERE ts >= dateadd('m', -60 - @warm_up, @from) AND ts <= @to
   ), joined AS (
     SELECT g.ts, g.venue, g.symbol, g.origin,
            CASE WHEN g.origin = 'venue' AND v.close IS NULL THEN 'gap'
