@@ -86,10 +86,10 @@ class FeatureStore:
 
     def _bars(self, symbols: Sequence[str], span: Range) -> KnownBars:
         if not symbols:
-            return KnownBars.of(*(np.empty(0, dtype=np.int64) for _ in range(3)))
+            return KnownBars.of(0, *(np.empty(0, dtype=np.int64) for _ in range(3)))
         where = self._where({symbol: code for code, symbol in enumerate(symbols)}, span)
         found = read_columns(self.database, QUERIES["known_bars"], where)
-        return KnownBars.of(found.integers("code"), found.moments("ts"), found.moments("known_at"))
+        return KnownBars.of(len(symbols), found.integers("code"), found.moments("ts"), found.moments("known_at"))
 
     def _fill(self, matrix: Floats, bars: KnownBars, asked: Sequence[Asked]) -> None:
         """Put in what was known first, many values at once, and then what was corrected, of which there is little."""
@@ -187,14 +187,14 @@ class KnownBars:
     """Symbol x minute, from the first bar of all to the last: which bar that is, below 0 where there is none."""
 
     @classmethod
-    def of(cls, codes: Ints, ts_ns: Ints, known_ns: Ints) -> KnownBars:
-        """Put them in order."""
+    def of(cls, symbols: int, codes: Ints, ts_ns: Ints, known_ns: Ints) -> KnownBars:
+        """Put them in order; `codes` are below `symbols`, of which some may have no bar."""
         order = np.lexsort((ts_ns, codes))
         codes, ts_ns, known_ns = codes[order], ts_ns[order], known_ns[order]
         if not len(ts_ns):
             return cls(codes, ts_ns, known_ns, np.empty((0, 0), dtype=np.int64))
         minutes = (ts_ns - ts_ns.min()) // MINUTE_NS
-        rows = np.full((int(codes.max()) + 1, int(minutes.max()) + 1), -1)
+        rows = np.full((symbols, int(minutes.max()) + 1), -1)
         rows[codes, minutes] = np.arange(len(ts_ns))
         return cls(codes, ts_ns, known_ns, rows)
 

@@ -70,8 +70,10 @@ async def test_value_stands_at_its_bar_whatever_lies_beside(
     start_ns = floor_ns(SystemClock().now_ns(), HOUR_NS) - 5 * HOUR_NS
     moments = [start_ns + number * MINUTE_NS for number in range(4)]
     numbered = list(enumerate(moments))
-    symbols = ("even/USDT", "astray/USDT", "broken/USDT", "short/USDT", "shifted/USDT")
+    symbols = ("even/USDT", "astray/USDT", "broken/USDT", "short/USDT", "shifted/USDT", "unknown/USDT")
     rows = [bar(venue, symbol, ts_ns, after=10) for symbol in symbols for ts_ns in moments]
+    del rows[symbols.index("unknown/USDT") * 4 :]
+    rows += [value(venue, "unknown/USDT", ts_ns, 0, 1.0) for ts_ns in moments]
     del rows[symbols.index("shifted/USDT") * 4]
     del rows[symbols.index("broken/USDT") * 4 + 1]
     rows += [value(venue, "even/USDT", ts_ns, 0, 1.0 + number) for number, ts_ns in numbered]
@@ -95,6 +97,7 @@ async def test_value_stands_at_its_bar_whatever_lies_beside(
         "broken/USDT": [1.0, nan, 4.0],
         "short/USDT": [nan, 2.0, 3.0, 4.0],
         "shifted/USDT": [2.0, 3.0, nan],
+        "unknown/USDT": [],
     }
     np.testing.assert_equal(found, wanted)
 

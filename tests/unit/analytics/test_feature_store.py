@@ -30,6 +30,7 @@ def test_newest_revision_that_was_known_with_the_bar_counts(
     order.shuffle(rows)
     starts = sorted(bars)
     known_bars = KnownBars.of(
+        1,
         np.zeros(len(starts), dtype=np.int64),
         np.array(starts, dtype=np.int64) * MINUTE_NS,
         np.array([bars[ts] for ts in starts], dtype=np.int64),
