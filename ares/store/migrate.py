@@ -102,8 +102,8 @@ async def migrate(
     await _require_harmless(database, views, changed)
     replaced = with_readers(views, deployed)
     await _apply(database, replaced)
-    await _record_views(writer, views, clock)
     kept = await deploy_own(database, writer, own, clock, replaced)
+    await _record_views(writer, views, clock)  # last: who is killed before makes all of them anew the next time
     made = await _record_lineage(database, writer, [*tables, *deployed, *kept], clock)
     await write_catalog(database, writer, [*tables, *deployed])
     last = [each for each in pending if each.phase == POST]
