@@ -188,21 +188,21 @@ class TruthReader:
             raise StoreUnavailable(f"WAL of {', '.join(suspended)} is suspended: nothing can be frozen")
         return {as_str(row["name"]): (as_int(row["applied"]), as_int(row["committed"])) for row in rows}
 
-    async def _refreshed(self, wanted: Mapping[str, int], closed_until_ns: int = 0) -> None:
-        """Wait until views hold commits of what they read, and until minutes before a moment are closed."""
+    async def _refreshed(self, wanted: Mapping[str, int], closed_until_ns: int | None = None) -> None:
+        """Wait until views hold commits of what they read, and, if asked, until minutes before a moment are closed."""
         while True:
             if await self._hold(wanted, closed_until_ns):
                 return
             await asyncio.sleep(SETTLE_POLL_S)
 
-    async def _hold(self, wanted: Mapping[str, int], closed_until_ns: int) -> bool:
+    async def _hold(self, wanted: Mapping[str, int], closed_until_ns: int | None) -> bool:
         views = {row["name"]: row for row in await self.database.fetch(QUERIES["bars_views"])}
         for name, number in wanted.items():
             row = views.get(name)
             if row is None or row["status"] == "invalid":
                 raise StoreRejected(f"materialized view {name} is missing or invalid: see `ares db status`")
             refreshed, closed_until_us = row["refreshed"], row["closed_until_us"]
-            if closed_until_ns and (
+            if closed_until_ns is not None and (
                 closed_until_us is None or as_int(closed_until_us) * NANOS_PER_MICRO < closed_until_ns
             ):
                 return False

@@ -80,7 +80,7 @@ class FeatureStore:
         bars = self._bars(symbols, span)
         matrix = np.full((len(bars.ts_ns), len(wanted)), np.nan, order="F")
         if len(bars.ts_ns):
-            self._fill(matrix, bars, asked(symbols, wanted))
+            self._fill(matrix, bars, statements_of(symbols, wanted))
         names = tuple(view.view for view in wanted)
         return Frame(symbols, names, bars.codes, bars.ts_ns, bars.known_ns, matrix)
 
@@ -141,7 +141,7 @@ class Asked:
         return len(self.symbols) * len(self.columns)
 
 
-def asked(symbols: Sequence[str], wanted: Sequence[Definition]) -> list[Asked]:
+def statements_of(symbols: Sequence[str], wanted: Sequence[Definition]) -> list[Asked]:
     """All of them with all of them, in as many statements as it takes."""
     codes = {symbol: code for code, symbol in enumerate(symbols)}
     found: list[Asked] = []
@@ -183,8 +183,9 @@ class KnownBars:
     codes: Ints
     ts_ns: Ints
     known_ns: Ints
+    first_ns: int
     rows: Ints
-    """Symbol x minute, from the first bar of all to the last: which bar that is, below 0 where there is none."""
+    """Symbol x minute, from `first_ns` on: which bar that is, below 0 where there is none."""
 
     @classmethod
     def of(cls, symbols: int, codes: Ints, ts_ns: Ints, known_ns: Ints) -> KnownBars:
@@ -192,17 +193,17 @@ class KnownBars:
         order = np.lexsort((ts_ns, codes))
         codes, ts_ns, known_ns = codes[order], ts_ns[order], known_ns[order]
         if not len(ts_ns):
-            return cls(codes, ts_ns, known_ns, np.empty((0, 0), dtype=np.int64))
-        minutes = (ts_ns - ts_ns.min()) // MINUTE_NS
+            return cls(codes, ts_ns, known_ns, 0, np.empty((0, 0), dtype=np.int64))
+        first_ns = int(ts_ns.min())
+        minutes = (ts_ns - first_ns) // MINUTE_NS
         rows = np.full((symbols, int(minutes.max()) + 1), -1)
         rows[codes, minutes] = np.arange(len(ts_ns))
-        return cls(codes, ts_ns, known_ns, rows)
+        return cls(codes, ts_ns, known_ns, first_ns, rows)
 
     @property
     def span(self) -> Range:
         """From the first bar to the end of the last; there is one."""
-        first_ns = int(self.ts_ns.min())
-        return Range(first_ns, first_ns + self.rows.shape[1] * MINUTE_NS)
+        return Range(self.first_ns, self.first_ns + self.rows.shape[1] * MINUTE_NS)
 
     def spans(self, minutes: int) -> list[Range]:
         """The same in pieces of so many minutes, one at least."""
@@ -212,7 +213,7 @@ class KnownBars:
 
     def rows_of(self, codes: Ints, ts_ns: Ints) -> Ints:
         """Which bars these are; below 0 where there is none at this very moment. All lie in `span`."""
-        since_ns = ts_ns - self.span.from_ns
+        since_ns = ts_ns - self.first_ns
         minutes = since_ns // MINUTE_NS
         rows = self.rows.reshape(-1).take(codes * self.rows.shape[1] + minutes)
         rows[minutes * MINUTE_NS != since_ns] = -1
