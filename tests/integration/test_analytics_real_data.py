@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import gzip
 import json
@@ -15,9 +14,9 @@ from analytics.truth import TruthReader
 from ares.clock import NANOS_PER_MILLI
 from ares.model.market import Trade
 from ares.store import Database, Record, RowWriter
+from tests.views.test_examples import settled
 
 RECORDING = Path(__file__).resolve().parents[2] / "simulator" / "recordings" / "spot_btcusdt_20240808.gz"
-SETTLE_S_MAX = 20.0
 
 
 def recorded_trades(files: Sequence[Path], venue: str) -> Iterator[Trade]:
@@ -41,19 +40,6 @@ def recorded_trades(files: Sequence[Path], venue: str) -> Iterator[Trade]:
                     )
 
 
-async def cascaded(database: Database) -> None:
-    """Return once every bar of bars_1m is part of the longer bars."""
-    async with asyncio.timeout(SETTLE_S_MAX):
-        calm = 0
-        while calm < 2:
-            behind = await database.fetch(
-                "SELECT view_name FROM materialized_views() WHERE refresh_base_table_txn < base_table_txn"
-            )
-            calm = 0 if behind else calm + 1
-            await database.wait_applied(["bars_1m", "bars_5m"])
-            await asyncio.sleep(0.02)
-
-
 async def bars(
     database: Database, writer: RowWriter, view: str, venue: str, trades: Sequence[Trade]
 ) -> dict[int, Record]:
@@ -62,7 +48,7 @@ async def bars(
     for first in range(0, len(rows), 2_000):
         await writer.write(rows[first : first + 2_000])
     await TruthReader(database, venue).settle(0)
-    await cascaded(database)
+    await settled(database)
     found = await database.fetch(
         f"SELECT ts::long AS ts_ns, open, high, low, close, volume, cost, trades, buy_volume FROM {view}"
         " WHERE venue = %(venue)s",

@@ -35,7 +35,7 @@ SYMBOL = "BTC/USDT"
 BASE_MS = 1_704_067_200_000
 DAY_MS = 86_400_000
 NAUTILUS = Path(__file__).resolve().parents[1] / "fixtures" / "imports" / "nautilus_trade_ticks.parquet"
-TABLES = ("trades", "trades_archive", "venue_bars_1m", "quarantine", "gaps", "bars_1m", "bar_days", "venue_bar_days")
+TABLES = ("trades", "trades_archive", "venue_bars_1m", "quarantine", "gaps", "bars_1m")
 STORED = (
     "SELECT *, ts::long AS ts_ns, received_at::long AS received_ns FROM trades WHERE venue = %(venue)s ORDER BY seq"
 )

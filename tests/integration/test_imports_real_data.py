@@ -23,7 +23,7 @@ from tests.views.test_examples import settled
 
 SYMBOL = "XRP/ETH"
 COLUMNS = ("timestamp", "id", "type", "side", "price", "amount", "cost")
-TABLES = ("trades", "venue_bars_1m", "gaps", "quarantine", "bars_1m", "bar_days", "venue_bar_days")
+TABLES = ("trades", "venue_bars_1m", "gaps", "quarantine", "bars_1m")
 COMPARED = """
 SELECT count() AS bars, sum(CASE WHEN b.open = v.open AND b.high = v.high AND b.low = v.low AND b.close = v.close
   AND abs(b.volume - v.volume) < 1e-6 THEN 1 ELSE 0 END) AS same

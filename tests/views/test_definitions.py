@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,11 +13,11 @@ from analytics.testing import SyntheticMarket
 from ares.clock import HOUR_NS, MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns, to_datetime
 from ares.model.row import Row, UtcNs
 from ares.store import Database, Record, RowWriter
+from tests.views.test_examples import settled
 
 VIEWS = (*definitions("feature"), *definitions("signal"))
 MINUTES = 200
 SEEN = 40
-SETTLE_S_MAX = 20.0
 
 
 def start_of_market() -> int:
@@ -47,16 +46,7 @@ def everything(market: SyntheticMarket, start_ns: int, minutes: int) -> list[Row
 
 async def write_settled(database: Database, writer: RowWriter, rows: Sequence[Row]) -> None:
     await writer.write(rows)
-    async with asyncio.timeout(SETTLE_S_MAX):
-        await database.wait_applied({row.table for row in rows})
-        while True:
-            behind = await database.fetch(
-                "SELECT view_name FROM materialized_views() WHERE refresh_base_table_txn < base_table_txn"
-            )
-            await database.wait_applied(["bars_1m", "bar_days", "venue_bar_days"])
-            if not behind:
-                return
-            await asyncio.sleep(0.02)
+    await settled(database)
 
 
 async def read(database: Database, view: str, venue: str, start_ns: int, end_ns: int) -> list[Record]:
@@ -111,6 +101,7 @@ async def test_a_view_that_peeks_is_caught(database: Database, writer: RowWriter
     market.prices = dict.fromkeys(market.symbols, 5_000.0)
     await write_settled(database, writer, market.trades(start_ns + 5 * MINUTE_NS, 5))
     after = await read(database, cheat, venue, start_ns, start_ns + 5 * MINUTE_NS)
+    await database.execute(f"DROP VIEW {cheat}")
     assert after[: len(before)] != like(before)
 
 
