@@ -64,15 +64,22 @@ def units_of(views: Iterable[Statement]) -> dict[str, str]:
 
 
 async def write_catalog(database: Database, writer: RowWriter, ours: Iterable[Statement]) -> int:
-    """Write the words of columns of our tables and views that are new, other than they were, or gone; how many."""
+    """Write the words of columns of our tables and views that are new, other than they were, or gone; how many.
+
+    A view that is there and of which no column is listed is as it was: no server but the one that made it lists them.
+    """
     statements = list(ours)
     units, names = units_of(statements), {each.name for each in statements}
     columns = [row for row in await database.fetch(QUERIES["columns"]) if row["table_name"] in names]
     there = {key_of(row): described(row, units) for row in columns}
+    listed = {table for table, _ in there}
+    unlisted = {as_str(row["table_name"]) for row in await database.fetch(QUERIES["relations"])} & names - listed
     known = {key_of(row): row for row in await database.fetch(QUERIES["known"])}
     changed = [row for key, row in there.items() if known.get(key) != row]
     gone: list[Record] = [
-        {**row, "status": "gone"} for key, row in known.items() if key not in there and row["status"] != "gone"
+        {**row, "status": "gone"}
+        for key, row in known.items()
+        if key not in there and key[0] not in unlisted and row["status"] != "gone"
     ]
     await writer.write([catalog_row(row) for row in [*changed, *gone]])
     return len(changed) + len(gone)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ares.config.settings import DatabaseConfig
 from ares.store import Database, RowWriter
-from ares.store.catalog import EVERYWHERE, QUERIES, units_of, words_of, write_catalog, written
+from ares.store.catalog import EVERYWHERE, units_of, words_of, write_catalog, written
 from ares.store.migrate import Statement, table_statements, view_statements
+from tests.questdb import serving, small
 
 OURS = [*table_statements(), *view_statements()]
 
 
 @pytest.fixture
 async def columns(database: Database) -> set[tuple[str, str]]:
-    names = {each.name for each in OURS}
-    rows = await database.fetch(QUERIES["columns"])
-    return {(str(row["table_name"]), str(row["column_name"])) for row in rows if row["table_name"] in names}
+    await database.wait_applied(["catalog_columns"])
+    rows = await database.fetch("SELECT table_name, column_name FROM catalog_columns WHERE status = 'there'")
+    return {(str(row["table_name"]), str(row["column_name"])) for row in rows}
 
 
 async def test_every_column_has_its_words(columns: set[tuple[str, str]]) -> None:
@@ -75,3 +78,18 @@ async def test_a_column_that_is_dropped_is_said_to_be_gone_and_nothing_is_writte
         await database.execute("DROP TABLE catalog_probe")
         await write_catalog(database, writer, OURS)
         await database.wait_applied(["catalog_columns"])
+
+
+async def test_columns_of_views_are_there_whichever_server_is_asked(tmp_path: Path) -> None:
+    config = small()
+    with serving(config, tmp_path, schema=True):
+        writer = RowWriter(config)
+        async with await Database.connect(config) as database:
+            assert await write_catalog(database, writer, OURS) == 0
+            await database.execute("DROP VIEW rsi_14")
+            assert await write_catalog(database, writer, OURS) == 4
+            await database.wait_applied(["catalog_columns"])
+            gone = await database.fetch("SELECT table_name, column_name FROM catalog_columns WHERE status = 'gone'")
+        await writer.close()
+    assert sorted(str(row["column_name"]) for row in gone) == ["symbol", "ts", "value", "venue"]
+    assert {row["table_name"] for row in gone} == {"rsi_14"}
