@@ -93,6 +93,13 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Recent:
+    """Bars that started so many minutes ago at most, by the clock of the server."""
+
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Knowledge:
     """When something counts as known, and whether it was so or is only assumed."""
 

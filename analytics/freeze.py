@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from analytics.catalog import Catalog, definitions
 from analytics.facts import (
     BarKey,
     BarValues,
     Fingerprints,
+    Recent,
     SignalValues,
     Span,
     Stamp,
@@ -32,8 +34,10 @@ log = get_logger(__name__)
 
 FROZEN_TABLES = ("bar_facts", "feature_values", "signal_values", "predictions")
 WRITE_ROWS_MAX = 20_000
-RECENT_S = 240.0
-"""How old a bar may be, by our clock, to be looked for in the statements whose plans are cached."""
+RECENT_MINUTES = (2, 4)
+"""How far back the statements of the last minutes reach: few texts, and no more rows than are wanted."""
+RECENT_SLACK_S = 30.0
+"""So long after the choice of one it is still to find the bar."""
 WARM_UP_BARS_MAX = max(d.warm_up_bars for d in definitions("feature"))
 
 Spans = Mapping[str, Span]
@@ -58,10 +62,10 @@ class Freezer:
         """Freeze bars that nobody has frozen; returns how many there were. The quick way."""
         whole = covering(spans)
         await self.reader.settle(whole.end_ns + MINUTE_NS, first_bars=False)
-        span = None if self._is_recent(whole) else whole
+        span = self._recent(whole)
         catalog = self.reader.catalog
         truth = await self.reader.truth(span)
-        if span is None and not (truth.bars and complete(truth, spans)):
+        if span is not whole and not (truth.bars and complete(truth, spans) and self._has_values(truth, spans)):
             span, catalog = whole, self.reader.catalog
             truth = await self.reader.truth(span)
         if not complete(truth, spans):
@@ -83,14 +87,21 @@ class Freezer:
         already = await self.scorer.scored(whole)
         return await self._append(_Pass(spans, watermarks, whole, whole, truth, frozen, already, catalog))
 
-    def _is_recent(self, whole: Span) -> bool:
-        return self.clock.now_ns() - whole.start_ns < RECENT_S * NANOS_PER_SECOND
+    def _has_values(self, truth: Truth, spans: Spans) -> bool:
+        """Whether each of our features has a row of every wanted bar: minutes pass between a choice and an answer."""
+        ours = sum(not each.own for each in self.reader.catalog.features)
+        bars = sum(wanted_of(spans, key.symbol, key.ts_ns) for key in truth.bars)
+        return sum(wanted_of(spans, key.symbol, key.ts_ns) for key in truth.features) >= bars * ours
+
+    def _recent(self, whole: Span) -> Span | Recent:
+        """The fewest last minutes, by our clock, that hold the span; itself if it began too long ago."""
+        age_ns = self.clock.now_ns() - whole.start_ns + RECENT_SLACK_S * NANOS_PER_SECOND
+        return next((Recent(minutes) for minutes in RECENT_MINUTES if age_ns < minutes * MINUTE_NS), whole)
 
     async def _append(self, work: _Pass) -> int:
         stamp = Stamp(self.reader.venue, self.clock.now_ns(), self.lateness_ns)
-        early = await asyncio.to_thread(work.features, stamp)
         predictions = self.scorer.predict(by_bar(work.truth_in_spans()), work.already, stamp)
-        wishes, _ = await asyncio.gather(self._wishes(predictions, work.span), self._write(early))
+        wishes, _ = await asyncio.gather(self._wishes(predictions, work.span), self._write_features(work, stamp))
         late, bars = await asyncio.to_thread(work.signals_and_bars, wishes, replace(stamp, now_ns=self.clock.now_ns()))
         await self._write(late)
         await self._write_whole(bars)
@@ -98,7 +109,10 @@ class Freezer:
         self._trace(bars, stamp.now_ns)
         return len(bars)
 
-    async def _wishes(self, predictions: Sequence[Row], span: Span | None) -> Mapping[ValueKey, SignalValues]:
+    async def _write_features(self, work: _Pass, stamp: Stamp) -> None:
+        await self._write(await asyncio.to_thread(work.features, stamp))
+
+    async def _wishes(self, predictions: Sequence[Row], span: Span | Recent) -> Mapping[ValueKey, SignalValues]:
         """What strategies want, once they can read these predictions."""
         if predictions:
             await self._write(predictions)
@@ -137,35 +151,37 @@ class Freezer:
             del self.held[key]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Pass:
-    """One freezing: which bars, what they say, what of them is frozen. `span` is None where `recent` is asked."""
+    """One freezing: which bars, what they say, what of them is frozen. `span` is what is asked for."""
 
     spans: Spans
     watermarks: Mapping[str, int]
     whole: Span
-    span: Span | None
+    span: Span | Recent
     truth: Truth
     frozen: FrozenFacts
     already: Scored
     catalog: Catalog
 
+    @cached_property
+    def prints(self) -> Fingerprints:
+        return Fingerprints(self.truth.bars)
+
     def wanted(self, symbol: str, ts_ns: int) -> bool:
-        span = self.spans.get(symbol)
-        return span is not None and span.holds(ts_ns)
+        return wanted_of(self.spans, symbol, ts_ns)
 
     def truth_in_spans(self) -> dict[ValueKey, float | int | str | None]:
         return {key: value for key, value in self.truth.features.items() if self.wanted(key.symbol, key.ts_ns)}
 
     def features(self, stamp: Stamp) -> list[Row]:
         """Rows of `feature_values`. A value of more than its own bars is not told by their hash: it is hashed too."""
-        prints = Fingerprints(self.truth.bars)
         sources = {(d.name, d.version): (d.warm_up_bars, d.reads_beyond_its_bars) for d in self.catalog.features}
         truth = self.truth_in_spans()
         rows: list[Row] = []
         for key, revision in revised({k: (v,) for k, v in truth.items()}, self.frozen.features).items():
             warm_up_bars, beyond_bars = sources[key.name, key.version]
-            input_hash = prints.window(key.symbol, key.ts_ns, warm_up_bars)
+            input_hash = self.prints.window(key.symbol, key.ts_ns, warm_up_bars)
             if beyond_bars:
                 input_hash = hash_of([input_hash, truth[key]])
             rows.append(stamp.feature(key, revision, truth[key], input_hash))
@@ -173,14 +189,13 @@ class _Pass:
 
     def signals_and_bars(self, wishes: Mapping[ValueKey, SignalValues], stamp: Stamp) -> tuple[list[Row], list[Row]]:
         """Rows of `signal_values` and of `bar_facts`."""
-        prints = Fingerprints(self.truth.bars)
         mine = {key: wish for key, wish in wishes.items() if self.wanted(key.symbol, key.ts_ns)}
         signals = [
             stamp.signal(
                 key,
                 revision,
                 mine[key],
-                hash_of([prints.window(key.symbol, key.ts_ns, WARM_UP_BARS_MAX), mine[key].model_version]),
+                hash_of([self.prints.window(key.symbol, key.ts_ns, WARM_UP_BARS_MAX), mine[key].model_version]),
                 self.watermarks[key.symbol],
             )
             for key, revision in revised(mine, self.frozen.signals).items()
@@ -197,6 +212,12 @@ def covering(spans: Spans) -> Span:
     """The one span that holds all of them."""
     assert spans, "nothing to freeze"
     return Span(min(s.start_ns for s in spans.values()), max(s.end_ns for s in spans.values()))
+
+
+def wanted_of(spans: Spans, symbol: str, ts_ns: int) -> bool:
+    """Whether a bar is one that is to be frozen."""
+    span = spans.get(symbol)
+    return span is not None and span.holds(ts_ns)
 
 
 def complete(truth: Truth, spans: Spans) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from analytics.catalog import Catalog, Definition, catalog_of
-from analytics.facts import BarKey, BarValues, Frozen, SignalValues, Span, Value, ValueKey
+from analytics.facts import BarKey, BarValues, Frozen, Recent, SignalValues, Span, Value, ValueKey
+from analytics.recent import RecentBars
+from analytics.rows import bar_key, bar_of, bars_of, number_of
+from analytics.shared import sources_of
 from ares.clock import MINUTE_NS, NANOS_PER_MICRO, to_datetime
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.store import Database, Param, Record, load_queries
@@ -19,12 +22,13 @@ log = get_logger(__name__)
 
 QUERIES = load_queries("analytics", "queries/freeze.sql")
 THIS_VIEW = "this_view"
+THIS_SOURCE = "this_source"
 BARS_VIEW = "bars_1m"
 DAYS_VIEWS = ("bar_days", "venue_bar_days")
 LEAVING = ("quotes", "books", "funding")
 """Tables of which views read rows that go to the cold tier, or by age."""
-VIEWS_A_STATEMENT = 3
-"""QuestDB keeps the plan of a statement in its heap, and a plan of a dozen features is large."""
+VIEWS_A_STATEMENT, TEXTS_A_STATEMENT = 3, 6
+"""QuestDB keeps the plan of a statement in its heap, and a plan of a dozen views is large: less so over shared bars."""
 V = TypeVar("V")
 READS_AT_ONCE = 2
 """Of the last minutes, and as many of longer spans: history must leave connections of the pool to the live bars."""
@@ -56,8 +60,8 @@ NOTHING_FROZEN = FrozenFacts({}, {}, {})
 class TruthReader:
     """Reads one venue. Raises `StoreUnavailable`, `StoreRejected`.
 
-    Without a span the last minutes by the server's clock are read, in statements whose text never changes: QuestDB
-    keeps their plans, which makes the difference between 20 ms and a second for all views together.
+    The last minutes by the server's clock are read over bars that are worked out once for all, in few texts, so that
+    QuestDB keeps their plans. Of signals that is to follow `truth`.
     """
 
     database: Database
@@ -65,6 +69,10 @@ class TruthReader:
     catalog: Catalog = field(default_factory=catalog_of)
     _quick: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
     _slow: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
+    _recent: RecentBars = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._recent = RecentBars(self.database, self.venue)
 
     async def settle(self, bars_until_ns: int, *, first_bars: bool = True) -> None:
         """Return once everything committed before the call is part of the bars, and the minutes before are closed.
@@ -87,31 +95,40 @@ class TruthReader:
         except TimeoutError:
             raise StoreUnavailable(f"{BARS_VIEW} did not catch up with the trades in {SETTLE_S_MAX} s") from None
 
-    async def bars(self, span: Span | None) -> dict[BarKey, BarValues]:
+    async def bars(self, span: Span) -> dict[BarKey, BarValues]:
         """The bars of a span and of the longest warm-up before it."""
-        return bars_of(await self._fetch("bars", span))
+        async with self._slow:
+            return bars_of(await self.database.fetch(QUERIES["bars_range"], self._scope(span)))
 
     async def bars_of_last_day(self) -> dict[BarKey, BarValues]:
         """The bars of the last 24 hours, by the server's clock."""
         return bars_of(await self.database.fetch(QUERIES["bars_day"], {"venue": self.venue}))
 
-    async def truth(self, span: Span | None) -> Truth:
-        """Bars and all features, in few statements: asking costs more than reading a feature of the last minutes."""
-        shares = shares_of(self.catalog.features)
-        reading = asyncio.gather(*(self._unless_own(share[0], self._values(share, span)) for share in shares))
-        bars, values = await asyncio.gather(self.bars(span), reading)
-        return Truth(bars, {key: value for found in values for key, value in found.items()})
+    async def truth(self, span: Span | Recent) -> Truth:
+        """Bars and all features."""
+        if isinstance(span, Recent):
+            bars = await self._recent.renew(span.minutes)
+            return Truth(bars, await self._features(span))
+        whole, features = await asyncio.gather(self.bars(span), self._features(span))
+        return Truth(whole, features)
 
-    async def signals(self, span: Span | None, wanted: Iterable[Definition]) -> dict[ValueKey, SignalValues]:
+    async def _features(self, span: Span | Recent) -> dict[ValueKey, Value]:
+        """In few statements: asking costs more than reading a feature of the last minutes."""
+        shares = shares_of(self.catalog.features, span)
+        values = await asyncio.gather(*(self._unless_own(share[0], self._values(share, span)) for share in shares))
+        return {key: value for found in values for key, value in found.items()}
+
+    async def signals(self, span: Span | Recent, wanted: Sequence[Definition]) -> dict[ValueKey, SignalValues]:
         """What these strategies want now."""
-        found = await asyncio.gather(*(self._unless_own(each, self._wishes(each, span)) for each in wanted))
+        shares = shares_of(wanted, span)
+        found = await asyncio.gather(*(self._unless_own(share[0], self._wishes(share, span)) for share in shares))
         return {key: wish for wishes in found for key, wish in wishes.items()}
 
     async def frozen(self, span: Span) -> FrozenFacts:
         """What is frozen of a span."""
         bars, features, signals = await asyncio.gather(*(self._fetch_frozen(what, span) for what in _FROZEN))
         return FrozenFacts(
-            {_bar_key(r): Frozen(as_int(r["revision"]), bar_of(r)) for r in bars},
+            {bar_key(r): Frozen(as_int(r["revision"]), bar_of(r)) for r in bars},
             {_value_key(r, "name"): Frozen(as_int(r["revision"]), (_cell(r["value"]),)) for r in features},
             {_value_key(r, "strategy"): Frozen(as_int(r["revision"]), wish_of(r)) for r in signals},
         )
@@ -147,27 +164,33 @@ class TruthReader:
             log.error("own_view_refused", view=first.view, cause=str(error))
             return {}
 
-    async def _values(self, features: Sequence[Definition], span: Span | None) -> dict[ValueKey, Value]:
-        rows = await self._fetch("feature", span, [feature.view for feature in features])
+    async def _values(self, features: Sequence[Definition], span: Span | Recent) -> dict[ValueKey, Value]:
+        rows = await self._fetch("feature", span, features)
         by_view = {feature.view: feature for feature in features}
-        return {_defined_key(r, by_view[as_str(r["view"])]): _cell(r["value"]) for r in rows}
+        return {_defined_key(r, by_view): _cell(r["value"]) for r in rows}
 
-    async def _wishes(self, signal: Definition, span: Span | None) -> dict[ValueKey, SignalValues]:
-        rows = await self._fetch("signal", span, [signal.view])
-        return {_defined_key(r, signal): wish_of(r) for r in rows if r["target"] is not None}
+    async def _wishes(self, signals: Sequence[Definition], span: Span | Recent) -> dict[ValueKey, SignalValues]:
+        rows = await self._fetch("signal", span, signals)
+        by_view = {signal.view: signal for signal in signals}
+        return {_defined_key(r, by_view): wish_of(r) for r in rows if r["target"] is not None}
 
-    async def _fetch(self, what: str, span: Span | None, views: Sequence[str] = ()) -> list[Record]:
-        sql = QUERIES[f"{what}_recent" if span is None else f"{what}_range"]
-        if views:
-            sql = over_all(sql, views)
-        async with self._quick if span is None else self._slow:
-            return await self.database.fetch(sql, {"venue": self.venue} if span is None else self._scope(span))
+    async def _fetch(self, what: str, span: Span | Recent, wanted: Sequence[Definition]) -> list[Record]:
+        recent = isinstance(span, Recent)
+        sources = sources_of(self.catalog) if recent else {}
+        sql = over_all(
+            QUERIES[f"{what}_recent" if recent else f"{what}_range"],
+            {each.view: sources.get(each.view, each.view) for each in wanted},
+        )
+        async with self._quick if recent else self._slow:
+            return await self.database.fetch(sql, self._scope(span))
 
     async def _fetch_frozen(self, what: str, span: Span) -> list[Record]:
         async with self._slow:
             return await self.database.fetch(QUERIES[f"frozen_{what}"], self._scope(span))
 
-    def _scope(self, span: Span) -> dict[str, Param]:
+    def _scope(self, span: Span | Recent) -> dict[str, Param]:
+        if isinstance(span, Recent):
+            return {"venue": self.venue, "minutes": span.minutes}
         return {"venue": self.venue, "from": to_datetime(span.start_ns), "to": to_datetime(span.end_ns)}
 
     async def _applied(self, wanted: Mapping[str, int]) -> None:
@@ -214,11 +237,12 @@ class TruthReader:
 _FROZEN: Sequence[str] = ("bars", "features", "signals")
 
 
-def shares_of(features: Sequence[Definition]) -> list[Sequence[Definition]]:
+def shares_of(definitions: Sequence[Definition], span: Span | Recent) -> list[Sequence[Definition]]:
     """What is read in one statement each: a few of ours, but each that an analyst deployed alone: it may fail."""
-    ours = [each for each in features if not each.own]
-    shares = [ours[first : first + VIEWS_A_STATEMENT] for first in range(0, len(ours), VIEWS_A_STATEMENT)]
-    return [*shares, *([each] for each in features if each.own)]
+    ours = [each for each in definitions if not each.own]
+    most = TEXTS_A_STATEMENT if isinstance(span, Recent) else VIEWS_A_STATEMENT
+    shares = [ours[first : first + most] for first in range(0, len(ours), most)]
+    return [*shares, *([each] for each in definitions if each.own)]
 
 
 def touches(key: ValueKey, symbol: object, started_ns: int, ended_ns: object) -> bool:
@@ -227,55 +251,28 @@ def touches(key: ValueKey, symbol: object, started_ns: int, ended_ns: object) ->
     return symbol in {None, key.symbol} and started_ns < key.ts_ns + MINUTE_NS and ends >= key.ts_ns
 
 
-def over_all(sql: str, views: Sequence[str]) -> str:
-    """A statement over `this_view`, of several views at once; what it declares stands once."""
+def over_all(sql: str, sources: Mapping[str, str]) -> str:
+    """A statement of several views at once, each by what is read for it; what the statement declares stands once."""
     declared, select = sql.split("SELECT", 1)
-    return declared + " UNION ALL ".join("SELECT" + select.replace(THIS_VIEW, view) for view in views)
-
-
-def bars_of(rows: Iterable[Record]) -> dict[BarKey, BarValues]:
-    """Bars by symbol and start."""
-    return {_bar_key(row): bar_of(row) for row in rows}
-
-
-def bar_of(row: Record) -> BarValues:
-    """A bar from its row."""
-    trades = row["trades"]
-    return BarValues(
-        status=as_str(row["status"]),
-        origin=as_str(row["origin"]),
-        open=_number(row["open"]),
-        high=_number(row["high"]),
-        low=_number(row["low"]),
-        close=_number(row["close"]),
-        volume=_number(row["volume"]),
-        cost=_number(row["cost"]),
-        trades=None if trades is None else as_int(trades),
-        buy_volume=_number(row["buy_volume"]),
+    return declared + " UNION ALL ".join(
+        "SELECT" + select.replace(THIS_VIEW, view).replace(THIS_SOURCE, source) for view, source in sources.items()
     )
 
 
 def wish_of(row: Record) -> SignalValues:
     """A strategy's wish from its row."""
     version = row["model_version"]
-    target, confidence = _number(row["target"]), _number(row["confidence"])
+    target, confidence = number_of(row["target"]), number_of(row["confidence"])
     return SignalValues(target or 0.0, confidence or 0.0, None if version is None else as_str(version))
-
-
-def _bar_key(row: Record) -> BarKey:
-    return BarKey(as_str(row["symbol"]), as_int(row["ts_ns"]))
 
 
 def _value_key(row: Record, name: str) -> ValueKey:
     return ValueKey(as_str(row["symbol"]), as_int(row["ts_ns"]), as_str(row[name]), as_int(row["version"]))
 
 
-def _defined_key(row: Record, definition: Definition) -> ValueKey:
+def _defined_key(row: Record, by_view: Mapping[str, Definition]) -> ValueKey:
+    definition = by_view[as_str(row["view"])]
     return ValueKey(as_str(row["symbol"]), as_int(row["ts_ns"]), definition.name, definition.version)
-
-
-def _number(cell: object) -> float | None:
-    return float(cell) if isinstance(cell, int | float) else None
 
 
 def _cell(cell: object) -> Value:

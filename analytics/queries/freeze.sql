@@ -12,12 +12,6 @@ SELECT view_name AS name, view_status AS status, refresh_base_table_txn AS refre
        refresh_period_hi::long AS closed_until_us
 FROM materialized_views() WHERE view_name IN ('bars_1m', 'bar_days', 'venue_bar_days');
 
--- bars_recent: the bars as they are now, of the last minutes and the longest warm-up. Its text never changes, so
--- that its plan is cached: planning costs ten times the reading.
-DECLARE @from := dateadd('m', -6, now()), @to := now(), @warm_up := 120
-SELECT ts::long AS ts_ns, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume
-FROM bars_1m_checked WHERE venue = %(venue)s;
-
 -- bars_day: the bars as they are now, of the last day.
 DECLARE @from := dateadd('h', -24, now()), @to := now()
 SELECT ts::long AS ts_ns, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume
@@ -28,22 +22,23 @@ DECLARE @from := %(from)s, @to := %(to)s, @warm_up := 120
 SELECT ts::long AS ts_ns, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume
 FROM bars_1m_checked WHERE venue = %(venue)s;
 
--- feature_recent: a feature's values as they are now, of the last minutes. `this_view` is replaced by the view's name,
--- and what follows DECLARE stands once for each of several.
-DECLARE @from := dateadd('m', -6, now()), @to := now()
-SELECT ts::long AS ts_ns, 'this_view' AS view, symbol, value FROM this_view WHERE venue = %(venue)s;
+-- feature_recent: a feature's values as they are now, of the last minutes. Its texts are few, so that plans are cached:
+-- planning costs more than reading. `this_view` is replaced by the view's name,
+-- `this_source` by what is read for it, and what follows DECLARE stands once for each of several.
+DECLARE @from := dateadd('m', -%(minutes)s, now()), @to := now()
+SELECT ts::long AS ts_ns, 'this_view' AS view, symbol, value FROM this_source WHERE venue = %(venue)s;
 
 -- feature_range: a feature's values as they are now, of a span.
 DECLARE @from := %(from)s, @to := %(to)s
-SELECT ts::long AS ts_ns, 'this_view' AS view, symbol, value FROM this_view WHERE venue = %(venue)s;
+SELECT ts::long AS ts_ns, 'this_view' AS view, symbol, value FROM this_source WHERE venue = %(venue)s;
 
 -- signal_recent: a strategy's wishes as they are now, of the last minutes.
-DECLARE @from := dateadd('m', -6, now()), @to := now()
-SELECT ts::long AS ts_ns, symbol, target, confidence, model_version FROM this_view WHERE venue = %(venue)s;
+DECLARE @from := dateadd('m', -%(minutes)s, now()), @to := now()
+SELECT ts::long AS ts_ns, 'this_view' AS view, symbol, target, confidence, model_version FROM this_source WHERE venue = %(venue)s;
 
 -- signal_range: a strategy's wishes as they are now, of a span.
 DECLARE @from := %(from)s, @to := %(to)s
-SELECT ts::long AS ts_ns, symbol, target, confidence, model_version FROM this_view WHERE venue = %(venue)s;
+SELECT ts::long AS ts_ns, 'this_view' AS view, symbol, target, confidence, model_version FROM this_source WHERE venue = %(venue)s;
 
 -- frozen_bars: the newest revision of every frozen bar of a span.
 DECLARE @t := '2200-01-01T00:00:00Z', @from := %(from)s, @to := %(to)s

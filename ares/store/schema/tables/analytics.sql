@@ -7,6 +7,13 @@ CREATE TABLE IF NOT EXISTS bar_facts (
   cost DOUBLE, trades LONG, buy_volume DOUBLE, known_at TIMESTAMP_NS, input_hash VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, venue, symbol, interval, revision);
 
+-- bars_1m_recent: bars_1m_checked of the last two hours, worked out once a minute for all features and signals of it.
+-- Grain: venue, symbol, minute (ts = start). Who freezes writes it anew each time and reads it at once: ask the view.
+CREATE TABLE IF NOT EXISTS bars_1m_recent (
+  ts TIMESTAMP_NS, venue SYMBOL, symbol SYMBOL, status SYMBOL, origin SYMBOL, open DOUBLE, high DOUBLE, low DOUBLE,
+  close DOUBLE, volume DOUBLE, cost DOUBLE, trades LONG, buy_volume DOUBLE
+) TIMESTAMP(ts) PARTITION BY HOUR TTL 1 DAY WAL DEDUP UPSERT KEYS(ts, venue, symbol);
+
 -- feature_values: a feature as decisions saw it. NULL value = the inputs had a gap or were not there yet.
 -- Grain: venue, symbol, name, version, revision (ts = start of the bar it belongs to).
 CREATE TABLE IF NOT EXISTS feature_values (
