@@ -66,6 +66,7 @@ class Freezer:
         catalog = self.reader.catalog
         truth = await self.reader.truth(span)
         if span is not whole and not (truth.bars and complete(truth, spans) and self._has_values(truth, spans)):
+            log.info("read_as_views", bars=len(truth.bars), values=len(truth.features))
             span, catalog = whole, self.reader.catalog
             truth = await self.reader.truth(span)
         if not complete(truth, spans):

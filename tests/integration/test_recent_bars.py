@@ -15,6 +15,7 @@ from analytics.truth import TruthReader
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, floor_ns
 from ares.model.row import Storable
 from ares.store import Database, RowWriter
+from backup.drill.digest import tables
 from tests.integration.test_analytics_freeze import MARKET_TABLES
 
 MINUTES = 130
@@ -171,3 +172,9 @@ async def _as_in_the_view(recent: RecentBars, newest_ns: int) -> dict[BarKey, Ba
     whole = await recent_reader(recent).bars(Span(oldest_ns, newest_ns))
     assert found == {key: bar for key, bar in whole.items() if key.ts_ns >= oldest_ns}
     return found
+
+
+async def test_a_drill_does_not_hold_rows_that_are_written_anew_against_the_backup(database: Database) -> None:
+    found = await tables(database)
+    assert found["bars_1m_recent"].derived
+    assert not found["bar_facts"].derived
