@@ -43,7 +43,7 @@ NOW = datetime.now(UTC)
 LISTED, NUMBERED = re.compile(r"IN %\(\w+\)s"), re.compile(r"(?<=CASE )(\S+) %\(\w+\)s END")
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 TEXTS = {"venue", "symbol", "model", "name", "status", "channel", "account", "strategy", "target", "begins"}
-NUMBERS = re.compile(r"_max$|_min$|^last_seq$|^rows$|^limit$|_ns$|^version$|^revision$")
+NUMBERS = re.compile(r"_max$|_min$|^last_seq$|^rows$|^limit$|_ns$|^version$|^revision$|^minutes$|^warm_up$")
 
 
 def param(name: str) -> Param:
@@ -59,7 +59,8 @@ def param(name: str) -> Param:
 async def test_shipped_queries_read_a_span_or_the_newest_rows(database: Database, file: str) -> None:
     whole: list[str] = []
     for name, sql in split_queries((ROOT / file).read_text(encoding="utf-8")).items():
-        plain = sql.replace("this_view", "signal_momentum_v1" if "target" in sql else "return_1m_v1")
+        view = "signal_momentum_v1" if "target" in sql else "return_1m_v1"
+        plain = sql.replace("this_view", view).replace("this_source", view)
         plain = plain.replace("this_table", "trades").replace(", these_parameters", "")
         plain = LISTED.sub("IN ('x')", NUMBERED.sub(r"\1 WHEN 'x' THEN 0 END", plain))
         plan = await database.fetch(f"EXPLAIN {plain}", {each: param(each) for each in PLACEHOLDER.findall(plain)})
