@@ -46,6 +46,11 @@ class Definition:
         """Whether its own text names one of these tables or views."""
         return not set(names).isdisjoint(_WORD.findall(_COMMENT.sub("", self.sql)))
 
+    @property
+    def waits_for_predictions(self) -> bool:
+        """Whether it may rest on a model's scores of the same bar: of what an analyst wrote nobody knows."""
+        return self.own or self.reads("predictions")
+
     def header(self) -> Header:
         """What it says of itself. Raises `UsageError` for a header that is not one."""
         return parse_header(self.source, self.sql)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from analytics.catalog import Catalog, definitions
+from analytics.catalog import Catalog, Definition, definitions
 from analytics.facts import (
     BarKey,
     BarValues,
@@ -64,11 +64,11 @@ class Freezer:
         await self.reader.settle(whole.end_ns + MINUTE_NS, first_bars=False)
         span = self._recent(whole)
         catalog = self.reader.catalog
-        truth = await self.reader.truth(span)
+        truth = await self.reader.truth(span, _early(catalog))
         if span is not whole and not (truth.bars and complete(truth, spans) and self._has_values(truth, spans)):
             log.info("read_as_views", bars=len(truth.bars), values=len(truth.features))
             span, catalog = whole, self.reader.catalog
-            truth = await self.reader.truth(span)
+            truth = await self.reader.truth(span, _early(catalog))
         if not complete(truth, spans):
             raise StoreUnavailable("a bar that the watermark covers cannot be read yet")
         return await self._append(_Pass(spans, watermarks, whole, span, truth, NOTHING_FROZEN, NOTHING_SCORED, catalog))
@@ -82,7 +82,7 @@ class Freezer:
         await self.reader.settle(whole.end_ns + MINUTE_NS)
         await self.reader.database.wait_applied(FROZEN_TABLES)
         catalog = self.reader.catalog
-        truth = await self.reader.truth(whole)
+        truth = await self.reader.truth(whole, _early(catalog))
         frozen = await self.reader.frozen(whole)
         truth = await self.reader.remembered(truth, frozen, whole)
         already = await self.scorer.scored(whole)
@@ -102,7 +102,7 @@ class Freezer:
     async def _append(self, work: _Pass) -> int:
         stamp = Stamp(self.reader.venue, self.clock.now_ns(), self.lateness_ns)
         predictions = self.scorer.predict(by_bar(work.truth_in_spans()), work.already, stamp)
-        wishes, _ = await asyncio.gather(self._wishes(predictions, work.span), self._write_features(work, stamp))
+        wishes, _ = await asyncio.gather(self._wishes(predictions, work), self._write_features(work, stamp))
         late, bars = await asyncio.to_thread(work.signals_and_bars, wishes, replace(stamp, now_ns=self.clock.now_ns()))
         await self._write(late)
         await self._write_whole(bars)
@@ -113,13 +113,14 @@ class Freezer:
     async def _write_features(self, work: _Pass, stamp: Stamp) -> None:
         await self._write(await asyncio.to_thread(work.features, stamp))
 
-    async def _wishes(self, predictions: Sequence[Row], span: Span | Recent) -> Mapping[ValueKey, SignalValues]:
-        """What strategies want, once they can read these predictions."""
+    async def _wishes(self, predictions: Sequence[Row], work: _Pass) -> Mapping[ValueKey, SignalValues]:
+        """What strategies want, once those of models can read these predictions."""
         if predictions:
             await self._write(predictions)
             await self.reader.database.wait_applied(["predictions"])
             metrics.PREDICTIONS.labels(self.scorer.name).inc(len(predictions))
-        return await self.reader.signals(span, self.reader.catalog.signals)
+        late = [each for each in work.catalog.signals if each.waits_for_predictions]
+        return {**work.truth.wishes, **await self.reader.signals(work.span, late)}
 
     def _trace(self, bars: Sequence[Row], began_ns: int) -> None:
         """A span for each bar that was frozen in time; what is caught up with is nobody's latency."""
@@ -207,6 +208,11 @@ class _Pass:
             for key, revision in revised(bars, self.frozen.bars).items()
         ]
         return signals, facts
+
+
+def _early(catalog: Catalog) -> list[Definition]:
+    """Strategies whose wishes are read while features are."""
+    return [each for each in catalog.signals if not each.waits_for_predictions]
 
 
 def covering(spans: Spans) -> Span:

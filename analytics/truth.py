@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from analytics.catalog import Catalog, Definition, catalog_of
@@ -38,10 +38,14 @@ SETTLE_S_MAX = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What the views say now. `bars` reach further back than `features`, by the longest warm-up."""
+    """What the views say now. `bars` reach further back than `features`, by the longest warm-up.
+
+    `wishes` are of the signals that were asked for beside them.
+    """
 
     bars: Mapping[BarKey, BarValues]
     features: Mapping[ValueKey, Value]
+    wishes: Mapping[ValueKey, SignalValues] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,16 @@ class TruthReader:
         """The bars of the last 24 hours, by the server's clock."""
         return bars_of(await self.database.fetch(QUERIES["bars_day"], {"venue": self.venue}))
 
-    async def truth(self, span: Span | Recent) -> Truth:
-        """Bars and all features."""
+    async def truth(self, span: Span | Recent, signals: Sequence[Definition] = ()) -> Truth:
+        """Bars, all features, and what these strategies want."""
         if isinstance(span, Recent):
             bars = await self._recent.renew(span.minutes)
-            return Truth(bars, await self._features(span))
-        whole, features = await asyncio.gather(self.bars(span), self._features(span))
-        return Truth(whole, features)
+            features, wishes = await asyncio.gather(self._features(span), self.signals(span, signals))
+        else:
+            bars, features, wishes = await asyncio.gather(
+                self.bars(span), self._features(span), self.signals(span, signals)
+            )
+        return Truth(bars, features, wishes)
 
     async def _features(self, span: Span | Recent) -> dict[ValueKey, Value]:
         """In few statements: asking costs more than reading a feature of the last minutes."""
@@ -152,7 +159,7 @@ class TruthReader:
             for row in await self.database.fetch(QUERIES["gaps_within"], self._scope(span))
         ]
         kept = {key: value for key, value in gone.items() if not any(touches(key, *gap) for gap in gaps)}
-        return Truth(truth.bars, {**truth.features, **kept})
+        return replace(truth, features={**truth.features, **kept})
 
     async def _unless_own(self, first: Definition, reading: Awaitable[dict[ValueKey, V]]) -> dict[ValueKey, V]:
         """What is read; nothing, and a line in the log, where QuestDB refuses what an analyst deployed."""

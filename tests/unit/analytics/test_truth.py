@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analytics.catalog import Catalog, Definition, catalog_of
@@ -27,6 +29,12 @@ def test_every_view_of_ours_is_read_over_shared_bars_and_says_nothing_else(defin
     assert "bars_1m_checked" not in source
     assert "@warm_up" not in source
     assert ("bars_1m_recent" in source) == (definition.name != "signal_direction")
+
+
+@pytest.mark.parametrize("signal", catalog_of().signals, ids=lambda d: d.view)
+def test_only_strategies_of_models_wait_for_predictions(signal: Definition) -> None:
+    assert signal.waits_for_predictions == ("predictions" in sources_of(catalog_of())[signal.view])
+    assert replace(signal, own=True).waits_for_predictions
 
 
 def test_what_is_not_ours_or_reaches_back_too_far_is_read_as_it_is() -> None:
