@@ -42,9 +42,14 @@ class Definition:
         """The name of its view, which is also its name as a column of a model."""
         return f"{self.name}_v{self.version}"
 
+    @property
+    def text(self) -> str:
+        """Its SQL without comments."""
+        return _COMMENT.sub("", self.sql)
+
     def reads(self, *names: str) -> bool:
         """Whether its own text names one of these tables or views."""
-        return not set(names).isdisjoint(_WORD.findall(_COMMENT.sub("", self.sql)))
+        return not set(names).isdisjoint(_WORD.findall(self.text))
 
     @property
     def waits_for_predictions(self) -> bool:

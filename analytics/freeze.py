@@ -91,7 +91,7 @@ class Freezer:
     def _has_values(self, truth: Truth, spans: Spans) -> bool:
         """Whether each of our features has a row of every wanted bar: minutes pass between a choice and an answer."""
         ours = sum(not each.own for each in self.reader.catalog.features)
-        bars = sum(wanted_of(spans, key.symbol, key.ts_ns) for key in truth.bars)
+        bars = sum(BarKey(symbol, ts_ns) in truth.bars for symbol, span in spans.items() for ts_ns in span.bars())
         return sum(wanted_of(spans, key.symbol, key.ts_ns) for key in truth.features) >= bars * ours
 
     def _recent(self, whole: Span) -> Span | Recent:

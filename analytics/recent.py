@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 QUERIES = load_queries("analytics", "queries/recent.sql")
 RECENT_BARS = "bars_1m_recent"
-WARM_UP_BARS_MAX = 120
+WARM_UP_BARS = 120
 """So many bars before the first that is asked for are in the table."""
 OVERLAP_MINUTES = 3
 """So many of the bars that were worked out last time are worked out again: trades may be late."""
@@ -54,13 +54,14 @@ class RecentBars:
     async def renew(self, minutes: int) -> Mapping[BarKey, BarValues]:
         """Work out the bars of so many last minutes and of the longest warm-up before them; returns all of these."""
         before, self._basis = self._basis, None
-        basis = basis_of(await self.database.fetch(QUERIES["basis"], self._back(minutes)))
+        scope: dict[str, Param] = {"venue": self.venue, "minutes": minutes + WARM_UP_BARS + QUIET_BARS}
+        basis = basis_of(await self.database.fetch(QUERIES["basis"], scope))
         newer_ns = now_of(basis) - (minutes + OVERLAP_MINUTES) * MINUTE_NS
-        oldest_ns = now_of(basis) - (minutes + WARM_UP_BARS_MAX) * MINUTE_NS
+        oldest_ns = now_of(basis) - (minutes + WARM_UP_BARS) * MINUTE_NS
         quick = before is not None and unchanged(before, basis, newer_ns + MINUTE_NS)
         if not (quick and await self._newest(minutes, newer_ns, oldest_ns)):
             log.debug("recent_bars_anew", venue=self.venue, bars=len(self._bars))
-            await self._work_out(minutes, WARM_UP_BARS_MAX)
+            await self._work_out(minutes, WARM_UP_BARS)
             self._bars = await self._read(oldest_ns)
         self._basis = basis
         return self._bars
@@ -80,9 +81,6 @@ class RecentBars:
 
     async def _read(self, from_ns: int) -> dict[BarKey, BarValues]:
         return bars_of(await self.database.fetch(QUERIES["bars"], {"venue": self.venue, "from": to_datetime(from_ns)}))
-
-    def _back(self, minutes: int) -> Mapping[str, Param]:
-        return {"venue": self.venue, "minutes": minutes + WARM_UP_BARS_MAX + QUIET_BARS}
 
 
 def basis_of(rows: Sequence[Record]) -> Basis:

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from analytics.catalog import Catalog, Definition
-from analytics.recent import WARM_UP_BARS_MAX
+from analytics.recent import WARM_UP_BARS
 
 CHECKED_BARS = "bars_1m_checked"
 
-_COMMENT = re.compile(r"--[^\n]*")
-_VIEW = re.compile(r"\bAS \(\s*DECLARE (?P<declared>[^\n]*)\n(?P<select>.*)\)\s*$", re.DOTALL)
-_WARM_UP = re.compile(r"@warm_up\s*:=\s*(\d+)")
+_VIEW = re.compile(r"\bAS \(\s*DECLARE [^\n]*\n(?P<select>.*)\)\s*$", re.DOTALL)
 _READ = re.compile(r"\b(?P<clause>FROM|JOIN)\s+(?P<name>\w+)", re.IGNORECASE)
 _BARS = (
     "(SELECT ts, venue, symbol, status, origin, open, high, low, close, volume, cost, trades, buy_volume"
@@ -28,7 +26,7 @@ def sources_of(catalog: Catalog) -> Mapping[str, str]:
     What an analyst deployed, and what reaches back further than the table does, is read as the view that it is.
     """
     every = (*catalog.features, *catalog.signals)
-    ours = {each.view: each for each in every if not each.own and each.warm_up_bars <= WARM_UP_BARS_MAX}
+    ours = {each.view: each for each in every if not each.own and each.warm_up_bars <= WARM_UP_BARS}
     return {each.view: over_recent_bars(each.view, ours) for each in every}
 
 
@@ -38,14 +36,13 @@ def over_recent_bars(view: str, known: Mapping[str, Definition]) -> str:
     The text stays its definition's: only what it reads is another, and `%` is doubled, as parameters want it.
     """
     definition = known.get(view)
-    parts = None if definition is None else _VIEW.search(_COMMENT.sub("", definition.sql).rstrip("; \n"))
-    if parts is None:
+    parts = None if definition is None else _VIEW.search(definition.text.rstrip("; \n"))
+    if definition is None or parts is None:
         return view
 
     def read(found: re.Match[str]) -> str:
         name = found["name"]
         return f"{found['clause']} {_BARS if name == CHECKED_BARS else over_recent_bars(name, known)}"
 
-    warm_up = _WARM_UP.search(parts["declared"])
     select = _READ.sub(read, parts["select"].replace("%", "%%"))
-    return f"({select.replace('@warm_up', warm_up[1] if warm_up else '0').strip()})"
+    return f"({select.replace('@warm_up', str(definition.warm_up_bars)).strip()})"

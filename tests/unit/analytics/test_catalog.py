@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analytics.catalog import definition, definition_of, definitions
-from analytics.recent import WARM_UP_BARS_MAX
+from analytics.recent import WARM_UP_BARS
 from ares.config import load_config
 from ares.errors import UnknownName
 from ares.store.migrate import Statement
@@ -56,9 +56,9 @@ def test_what_its_own_bars_do_not_tell_is_known_of_a_feature(name: str, beyond: 
 def test_no_definition_reaches_back_further_than_bars_are_read_for_its_hash() -> None:
     reads = re.search(r"bars_range:.*?@warm_up := (\d+)", FREEZE_SQL.read_text(encoding="utf-8"), re.DOTALL)
     assert reads is not None
-    assert int(reads[1]) == WARM_UP_BARS_MAX
+    assert int(reads[1]) == WARM_UP_BARS
     deepest = max(d.warm_up_bars for d in definitions("feature"))
-    assert max(d.warm_up_bars for d in definitions("signal")) <= deepest <= WARM_UP_BARS_MAX
+    assert max(d.warm_up_bars for d in definitions("signal")) <= deepest <= WARM_UP_BARS
 
 
 def test_only_the_strategies_that_the_settings_name_trade() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from analytics.catalog import Catalog, Definition, catalog_of
-from analytics.recent import WARM_UP_BARS_MAX
+from analytics.recent import WARM_UP_BARS
 from analytics.shared import sources_of
 from analytics.truth import over_all
 
@@ -46,7 +46,7 @@ def test_what_is_not_ours_or_reaches_back_too_far_is_read_as_it_is() -> None:
     )
     ours = Definition("feature", "deep", 1, "", sql, 7)
     theirs = Definition("feature", "deep", 1, "", sql, 7, own=True)
-    deep = Definition("feature", "deep", 1, "", sql, WARM_UP_BARS_MAX + 1)
+    deep = Definition("feature", "deep", 1, "", sql, WARM_UP_BARS + 1)
     reader = Definition("signal", "reader", 1, "", sql.replace("bars_1m_checked", "deep_v1 d"), 0)
     assert sources_of(Catalog((theirs,), ())) == {"deep_v1": "deep_v1"}
     assert sources_of(Catalog((deep,), ())) == {"deep_v1": "deep_v1"}
