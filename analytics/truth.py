@@ -15,7 +15,7 @@ from analytics.shared import sources_of
 from ares.clock import MINUTE_NS, NANOS_PER_MICRO, to_datetime
 from ares.errors import StoreRejected, StoreUnavailable
 from ares.store import Database, Param, Record, load_queries
-from ares.store.pool import as_int, as_str
+from ares.store.pool import as_int, as_str, suspended_tables
 from ares.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -213,9 +213,8 @@ class TruthReader:
     async def _wal(self) -> dict[str, tuple[int, int]]:
         """Applied and committed transactions by table. Raises `StoreUnavailable` where a table is suspended."""
         rows = await self.database.fetch(QUERIES["wal"])
-        suspended = sorted(as_str(row["name"]) for row in rows if row["suspended"])
-        if suspended:
-            raise StoreUnavailable(f"WAL of {', '.join(suspended)} is suspended: nothing can be frozen")
+        if suspended := suspended_tables(rows):
+            raise StoreUnavailable(f"WAL of {suspended} is suspended: nothing can be frozen")
         return {as_str(row["name"]): (as_int(row["applied"]), as_int(row["committed"])) for row in rows}
 
     async def _refreshed(self, wanted: Mapping[str, int], closed_until_ns: int | None = None) -> None:

@@ -3,7 +3,8 @@ SELECT symbol, channel, watermark::long AS watermark_ns, ts::long AS published_n
 FROM ingest_watermarks WHERE venue = %(venue)s LATEST ON ts PARTITION BY symbol, channel;
 
 -- wal: how far the tables that bars rest on, and the bars themselves, are committed and applied.
-SELECT name, suspended, writerTxn AS applied, sequencerTxn AS committed FROM wal_tables()
+SELECT name, suspended, errorTag || ' ' || errorMessage AS cause, writerTxn AS applied, sequencerTxn AS committed
+FROM wal_tables()
 WHERE name IN ('trades', 'quotes', 'books', 'gaps', 'venue_bars_1m', 'ingest_watermarks', 'bars_1m', 'bar_days',
                'venue_bar_days');
 

@@ -39,11 +39,11 @@ SERVER_LATER_S = 1.0
 IDLE_S_MAX = 1.0
 """A connection that nobody used for longer is asked whether it still works before it is lent."""
 
-
 OURS = "/* ares */"
 """Behind a statement says that Ares sent it: QuestDB names its writing user for everybody's, and drops what stands
 before one. No secret and no right: `ares.service.analysts` spares what has it, which has a deadline of its own."""
 
+_WAL = """SELECT name, suspended, errorTag || ' ' || errorMessage AS cause, writerTxn, sequencerTxn FROM wal_tables()"""
 _ASKS = re.compile(r"(?:\s|--[^\n]*\n)*(?:SELECT|WITH|DECLARE)\b", re.IGNORECASE)
 
 
@@ -134,15 +134,12 @@ class Database:
         due: dict[str, int] = {}
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
-            rows = await self.fetch("SELECT name, suspended, writerTxn, sequencerTxn FROM wal_tables()")
+            rows = await self.fetch(_WAL)
             rows = [row for row in rows if wanted is None or row["name"] in wanted]
             due = due or {as_str(row["name"]): as_int(row["sequencerTxn"]) for row in rows}
             behind = [row for row in rows if as_int(row["writerTxn"]) < due.get(as_str(row["name"]), 0)]
-            suspended = sorted(str(r["name"]) for r in behind if r["suspended"])
-            if suspended:
-                raise StoreUnavailable(
-                    f"WAL of {', '.join(suspended)} is suspended: writes are kept but nobody sees them"
-                )
+            if suspended := suspended_tables(behind):
+                raise StoreUnavailable(f"WAL of {suspended} is suspended: writes are kept but nobody sees them")
             if not behind:
                 return
             if asyncio.get_running_loop().time() > deadline:
@@ -223,6 +220,11 @@ def _naive_utc(moment: datetime) -> datetime:
 def _excerpt(sql: str, characters_max: int = 200) -> str:
     line = " ".join(sql.split())
     return line if len(line) <= characters_max else line[: characters_max - 1] + "…"
+
+
+def suspended_tables(rows: Iterable[Record]) -> str:
+    """The tables of `wal_tables()` that QuestDB stopped applying to, each with its reason (`cause`); "" if none."""
+    return ", ".join(sorted(f"{row['name']} ({str(row['cause']).strip()})" for row in rows if row["suspended"]))
 
 
 def as_str(value: object) -> str:

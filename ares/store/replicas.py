@@ -14,7 +14,7 @@ from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config.replicas import PRIMARY
 from ares.config.settings import DatabaseConfig
 from ares.errors import StoreError, StoreUnavailable, UnknownName
-from ares.store.pool import Database, Param, Record, as_int, as_str
+from ares.store.pool import Database, Param, Record, as_int, as_str, suspended_tables
 from ares.store.queries import load_queries
 from ares.store.server import healthy
 from ares.telemetry import get_logger, metrics
@@ -204,8 +204,8 @@ class MarketReads:
         behind = await database.fetch(QUERIES["watermarks"], {"venue": self._feeds.venue})
         waiting_s = 0.0
         for row in await database.fetch(QUERIES["wal"]):
-            if row["suspended"]:
-                raise StoreUnavailable(f"WAL of {row['name']} is suspended")
+            if suspended := suspended_tables([row]):
+                raise StoreUnavailable(f"WAL of {suspended} is suspended")
             known = self._applied.setdefault(name, {}).setdefault(as_str(row["name"]), ApplyLag())
             committed, applied = as_int(row["committed"]), as_int(row["applied"])
             waiting_s = max(waiting_s, known.seen(self._clock.monotonic_s(), committed, applied))

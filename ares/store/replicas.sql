@@ -6,5 +6,6 @@ WHERE venue = %(venue)s AND channel = 'trades' LATEST ON ts PARTITION BY symbol;
 SELECT count() AS holes FROM quarantine WHERE venue = '' AND channel = 'kafka' AND field = 'missed';
 
 -- wal: how far the tables that market data is read from are committed and applied.
-SELECT name, suspended, writerTxn AS applied, sequencerTxn AS committed FROM wal_tables()
+SELECT name, suspended, errorTag || ' ' || errorMessage AS cause, writerTxn AS applied, sequencerTxn AS committed
+FROM wal_tables()
 WHERE name IN ('trades', 'quotes', 'books', 'gaps', 'venue_bars_1m', 'funding', 'ingest_watermarks', 'bars_1m');

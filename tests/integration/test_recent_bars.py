@@ -40,7 +40,7 @@ async def newest_ns(database: Database, writer: RowWriter, venue: str) -> int:
         market.gap("SOL/USDT", lost_ns, lost_ns + 90 * NANOS_PER_SECOND, "healed", 0),
     ]
     await writer.write([row for row in rows if not _within(row, quiet_ns, quiet_ns + 15 * MINUTE_NS)])
-    await database.wait_applied(MARKET_TABLES)
+    await TruthReader(database, venue, CATALOG).settle(end_ns)
     return end_ns - MINUTE_NS
 
 
@@ -52,7 +52,6 @@ async def test_values_over_shared_bars_are_those_of_the_views(
     database: Database, venue: str, newest_ns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = TruthReader(database, venue, CATALOG)
-    await reader.settle(newest_ns + MINUTE_NS)
     quick, slow = await _both(lambda: reader.truth(Recent(4)), monkeypatch)
     assert quick.features == slow.features
     newest = {(key.name, key.symbol): value for key, value in slow.features.items() if key.ts_ns == newest_ns}
@@ -68,7 +67,6 @@ async def test_wishes_over_shared_bars_are_those_of_the_views(
     database: Database, venue: str, newest_ns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = TruthReader(database, venue, CATALOG)
-    await reader.settle(newest_ns + MINUTE_NS)
     await reader.truth(Recent(4))
     quick, slow = await _both(lambda: reader.signals(Recent(4), CATALOG.signals), monkeypatch)
     assert quick == slow
@@ -103,7 +101,6 @@ async def test_bars_are_those_of_the_view_whatever_changes_behind_them(
         "a candle": market.candles(old_ns, 1),
     }
     await writer.write(changes[change])
-    await database.wait_applied(MARKET_TABLES)
     await recent_reader(recent).settle(newest_ns + MINUTE_NS)
     after = await _as_in_the_view(recent, newest_ns)
     changed = {key for key in before.keys() & after.keys() if before[key] != after[key]}
@@ -122,7 +119,6 @@ async def test_while_nothing_changes_only_the_newest_bars_are_worked_out(
 
     monkeypatch.setattr(RecentBars, "_work_out", noted)
     recent = RecentBars(database, venue)
-    await recent_reader(recent).settle(newest_ns + MINUTE_NS)
     for _ in range(3):
         await _as_in_the_view(recent, newest_ns)
     assert asked == [(4, 120), (7, 0), (7, 0)]
@@ -151,7 +147,6 @@ async def test_what_somebody_took_out_of_the_table_is_there_again(
     database: Database, venue: str, newest_ns: int
 ) -> None:
     recent = RecentBars(database, venue)
-    await recent_reader(recent).settle(newest_ns + MINUTE_NS)
     before = await _as_in_the_view(recent, newest_ns)
     await database.execute("TRUNCATE TABLE bars_1m_recent")
     await database.wait_applied(["bars_1m_recent"])

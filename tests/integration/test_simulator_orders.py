@@ -91,7 +91,7 @@ async def connected(address: str) -> AsyncIterator[Client]:
             "ws_url": address.replace("http", "ws"),
             "api_key": "key",
             "api_secret": "secret",
-            "request_timeout_s": 5.0,
+            "request_timeout_s": 20.0,
         }
     )
     client = ccxt.pro.binance(ccxt_settings("sim", venue, private=True))

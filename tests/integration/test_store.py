@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import psycopg
@@ -23,6 +24,7 @@ from ares.store.lines import BLOCK_ROWS
 from ares.store.migrate import migrate, ordered, table_statements, view_statements
 from ares.store.pool import IdleCheck
 from tests.helpers import run_of
+from tests.questdb import serving, small
 
 T0 = SystemClock().now_ns() - 60_000_000_000
 """A minute ago: QuestDB drops what is older than a table's TTL as soon as newer rows are there."""
@@ -216,3 +218,17 @@ async def test_health_knows_every_wal_table(database: Database) -> None:
 def test_utc_ns_is_written_as_a_timestamp_not_a_number() -> None:
     assert isinstance(UtcNs(5), int)
     assert repr(UtcNs(5) + 1) == "6"
+
+
+async def test_a_table_that_takes_no_more_rows_is_told_with_its_reason(tmp_path: Path) -> None:
+    config = small()
+    with serving(config, tmp_path / "questdb") as server:
+        async with await Database.connect(config) as database:
+            await database.execute("CREATE TABLE stuck (ts TIMESTAMP, n LONG) TIMESTAMP(ts) PARTITION BY DAY WAL")
+            table = await database.fetch_one("SELECT directoryName FROM tables() WHERE table_name = 'stuck'")
+            assert table is not None
+            for name in ("2020-01-01", "2020-01-01.0", "2020-01-01.1"):
+                (server.root / "db" / str(table["directoryName"]) / name).write_text("in the way of a partition")
+            await database.execute("INSERT INTO stuck VALUES ('2020-01-01', 1)")
+            with pytest.raises(StoreUnavailable, match=r"WAL of stuck \(.+\) is suspended: writes are kept"):
+                await database.wait_applied(["stuck"])

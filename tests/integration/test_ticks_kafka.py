@@ -61,18 +61,18 @@ def worker(config: AresConfig, database: str = "primary") -> SinkWorker:
 
 
 async def test_rows_over_kafka_are_those_of_the_direct_way(
-    config: AresConfig, replica: DatabaseConfig, database: Database, venue: str
+    config: AresConfig, replica: DatabaseConfig, database: Database, writer: RowWriter, venue: str
 ) -> None:
-    market, straight = Market(venue), RowWriter(config.database)
+    market = Market(venue)
     async with running(worker(config, "replica-1")) as feeding, collecting(config, venue) as (lane, ledger):
         for _ in range(120):
             step = market.step()
-            await straight.write(step)
+            await writer.write(step)
             await lane.put(step)
             if market.steps % 20 == 0:
                 await lane.drain()
                 marks = published(ledger)
-                await straight.write(marks)
+                await writer.write(marks)
                 await lane.put(marks)
         await lane.drain()
         await eventually(lambda: feeding.health().ready, WAIT_S_MAX)
@@ -86,7 +86,6 @@ async def test_rows_over_kafka_are_those_of_the_direct_way(
                 rows = await content(database, venue, table)
                 assert await content(copy, venue, table) == rows
                 assert rows or table == "quarantine"
-    await straight.close()
 
 
 async def test_a_worker_that_ends_commits_and_the_next_one_goes_on_behind_it(
