@@ -36,6 +36,7 @@ KERNEL_COMMANDS = {
     "tls": "ares.commands.tls:app",
     "trace": "ares.commands.trace:app",
     "up": "ares.commands.services:up_app",
+    "user": "ares.commands.user:app",
 }
 INTERRUPTED_EXIT_CODE = 130
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from ares.config.access import AccessConfig
 from ares.config.alerting import AlertingConfig
 from ares.config.analysts import AnalystsConfig
 from ares.config.backup import BackupConfig
@@ -358,6 +359,7 @@ class AresConfig(Section):
     monitoring: MonitoringConfig = MonitoringConfig()
     alerting: AlertingConfig = AlertingConfig()
     resources: ResourcesConfig = ResourcesConfig()
+    access: AccessConfig = AccessConfig()
     audit: AuditConfig = AuditConfig()
     secrets: SecretsConfig = SecretsConfig()
     tls: TlsConfig = TlsConfig()

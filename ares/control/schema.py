@@ -94,3 +94,81 @@ DEAD_LETTERS = Table(
     Column("error", Text, nullable=False),
     Column("content", Text, nullable=False),
 )
+
+CREDENTIALS = Table(
+    "credentials",
+    METADATA,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("owner", String(200), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+)
+"""What proves who somebody is, hashed or sealed; the newest of an owner and kind holds, an empty one takes it away."""
+
+Index("credentials_by_owner", CREDENTIALS.c.owner, CREDENTIALS.c.kind)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("user", String(100), nullable=False),
+    Column("began_at_ns", BigInteger, nullable=False),
+    Column("ends_at_ns", BigInteger, nullable=False),
+    Column("address", String(100), nullable=False),
+    Column("agent", String(300), nullable=False),
+)
+
+Index("sessions_by_user", SESSIONS.c.user)
+
+SESSION_TOKENS = Table(
+    "session_tokens",
+    METADATA,
+    Column("session", String(40), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+)
+"""A session's refresh tokens, numbered from 1: only the newest may be used, and once."""
+
+SESSION_ENDS = Table(
+    "session_ends",
+    METADATA,
+    Column("session", String(40), primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("why", String(200), nullable=False),
+)
+
+LOGINS = Table(
+    "logins",
+    METADATA,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("user", String(100), nullable=False),
+    Column("address", String(100), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("ok", Integer, nullable=False),
+)
+"""Attempts to log in, of people and of nobody alike."""
+
+Index("logins_by_user", LOGINS.c.user, LOGINS.c.at_ns)
+Index("logins_by_address", LOGINS.c.address, LOGINS.c.at_ns)
+
+USED_CODES = Table(
+    "used_codes",
+    METADATA,
+    Column("user", String(100), primary_key=True),
+    Column("step", BigInteger, primary_key=True, autoincrement=False),
+)
+"""Second factors that were shown: a code is good once."""
+
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("caller", String(200), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+)
+"""What was answered to a write that names an idempotency key; status 0 while it is being answered."""

@@ -69,7 +69,7 @@ class ControlStore:
             event.listen(engine, "connect", _sqlite_durable)
             store._switch_to_wal()
             event.listen(engine, "begin", _sqlite_begin)
-        with store._transaction() as connection:
+        with store.transaction() as connection:
             _one_writer(connection)
             METADATA.create_all(connection)
             add_missing_columns(connection)
@@ -88,7 +88,7 @@ class ControlStore:
 
         Raises `SequenceConflict` if the stream is not at `expected_seq` (0: it must be new).
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _one_writer(connection)
             put_events(connection, stream, events, expected_seq)
             _put_outbox(connection, [*mirror, *put_audit(connection, audit)])
@@ -98,14 +98,14 @@ class ControlStore:
 
     def audit(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries to their writers' chains. Raises `SequenceConflict` if one moved on meanwhile: try again."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _put_outbox(connection, put_audit(connection, entries))
 
     def audit_links(self) -> Iterator[ChainLink]:
         """All chains, page by page, in order of writer and place."""
         writer, seq = "", 0
         while True:
-            with self._transaction() as connection:
+            with self.reading() as connection:
                 page = links_after(connection, writer, seq)
             yield from page
             if not page:
@@ -114,17 +114,17 @@ class ControlStore:
 
     def audit_ends(self) -> list[ChainLink]:
         """The newest entry of every chain."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return newest_links(connection)
 
     def audit_heads(self) -> list[str]:
         """The signed heads that were kept, oldest first, as lines of JSON."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return list(heads(connection))
 
     def keep_audit_heads(self, lines: Sequence[str]) -> None:
         """Keep signed heads."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for line in lines:
                 put_head(connection, line)
 
@@ -135,7 +135,7 @@ class ControlStore:
     def stream(self, stream: str, after_seq: int = 0) -> Iterator[StoredEvent]:
         """The events of one stream in order, page by page: a long one need not fit into memory."""
         while True:
-            with self._transaction() as connection:
+            with self.reading() as connection:
                 page = stream_page(connection, stream, after_seq)
             yield from page
             if len(page) < PAGE_ROWS:
@@ -144,19 +144,19 @@ class ControlStore:
 
     def log(self, after_position: int, rows_max: int) -> list[StoredEvent]:
         """The next events of all streams, in the order of commits."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return log_page(connection, after_position, rows_max)
 
     def log_end(self) -> int:
         """The position of the newest event; 0 of an empty log."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return end_position(connection)
 
     def category(self, category: str, up_to_position: int) -> Iterator[StoredEvent]:
         """The events of a kind of streams (empty: of all) up to a position, stream by stream and page by page."""
         after = ("", 0)
         while True:
-            with self._transaction() as connection:
+            with self.reading() as connection:
                 page = category_page(connection, category, after, up_to_position)
             yield from page
             if len(page) < PAGE_ROWS:
@@ -170,44 +170,44 @@ class ControlStore:
             .where(EVENTS.c.stream.startswith(prefix, autoescape=True), EVENTS.c.seq == 1)
             .order_by(EVENTS.c.id)
         )
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return [row.stream for row in connection.execute(query)]
 
     def mirror(self, rows: Sequence[Row]) -> None:
         """Hand rows to QuestDB through the outbox: in order, at least once, however long QuestDB is away."""
         if rows:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 _put_outbox(connection, rows)
 
     def bury(self, letter: DeadLetter) -> None:
         """Keep what a subscriber could not take; a second time is harmless."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _put_outbox(connection, put_dead_letter(connection, letter))
 
     def dead_letters(self) -> list[DeadLetter]:
         """What subscribers could not take, oldest first."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return dead_letters(connection)
 
     def outbox_end(self) -> int:
         """The seq of the newest row that was ever handed to the outbox and is still there; 0 if it is empty."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return connection.execute(select(func.max(OUTBOX.c.seq))).scalar() or 0
 
     def outbox(self, after_seq: int, rows_max: int) -> list[OutboxRow]:
         """The next rows of the outbox."""
         query = select(OUTBOX).where(OUTBOX.c.seq > after_seq).order_by(OUTBOX.c.seq).limit(rows_max)
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return [OutboxRow(r.seq, load_row(r.row)) for r in connection.execute(query)]
 
     def cursor(self, name: str) -> int:
         """How far a subscriber of the outbox has come; 0 for a new one."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return connection.execute(select(CURSORS.c.seq).where(CURSORS.c.name == name)).scalar() or 0
 
     def begin(self, name: str, *, at_end: bool) -> int:
         """How far a subscriber of the log has come; a new one begins before the first event, or `at_end`."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             seq = connection.execute(select(CURSORS.c.seq).where(CURSORS.c.name == name)).scalar()
             if seq is None:
                 seq = end_position(connection) if at_end else 0
@@ -216,7 +216,7 @@ class ControlStore:
 
     def advance(self, name: str, seq: int) -> None:
         """Move a subscriber's cursor; never backwards."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             moved = connection.execute(
                 update(CURSORS).where(CURSORS.c.name == name).values(seq=func.max(CURSORS.c.seq, seq))
                 if connection.dialect.name == "sqlite"
@@ -228,28 +228,28 @@ class ControlStore:
     def rewind(self, name: str, seq: int) -> None:
         """Set a subscriber's cursor back, after a restore: what it has lost since is handed to it again."""
         behind = (CURSORS.c.name == name) & (CURSORS.c.seq > seq)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(update(CURSORS).where(behind).values(seq=seq))
 
     def cursors(self) -> dict[str, int]:
         """How far all subscribers have come."""
-        with self._transaction() as connection:
+        with self.reading() as connection:
             return {row.name: row.seq for row in connection.execute(select(CURSORS).order_by(CURSORS.c.name))}
 
     def put_copied(self, transaction: CopiedTransaction) -> None:
         """Apply the next transaction of the second copy to a store that was restored."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             put_copied(connection, transaction)
 
     def prune_outbox(self, up_to_seq: int) -> int:
         """Delete rows that nobody needs any more; returns how many."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return connection.execute(delete(OUTBOX).where(OUTBOX.c.seq <= up_to_seq)).rowcount
 
     def acquire_lease(self, name: str, holder: str, now_ns: int, ttl_s: float) -> Lease | None:
         """Take a lease that is free, expired, or ours already; None while somebody else holds it."""
         expires_at_ns = now_ns + round(ttl_s * NANOS_PER_SECOND)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             held = connection.execute(select(LEASES).where(LEASES.c.name == name).with_for_update()).one_or_none()
             if held is None:
                 lease = Lease(name, holder, 1, expires_at_ns)
@@ -268,7 +268,7 @@ class ControlStore:
         """Extend a lease we hold. Raises `LeaseLost` if it was taken over or has run out."""
         expires_at_ns = now_ns + round(ttl_s * NANOS_PER_SECOND)
         ours = (LEASES.c.name == lease.name) & (LEASES.c.holder == lease.holder) & (LEASES.c.token == lease.token)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             renewed = connection.execute(
                 update(LEASES).where(ours, LEASES.c.expires_at_ns > now_ns).values(expires_at_ns=expires_at_ns)
             )
@@ -279,14 +279,14 @@ class ControlStore:
     def release_lease(self, lease: Lease) -> None:
         """Let the next holder in at once; a lease that was lost already is none of our business."""
         ours = (LEASES.c.name == lease.name) & (LEASES.c.holder == lease.holder) & (LEASES.c.token == lease.token)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(update(LEASES).where(ours).values(expires_at_ns=0))
 
     def claim_slot(self, job: str, slot_ns: int, holder: str, now_ns: int) -> bool:
         """Claim a job's slot; True for exactly one claimant."""
         row = {"job": job, "slot_ns": slot_ns, "holder": holder, "claimed_at_ns": now_ns}
         try:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.execute(insert(JOB_SLOTS), row)
         except IntegrityError:
             return False
@@ -310,7 +310,20 @@ class ControlStore:
                 time.sleep(SWITCH_WAIT_S)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """One moment of the store, to read from: it waits for no writer, and none waits for it."""
+        try:
+            with self._engine.connect().execution_options(ares_reads=True) as connection, connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            raise self._unavailable(error) from None
+        finally:
+            if self._closed:
+                self._engine.pool.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: kept whole, or not at all."""
         try:
             with self._engine.connect() as connection, connection.begin():
                 if self._second_copy is None:
@@ -344,7 +357,8 @@ def _sqlite_durable(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
 
 def _sqlite_begin(connection: Connection) -> None:
     """Take the write lock at once: a transaction that read first could not upgrade while another writes."""
-    connection.execute(text("BEGIN IMMEDIATE"))
+    reads = connection.get_execution_options().get("ares_reads", False)
+    connection.execute(text("BEGIN" if reads else "BEGIN IMMEDIATE"))
 
 
 def _one_writer(connection: Connection) -> None:

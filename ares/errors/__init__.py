@@ -5,7 +5,8 @@
     │   ├── ConfigError            a setting is unknown, missing or of the wrong kind
     │   │   └── SecretUnavailable  a secret store does not answer now
     │   ├── UnknownSymbol          the venue does not list this symbol
-    │   └── UnknownName            no such service, job, view or migration
+    │   ├── UnknownName            no such service, job, view or migration
+    │   └── AccessDenied           somebody may not come in, or not do this
     └── OperatingError             exit 1: the world refused; the request was fine
         ├── StateDirUnusable       the state directory cannot be written
         ├── PortInUse              somebody else listens where we must
@@ -54,6 +55,8 @@ these at the door of the library that raises them.
 from __future__ import annotations
 
 from ares.errors.base import (
+    AccessDenied,
+    AccessReason,
     AresError,
     ConfigError,
     OperatingError,
@@ -112,6 +115,8 @@ from ares.errors.venue import (
 )
 
 __all__ = [
+    "AccessDenied",
+    "AccessReason",
     "ArchiveBroken",
     "AresError",
     "AuditBroken",

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from ares.redaction import redact
+
+AccessReason = Literal[
+    "credentials_missing",
+    "credentials_wrong",
+    "locked",
+    "second_factor_needed",
+    "second_factor_wrong",
+    "second_factor_old",
+    "token_invalid",
+    "token_expired",
+    "session_ended",
+    "forbidden",
+]
+_DENIED: Mapping[AccessReason, str] = {
+    "credentials_missing": "no access token and no API key was shown. Log in first",
+    "credentials_wrong": "name or password is wrong",
+    "locked": "too many attempts failed. Wait, or let an admin unlock the user",
+    "second_factor_needed": "a code of the second factor is needed. Send it as `code`",
+    "second_factor_wrong": "the code is wrong, or was used. Wait for the next one",
+    "second_factor_old": "this wants a second factor that was shown just now. Show a code and ask again",
+    "token_invalid": "the token is none of ours. Log in again",
+    "token_expired": "the token has expired. Refresh it",
+    "session_ended": "the session has ended. Log in again",
+    "forbidden": "your role or scope does not allow this",
+}
 
 
 class AresError(Exception):
@@ -59,6 +85,17 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
         super().__init__(f"{kind} = {name!r}: no such {kind}. Known: {', '.join(sorted(known)) or 'none'}")
+
+
+class AccessDenied(UsageError):
+    """Somebody may not come in, or not do this. `reason` is stable; it never says which names or keys exist."""
+
+    code = "access_denied"
+
+    def __init__(self, reason: AccessReason, detail: str = "", *, retry_after_s: int = 0) -> None:
+        self.reason: AccessReason = reason
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{_DENIED[reason]}{f' ({detail})' if detail else ''}")
 
 
 class OperatingError(AresError):

@@ -361,7 +361,7 @@ def seed(control: ControlStore, *, orders: int, first: int = 0, mirror: bool = F
     if mirror:
         _append(control, log)
         return
-    with control._transaction() as connection:
+    with control.transaction() as connection:
         for begin in range(0, len(log), 10_000):
             rows = [
                 {

@@ -91,7 +91,7 @@ def _state_dir(config: AresConfig, clock: Clock) -> Iterator[Finding]:
     yield judge.disk(usage.free, usage.total, _growth(folder, clock.now_ns()))
     files = os.statvfs(folder)
     yield judge.inodes(files.f_favail, files.f_files)
-    for name in ("control.db", "audit.key"):
+    for name in ("control.db", "audit.key", "access.key"):
         path = folder / name
         if path.exists():
             yield judge.private(str(path), path.stat().st_mode)

@@ -256,7 +256,7 @@ def test_store_that_is_closed_while_a_thread_still_writes_leaves_no_connection_o
     used: list[object] = []
 
     def work() -> None:
-        with control._transaction() as connection:
+        with control.transaction() as connection:
             used.append(connection.connection.dbapi_connection)
             began.set()
             closed.wait(10)

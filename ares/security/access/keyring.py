@@ -1,0 +1,111 @@
+"""The keys of the door: they sign access tokens and seal second factors. Newest first; older ones still open."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ares.errors import ConfigError
+from ares.files import write_whole
+
+KEY_BYTES = 32
+PRIVATE_MODE = 0o600
+_OTHERS_MAY_READ = 0o077
+WAY_OUT = "A key is 32 bytes in URL-safe base64, one a line, newest first"
+
+
+class Keyring:
+    """One or more master keys; what each is used for is derived from it (HKDF, RFC 5869)."""
+
+    def __init__(self, masters: Sequence[bytes]) -> None:
+        assert masters, "a keyring without keys"
+        self.signing = {_name(master): _derived(master, b"ares access tokens") for master in masters}
+        self._seals = MultiFernet(
+            [Fernet(base64.urlsafe_b64encode(_derived(master, b"ares second factors"))) for master in masters]
+        )
+
+    @classmethod
+    def of(cls, text: str, setting: str) -> Self:
+        """From lines. Raises `ConfigError` naming the setting, and never a key."""
+        masters = []
+        for line in text.split():
+            try:
+                master = base64.urlsafe_b64decode(line + "=" * (-len(line) % 4))
+            except ValueError:
+                raise ConfigError(setting, "(hidden)", "not base64", WAY_OUT) from None
+            if len(master) != KEY_BYTES:
+                raise ConfigError(setting, "(hidden)", f"a key of {len(master)} bytes", WAY_OUT)
+            masters.append(master)
+        if not masters:
+            raise ConfigError(setting, "(hidden)", "no key", WAY_OUT)
+        return cls(masters)
+
+    @classmethod
+    def open(cls, path: Path, setting: str) -> Self:
+        """From a file of this user alone, which is made once. Raises `ConfigError`."""
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _create(path)
+            if path.stat().st_mode & _OTHERS_MAY_READ:
+                raise ConfigError(setting, str(path), "others can read it", f"chmod 600 {path}")
+            return cls.of(path.read_text(encoding="ascii"), setting)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                setting, str(path), str(error), "Restore it from a backup of the state directory"
+            ) from None
+
+    @property
+    def newest(self) -> str:
+        """The name of the key that signs now."""
+        return next(iter(self.signing))
+
+    def seal(self, text: str) -> str:
+        """Encrypted and authenticated, by the newest key."""
+        return self._seals.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """Raises `ConfigError` if no key here sealed it."""
+        try:
+            return self._seals.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            way_out = "Bring that key back, or take the factor away: ares user second-factor NAME --off"
+            raise ConfigError("access.key", "(hidden)", "a second factor was sealed by another key", way_out) from None
+
+
+def rotate(path: Path) -> None:
+    """A new key before those of a file. Who is logged in stays so; take old keys out when nothing needs them."""
+    write_whole(path, f"{_new_key()}\n{path.read_text(encoding='ascii')}".encode(), PRIVATE_MODE)
+
+
+def _create(path: Path) -> None:
+    """Of several processes that start together one makes it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{_new_key()}\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _new_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def _name(master: bytes) -> str:
+    return hashlib.sha256(b"name" + master).hexdigest()[:12]
+
+
+def _derived(master: bytes, use: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=use).derive(master)

@@ -1,0 +1,227 @@
+"""Who may come in: the users of an installation, each a stream of events, each change an entry of the audit chain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ares.clock import Clock
+from ares.control import AuditEntry, ControlStore, NewEvent, until_it_fits
+from ares.control.access import AccessStore
+from ares.errors import UnknownName, UsageError
+from ares.security.access.events import (
+    ALLOWED,
+    CREDENTIAL,
+    ENDED,
+    KEY_MADE,
+    KEY_REVOKED,
+    REGISTRY,
+    SWITCHED,
+    CredentialSet,
+    KeyMade,
+    KeyRevoked,
+    SessionsEnded,
+    UserAllowed,
+    UserSwitched,
+)
+from ares.security.access.passwords import hashed, require_good
+from ares.security.access.roles import ALLOWED as ROLES_MAY
+from ares.security.access.roles import KEYLESS, Permission, Role, Scope
+from ares.security.access.rows import user_row
+from ares.security.access.state import User, after, listed
+from ares.security.access.tokens import KEY_PREFIX, Opaque, new_id
+
+WRITER = "access"
+STREAMS = "user/"
+PASSWORD, SECOND_FACTOR, KEY = "password", "second_factor", "key"
+LABEL_MAX = 100
+_NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who changes something, and why."""
+
+    who: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWish:
+    """A key that is asked for: what it may do and where; the moment it ends in UTC ns, None: when it is revoked."""
+
+    label: str
+    permissions: frozenset[Permission]
+    scope: Scope = field(default_factory=Scope)
+    expires_at_ns: int | None = None
+
+
+class Users:
+    """All methods block for a transaction or two, and raise `ControlUnavailable`; changes raise `UsageError`."""
+
+    def __init__(self, control: ControlStore, clock: Clock) -> None:
+        self._control = control
+        self._store = AccessStore(control)
+        self._clock = clock
+        self._known: dict[str, User] = {}
+
+    def names(self) -> list[str]:
+        """All that were ever added, in that order."""
+        return [stream.removeprefix(STREAMS) for stream in self._control.streams(STREAMS)]
+
+    def find(self, name: str) -> User:
+        """A user as it is now; one of `seq` 0 where there is none."""
+        user = self._known.get(name, User(name))
+        for stored in self._control.stream(f"{STREAMS}{name}", user.seq):
+            user = after(user, REGISTRY.read(stored))
+        if user.seq:
+            self._known[name] = user
+        return user
+
+    def get(self, name: str) -> User:
+        """Raises `UnknownName`."""
+        user = self.find(name)
+        if not user.seq:
+            raise UnknownName("user", name, self.names())
+        return user
+
+    def add(self, name: str, role: Role, scope: Scope, password: str, by: By) -> User:
+        """A new user. Raises `UsageError` for a name that is taken or none, or a poor password."""
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"name = {name!r}: 2 to 32 of a-z, 0-9, '.', '_' and '-', beginning with a letter. Example: maria"
+            )
+        require_good(password, name)
+        kept = hashed(password)
+
+        def said(user: User) -> list[NewEvent]:
+            if user.seq:
+                raise UsageError(f"name = {name!r}: there is one. `ares user role` changes what they may do")
+            self._store.put_credential(name, PASSWORD, kept, self._clock.now_ns())
+            return [
+                ALLOWED.new(_allowed(role, scope, by), self._clock.now_ns()),
+                CREDENTIAL.new(CredentialSet("password", there=True, who=by.who), self._clock.now_ns()),
+            ]
+
+        return self._say(name, "user_add", by, said)
+
+    def allow(self, name: str, role: Role, scope: Scope, by: By) -> User:
+        """Another role or scope, at once. Raises `UsageError` if nobody could manage users any more."""
+
+        def said(user: User) -> list[NewEvent]:
+            self._keep_an_admin(user, Role.ADMIN if role is Role.ADMIN else None)
+            return [ALLOWED.new(_allowed(role, scope, by), self._clock.now_ns())]
+
+        return self._say(self.get(name).name, "user_role", by, said)
+
+    def switch(self, name: str, by: By, *, enabled: bool) -> User:
+        """Let somebody in again, or not any more, at once."""
+
+        def said(user: User) -> list[NewEvent]:
+            if not enabled:
+                self._keep_an_admin(user, None)
+            return [SWITCHED.new(UserSwitched(enabled, by.who, by.why), self._clock.now_ns())]
+
+        return self._say(self.get(name).name, "user_enable" if enabled else "user_disable", by, said)
+
+    def set_password(self, name: str, password: str, by: By) -> User:
+        """Another password; every session of the user ends."""
+        require_good(password, self.get(name).name)
+        self._store.put_credential(name, PASSWORD, hashed(password), self._clock.now_ns())
+        return self._say(name, "user_password", by, lambda _: [self._credential("password", by, there=True)])
+
+    def set_second_factor(self, name: str, sealed: str, by: By) -> User:
+        """Another second factor, sealed; empty: none."""
+        self._store.put_credential(self.get(name).name, SECOND_FACTOR, sealed, self._clock.now_ns())
+        event = self._credential("second_factor", by, there=bool(sealed))
+        return self._say(name, "user_second_factor", by, lambda _: [event])
+
+    def end_sessions(self, name: str, by: By) -> User:
+        """Log somebody out everywhere, at once."""
+        event = ENDED.new(SessionsEnded(by.who, by.why), self._clock.now_ns())
+        return self._say(self.get(name).name, "user_logout", by, lambda _: [event])
+
+    def make_key(self, name: str, wish: KeyWish, by: By) -> str:
+        """A key's text, which nobody can be told a second time. Raises `UsageError` for what its user may not do."""
+        key = Opaque.new(new_id())
+
+        def said(user: User) -> list[NewEvent]:
+            _require_within(user, wish)
+            self._store.put_credential(key.id, KEY, f"{name} {key.hash}", self._clock.now_ns())
+            body = KeyMade(
+                key=key.id,
+                label=wish.label,
+                permissions=sorted(wish.permissions),
+                accounts=listed(wish.scope.accounts),
+                strategies=listed(wish.scope.strategies),
+                expires_at_ns=wish.expires_at_ns,
+                who=by.who,
+            )
+            return [KEY_MADE.new(body, self._clock.now_ns())]
+
+        self._say(self.get(name).name, "key_make", by, said)
+        return key.text(KEY_PREFIX)
+
+    def revoke_key(self, name: str, key_id: str, by: By) -> User:
+        """A key opens nothing any more, at once; a second time is harmless."""
+
+        def said(user: User) -> list[NewEvent]:
+            if key_id not in user.keys:
+                raise UnknownName("key", key_id, list(user.keys))
+            if user.keys[key_id].revoked:
+                return []
+            return [KEY_REVOKED.new(KeyRevoked(key_id, by.who, by.why), self._clock.now_ns())]
+
+        return self._say(self.get(name).name, "key_revoke", by, said)
+
+    def note(self, name: str, what: str, event: NewEvent, by: By) -> None:
+        """Something that happened to a user; nothing of one who is not there."""
+        if self.find(name).seq:
+            self._say(name, what, by, lambda _: [event])
+
+    def _credential(self, kind: str, by: By, *, there: bool) -> NewEvent:
+        body = CredentialSet("password" if kind == "password" else "second_factor", there, by.who)
+        return CREDENTIAL.new(body, self._clock.now_ns())
+
+    def _keep_an_admin(self, user: User, role: Role | None) -> None:
+        if user.role is not Role.ADMIN or role is Role.ADMIN:
+            return
+        others = (self.find(name) for name in self.names() if name != user.name)
+        if not any(each.enabled and each.role is Role.ADMIN for each in others):
+            raise UsageError(f"user = {user.name!r}: is the only admin. Make somebody else one first")
+
+    def _say(self, name: str, what: str, by: By, said: Callable[[User], list[NewEvent]]) -> User:
+        def say() -> User:
+            user = self.find(name)
+            events = said(user)
+            if not events:
+                return user
+            entry = AuditEntry(
+                writer=WRITER,
+                who=by.who,
+                what=what,
+                ts_ns=self._clock.now_ns(),
+                before={"user": name, "role": user.role.value, "enabled": user.enabled},
+                after={"user": name, **{key: value for each in events for key, value in each.payload.items()}},
+                why=by.why,
+            )
+            rows = [user_row(name, seq, event) for seq, event in enumerate(events, start=user.seq + 1)]
+            self._control.append(f"{STREAMS}{name}", events, expected_seq=user.seq, mirror=rows, audit=[entry])
+            return self.find(name)
+
+        return until_it_fits(f"{STREAMS}{name}", say)
+
+
+def _allowed(role: Role, scope: Scope, by: By) -> UserAllowed:
+    return UserAllowed(role.value, listed(scope.accounts), listed(scope.strategies), by.who, by.why)
+
+
+def _require_within(user: User, wish: KeyWish) -> None:
+    if not 0 < len(wish.label) <= LABEL_MAX:
+        raise UsageError(f"label = {wish.label!r}: 1 to {LABEL_MAX} characters that say what the key is for")
+    if not wish.permissions:
+        raise UsageError("permissions = []: a key that may do nothing. Name some")
+    beyond = sorted(wish.permissions - (ROLES_MAY[user.role] - KEYLESS))
+    if beyond:
+        raise UsageError(f"permissions = {beyond}: not of a key, or not of the role {user.role}. Leave them out")
