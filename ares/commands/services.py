@@ -69,6 +69,7 @@ def optional_services(config: AresConfig) -> list[str]:
     optional = {
         "tls": bool(config.tls.cert_file),
         "influx": bool(config.influx.url),
+        "api": config.api.enabled,
         "backup": config.backup.repository is not None,
         "ingest-sink": config.ingest.transport == "kafka",
     }

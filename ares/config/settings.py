@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 from ares.config.access import AccessConfig
 from ares.config.alerting import AlertingConfig
 from ares.config.analysts import AnalystsConfig
+from ares.config.api import ApiConfig
 from ares.config.backup import BackupConfig
 from ares.config.datasets import DatasetsConfig
 from ares.config.drift import DriftConfig
@@ -360,6 +361,7 @@ class AresConfig(Section):
     alerting: AlertingConfig = AlertingConfig()
     resources: ResourcesConfig = ResourcesConfig()
     access: AccessConfig = AccessConfig()
+    api: ApiConfig = ApiConfig()
     audit: AuditConfig = AuditConfig()
     secrets: SecretsConfig = SecretsConfig()
     tls: TlsConfig = TlsConfig()

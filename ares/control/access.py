@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 from sqlalchemy.exc import IntegrityError
 
@@ -171,6 +171,12 @@ class AccessStore:
         place = (ANSWERS.c.caller == caller) & (ANSWERS.c.key == key)
         with self._control.transaction() as connection:
             connection.execute(update(ANSWERS).where(place).values(status=status, body=body))
+
+    def release_answer(self, caller: str, key: str) -> None:
+        """Let a request be sent again that came to nothing."""
+        place = (ANSWERS.c.caller == caller) & (ANSWERS.c.key == key) & (ANSWERS.c.status == 0)
+        with self._control.transaction() as connection:
+            connection.execute(delete(ANSWERS).where(place))
 
     def _add(self, table: str, values: Cells) -> None:
         with self._control.transaction() as connection:

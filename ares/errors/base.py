@@ -18,6 +18,7 @@ AccessReason = Literal[
     "token_expired",
     "session_ended",
     "forbidden",
+    "too_many_requests",
 ]
 _DENIED: Mapping[AccessReason, str] = {
     "credentials_missing": "no access token and no API key was shown. Log in first",
@@ -30,6 +31,7 @@ _DENIED: Mapping[AccessReason, str] = {
     "token_expired": "the token has expired. Refresh it",
     "session_ended": "the session has ended. Log in again",
     "forbidden": "your role or scope does not allow this",
+    "too_many_requests": "that is more than you may ask. Wait",
 }
 
 

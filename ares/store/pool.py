@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
@@ -120,6 +120,18 @@ class Database:
         rows = await self.fetch(sql, params)
         return rows[0] if rows else None
 
+    async def fetch_first(self, sql: str, rows_max: int) -> tuple[list[Record], bool]:
+        """The first rows of a query and whether there are more, which then are not even asked for."""
+        rows: list[Record] = []
+        async with self._lent(sql) as connection:
+            found = cast("AsyncGenerator[Record, None]", connection.cursor().stream(self._signed(sql)))
+            async with aclosing(found):
+                async for row in found:
+                    if len(rows) == rows_max:
+                        return rows, True
+                    rows.append(row)
+        return rows, False
+
     async def execute(self, sql: str, params: Mapping[str, Param] | None = None) -> None:
         """A statement without rows."""
         async with self._cursor(sql, params):
@@ -161,12 +173,20 @@ class Database:
     async def _cursor(
         self, sql: str, params: Mapping[str, Param] | None
     ) -> AsyncIterator[psycopg.AsyncCursor[DictRow]]:
+        async with self._lent(sql) as connection:
+            yield await connection.execute(self._signed(sql), _bind(params))
+
+    def _signed(self, sql: str) -> str:
+        return as_ours(sql) if self._ours else sql
+
+    @asynccontextmanager
+    async def _lent(self, sql: str) -> AsyncIterator[Connection]:
+        """A connection for a statement; what the driver raises becomes ours here."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
             async with asyncio.timeout(self._statement_s_max), self._pool.connection(timeout=10) as connection:
-                cursor = await connection.execute(as_ours(sql) if self._ours else sql, _bind(params))
-                yield cursor
+                yield connection
         except (PoolTimeout, psycopg.OperationalError, TimeoutError) as error:
             raise StoreUnavailable(f"QuestDB did not answer: {str(error) or 'statement timed out'}") from error
         except psycopg.Error as error:

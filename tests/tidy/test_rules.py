@@ -16,7 +16,7 @@ from ares.store.migrations import migrations, parse_migration
 from ares.store.queries import split_statements
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("ares", "simulator", "ingest", "analytics", "trader", "backtest", "backup", "alerting")
+PACKAGES = ("ares", "simulator", "ingest", "analytics", "trader", "backtest", "backup", "alerting", "api")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 

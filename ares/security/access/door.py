@@ -155,11 +155,21 @@ class Door:
         """Whom an access token or an API key stands for, now. Raises `AccessDenied`."""
         return self._by_key(shown) if shown.startswith(KEY_PREFIX) else self._by_token(shown)
 
+    def is_fresh(self, caller: Caller) -> bool:
+        """Whether they showed a second factor just now."""
+        now_s = self.clock.now_ns() // NANOS_PER_SECOND
+        return now_s - caller.second_factor_at_s <= self._config().code_age_s_max
+
     def require_fresh(self, caller: Caller, permission: Permission) -> None:
         """Raises `AccessDenied` if this is dangerous and no second factor was shown just now."""
-        now_s = self.clock.now_ns() // NANOS_PER_SECOND
-        if permission in DANGEROUS and now_s - caller.second_factor_at_s > self._config().code_age_s_max:
+        if permission in DANGEROUS and not self.is_fresh(caller):
             raise AccessDenied("second_factor_old")
+
+    def prove(self, name: str, password: str, origin: Origin) -> None:
+        """Raises `AccessDenied` unless this is the user's password; failures count like those of logins."""
+        self._require_unlocked(name, origin)
+        if not fits(self._store.credential(name, PASSWORD), password):
+            raise self._failed(self.users.get(name), origin, AccessDenied("credentials_wrong"))
 
     def begin_second_factor(self, name: str) -> str:
         """The address of a new second factor, for an authenticator to keep (otpauth://); it holds once it is shown."""

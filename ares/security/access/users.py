@@ -36,6 +36,7 @@ WRITER = "access"
 STREAMS = "user/"
 PASSWORD, SECOND_FACTOR, KEY = "password", "second_factor", "key"
 LABEL_MAX = 100
+_SCOPED = re.compile(r"[A-Za-z0-9_.:/@-]{1,100}")
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
 
@@ -93,6 +94,7 @@ class Users:
                 f"name = {name!r}: 2 to 32 of a-z, 0-9, '.', '_' and '-', beginning with a letter. Example: maria"
             )
         require_good(password, name)
+        require_scope(scope)
         kept = hashed(password)
 
         def said(user: User) -> list[NewEvent]:
@@ -108,6 +110,7 @@ class Users:
 
     def allow(self, name: str, role: Role, scope: Scope, by: By) -> User:
         """Another role or scope, at once. Raises `UsageError` if nobody could manage users any more."""
+        require_scope(scope)
 
         def said(user: User) -> list[NewEvent]:
             self._keep_an_admin(user, Role.ADMIN if role is Role.ADMIN else None)
@@ -213,6 +216,14 @@ class Users:
         return until_it_fits(f"{STREAMS}{name}", say)
 
 
+def require_scope(scope: Scope) -> None:
+    """Raises `UsageError` for an account or a strategy whose name is none."""
+    for kind, names in (("account", scope.accounts), ("strategy", scope.strategies)):
+        for name in sorted(names or ()):
+            if not _SCOPED.fullmatch(name):
+                raise UsageError(f"{kind} = {name!r}: 1 to 100 of letters, digits and _.:/@-. Example: spot-1")
+
+
 def _allowed(role: Role, scope: Scope, by: By) -> UserAllowed:
     return UserAllowed(role.value, listed(scope.accounts), listed(scope.strategies), by.who, by.why)
 
@@ -220,6 +231,7 @@ def _allowed(role: Role, scope: Scope, by: By) -> UserAllowed:
 def _require_within(user: User, wish: KeyWish) -> None:
     if not 0 < len(wish.label) <= LABEL_MAX:
         raise UsageError(f"label = {wish.label!r}: 1 to {LABEL_MAX} characters that say what the key is for")
+    require_scope(wish.scope)
     if not wish.permissions:
         raise UsageError("permissions = []: a key that may do nothing. Name some")
     beyond = sorted(wish.permissions - (ROLES_MAY[user.role] - KEYLESS))

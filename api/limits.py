@@ -1,0 +1,76 @@
+"""Before anybody is known: how often an address may ask, how long a request may be and may take; harmless headers."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problem import problem
+from api.rates import Rates
+
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class Limits:
+    """ASGI middleware around everything, in the order: rate of the address, length, time."""
+
+    def __init__(self, app: ASGIApp, rates: Rates, body_bytes_max: int, request_s_max: float) -> None:
+        self._app = app
+        self._rates = rates
+        self._body_bytes_max = body_bytes_max
+        self._request_s_max = request_s_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        client = scope.get("client")
+        spent = self._rates.spend(client[0] if client else "")
+        if not spent.passes:
+            detail = f"more than {spent.limit} requests a minute come from your address"
+            answer = problem(
+                HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", detail, retry_after_s=max(1, spent.wait_s)
+            )
+            answer.headers.update(spent.headers)
+            await answer(scope, receive, send)
+            return
+        await self._bounded(scope, receive, send)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = False
+        length = 0
+
+        async def counted() -> Message:
+            nonlocal length
+            message = await receive()
+            length += len(message.get("body", b""))
+            return {"type": "http.disconnect"} if length > self._body_bytes_max else message
+
+        async def harmless(message: Message) -> None:
+            nonlocal began
+            if length > self._body_bytes_max and not began:
+                return
+            if message["type"] == "http.response.start":
+                began = True
+                message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._request_s_max):
+                await self._app(scope, counted, harmless)
+        except TimeoutError:
+            text = f"not answered within {self._request_s_max:g} s"
+            answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_slow", text, retry_after_s=1)
+            if not began:
+                await answer(scope, receive, harmless)
+        else:
+            if length > self._body_bytes_max and not began:
+                text = f"more than {self._body_bytes_max} bytes. Send less at once"
+                await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_long", text)(scope, receive, send)

@@ -1,0 +1,30 @@
+"""What the application is made of: built once by the service, given to every route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from api.rates import Rates
+from api.trader import TraderDoor
+from ares.clock import Clock
+from ares.config.settings import AresConfig
+from ares.control.access import AccessStore
+from ares.security.access.door import Door
+from ares.store import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`database` reads; `people` is for statements that people write: it has a shorter deadline, and is watched."""
+
+    config: Callable[[], AresConfig]
+    clock: Clock
+    door: Door
+    access: AccessStore
+    database: Database
+    people: Database
+    trader: TraderDoor
+    rates: Rates
+    statements: asyncio.Semaphore

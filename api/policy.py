@@ -1,0 +1,65 @@
+"""Which route wants what of its caller; a route that does not say so is not served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from ares.security.access.roles import DANGEROUS, Permission, Role, permissions_of
+
+MARK = "x-ares-policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a caller must be allowed. No permission: anybody who is logged in, or, if `public`, anybody.
+
+    `own`: only a person with a session, about themselves: no key.
+    """
+
+    permission: Permission | None = None
+    public: bool = False
+    own: bool = False
+
+    @property
+    def text(self) -> str:
+        """As the route table and OpenAPI show it."""
+        if self.public:
+            return "public"
+        return "self" if self.permission is None else self.permission.value
+
+    @property
+    def dangerous(self) -> bool:
+        """Whether a second factor must have been shown just now."""
+        return self.permission in DANGEROUS
+
+    def allows(self, role: Role | None) -> bool:
+        """Whether somebody of a role (None: a stranger) may come through, wherever the object is."""
+        if self.public:
+            return True
+        if role is None:
+            return False
+        return self.permission is None or self.permission in permissions_of(role)
+
+
+PUBLIC = Policy(public=True)
+SELF = Policy(own=True)
+ANYBODY = Policy()
+
+
+def extra(policy: Policy) -> dict[str, str]:
+    """What a route carries (`openapi_extra`)."""
+    return {MARK: policy.text}
+
+
+def policies(app: FastAPI) -> Iterator[tuple[APIRoute, str]]:
+    """Every route of the API and its policy. Asserts that each has one."""
+    for each in iter_route_contexts(app.routes):
+        route = each.route
+        if isinstance(route, APIRoute):
+            mark = (route.openapi_extra or {}).get(MARK)
+            assert isinstance(mark, str), f"{route.methods} {route.path} has no policy"
+            yield route, mark

@@ -1,0 +1,62 @@
+"""A kind of thing that can be read: its statement, its columns, what filters it, and who may see which of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.cells import Column
+from ares.security.access.roles import Permission, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One collection.
+
+    `path`: under the version's root. `table`: whose words its columns have. `statements`: the statement, or one for
+    each value of the parameter `choice`. `filters`: parameters that a column must equal. `timed`: rows have a moment
+    and come newest first; others are what is there now. `days`: how far back a timed one looks if nobody says; 0: all.
+    """
+
+    path: str
+    title: str
+    purpose: str
+    table: str
+    permission: Permission
+    columns: tuple[Column, ...]
+    statements: Mapping[str, str]
+    filters: tuple[str, ...] = ()
+    choice: str = ""
+    timed: bool = True
+    days: int = 0
+
+    @property
+    def by_account(self) -> bool:
+        """Whether rows are of accounts."""
+        return any(column.name == "account" for column in self.columns)
+
+    @property
+    def by_strategy(self) -> bool:
+        """Whether rows are of strategies."""
+        return any(column.name == "strategy" for column in self.columns)
+
+    def confinement(self, scope: Scope) -> dict[str, str]:
+        """What a statement confines rows to, as patterns; empty: not confined."""
+        found = {}
+        if self.by_account:
+            found["accounts"] = pattern(scope.accounts)
+        if self.by_strategy:
+            found["strategies"] = pattern(scope.strategies)
+        return found
+
+
+def pattern(names: frozenset[str] | None) -> str:
+    """What matches these names and no others; nothing at all where there are none. Without a backslash, which QuestDB
+    reads otherwise than PostgreSQL. What a name may hold, `ares.security.access.users` sees to.
+
+    >>> pattern(frozenset({"spot-1", "a.b"})), pattern(None), pattern(frozenset())
+    ('^(a[.]b|spot-1)$', '', '^$')
+    """
+    if names is None:
+        return ""
+    return f"^({'|'.join(name.replace('.', '[.]') for name in sorted(names))})$" if names else "^$"

@@ -1,0 +1,97 @@
+"""The service `api`: the door over HTTP, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import uvicorn
+
+from api.app import create_app
+from api.parts import Parts
+from api.rates import Rates
+from api.trader import TraderDoor
+from ares.config import AresConfig
+from ares.control import ControlStore
+from ares.control.access import AccessStore
+from ares.errors import PortInUse
+from ares.service import Health, ServiceContext
+from ares.service.entrance import door_of
+from ares.store import Database
+from ares.telemetry import get_logger
+
+log = get_logger(__name__)
+
+STARTED_POLL_S = 0.02
+
+
+class ApiService:
+    """Serves the API. Nothing of trading needs it."""
+
+    def __init__(self, context: ServiceContext) -> None:
+        self._context = context
+        self._stack = AsyncExitStack()
+        self._server: uvicorn.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        config = self._context.config
+        control = ControlStore.open(self._context.control_url)
+        self._stack.callback(control.close)
+        people = config.database.model_copy(
+            update={"statement_s_max": config.api.sql_s_max, "pool_size_max": config.api.sql_at_once_max}
+        )
+        parts = Parts(
+            config=lambda: self._context.config,
+            clock=self._context.clock,
+            door=door_of(self._context, control),
+            access=AccessStore(control),
+            database=await self._stack.enter_async_context(await Database.connect(config.database, readonly=True)),
+            people=await self._stack.enter_async_context(await Database.connect(people, readonly=True, ours=False)),
+            trader=TraderDoor(self._context.state_dir),
+            rates=Rates(self._context.clock, lambda: self._context.config.api.requests_per_minute),
+            statements=asyncio.Semaphore(config.api.sql_at_once_max),
+        )
+        await self._listen(parts, config)
+
+    async def _listen(self, parts: Parts, config: AresConfig) -> None:
+        api = config.api
+        settings = uvicorn.Config(
+            create_app(parts),
+            host=api.host,
+            port=api.port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            limit_concurrency=api.connections_max,
+            timeout_keep_alive=int(api.idle_s_max),
+            timeout_graceful_shutdown=int(config.environment.stop_s_max) or 1,
+        )
+        self._server = uvicorn.Server(settings)
+        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # signals are the runner's
+        self._serving = asyncio.create_task(self._server.serve(), name="uvicorn")
+        while not self._server.started:
+            if self._serving.done():
+                raise PortInUse("api.port", api.host, api.port)
+            await asyncio.sleep(STARTED_POLL_S)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        log.info("api_listening", address=f"http://{api.host}:{self.port}")
+
+    async def run(self) -> None:
+        assert self._serving is not None, "start() comes first"
+        await asyncio.shield(self._serving)
+        raise AssertionError("the server ended by itself")
+
+    async def stop(self) -> None:
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+        await self._stack.aclose()
+
+    def health(self) -> Health:
+        return Health(self._server is not None and self._server.started)
+
+    def reconfigure(self, config: AresConfig) -> None:
+        self._context.config = config

@@ -1,0 +1,109 @@
+"""A door that is open, on a real QuestDB, with a user of every role; and how tests ask it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import aiohttp
+
+from api.service import ApiService
+from ares.clock import Clock, SystemClock
+from ares.config.settings import AresConfig, DatabaseConfig
+from ares.control import ControlStore, Json
+from ares.security.access.door import Door, Origin
+from ares.security.access.roles import Role, Scope
+from ares.security.access.users import By
+from ares.service import ServiceContext
+from ares.service.entrance import door_of
+
+PASSWORD = "correct horse battery"
+ACCOUNT, STRATEGY = "spot-1", "signal_momentum"
+SCOPED = {
+    "account": Scope(accounts=frozenset({ACCOUNT})),
+    "strategy": Scope(strategies=frozenset({STRATEGY})),
+    "nothing": Scope(frozenset(), frozenset()),
+}
+
+
+@dataclass(slots=True)
+class Asked:
+    """An answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    json: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class OpenDoor:
+    """Where it listens, and its users."""
+
+    address: str
+    door: Door
+    context: ServiceContext
+    http: aiohttp.ClientSession
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def token(self, user: str) -> str:
+        """An access token of a user, who is logged in once."""
+        if user not in self.tokens:
+            self.tokens[user] = self.door.login(user, PASSWORD, "", Origin("127.0.0.1", "test")).access
+        return self.tokens[user]
+
+    async def ask(
+        self,
+        path: str,
+        user: str = "",
+        *,
+        method: str = "GET",
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        **query: str | int,
+    ) -> Asked:
+        """Ask version 1 as a user (empty: as a stranger)."""
+        known = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        async with self.http.request(
+            method, f"{self.address}/api/v1{path}", params=query, json=body, headers={**known, **(headers or {})}
+        ) as answer:
+            raw = await answer.read()
+            said = cast("Json", await answer.json(content_type=None)) if raw and "json" in answer.content_type else {}
+            return Asked(answer.status, answer.headers, raw, said if isinstance(said, dict) else {"": said})
+
+
+def config_of(database: DatabaseConfig, state_dir: Path, **api: object) -> AresConfig:
+    """Settings of an installation of its own on a shared database."""
+    return AresConfig.model_validate(
+        {
+            "environment": {"state_dir": state_dir},
+            "database": database,
+            "api": {"port": 0, "requests_per_minute": 100_000, "requests_per_minute_address": 100_000, **api},
+            "trading": {"account": ACCOUNT, "venue": "sim"},
+        }
+    )
+
+
+@asynccontextmanager
+async def open_door(config: AresConfig, clock: Clock | None = None) -> AsyncIterator[OpenDoor]:
+    """A running API with users `viewer`, `trader`, `operator`, `admin`, and confined traders `of-account`,
+    `of-strategy`, `of-nothing`."""
+    context = ServiceContext(config, clock or SystemClock(), "api-test")
+    context.state_dir.mkdir(parents=True, exist_ok=True)
+    control = ControlStore.open(context.control_url)
+    door = door_of(context, control)
+    for role in Role:
+        door.users.add(role.value, role, Scope(), PASSWORD, By("test"))
+    for name, scope in SCOPED.items():
+        door.users.add(f"of-{name}", Role.TRADER, scope, PASSWORD, By("test"))
+    service = ApiService(context)
+    await service.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield OpenDoor(f"http://127.0.0.1:{service.port}", door, context, http)
+    finally:
+        await service.stop()
+        control.close()

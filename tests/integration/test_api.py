@@ -1,0 +1,164 @@
+"""Goal: what happens and what is derived can be read over HTTP by who may see it, whole, and by nobody else."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.ipc
+import pytest
+
+from analytics.testing import SyntheticMarket
+from api.resource import Resource
+from api.resources import RESOURCES
+from ares.clock import MINUTE_NS, SystemClock, floor_ns, isoformat
+from ares.config.settings import DatabaseConfig
+from ares.control import Json
+from ares.model.row import Row
+from ares.store import Database, RowWriter
+from tests.api import ACCOUNT, STRATEGY, OpenDoor, config_of, open_door
+
+T0_NS = floor_ns(SystemClock().now_ns(), MINUTE_NS) - 30 * MINUTE_NS
+PATHS = [resource.path for resource in RESOURCES]
+
+
+@pytest.fixture
+async def door(questdb_config: DatabaseConfig, tmp_path: Path) -> AsyncIterator[OpenDoor]:
+    async with open_door(config_of(questdb_config, tmp_path)) as there:
+        yield there
+
+
+def fill(venue: str, account: str, number: int, strategy: str = STRATEGY) -> Row:
+    symbols = {
+        "account": account, "venue": venue, "symbol": "BTC/USDT", "strategy": strategy, "side": "buy",
+        "liquidity": "taker", "fee_currency": "USDT",
+    }  # fmt: skip
+    columns = {"fill_id": f"f{number}", "order_id": "o1", "quantity": Decimal("0.0150000001"), "price": Decimal(60_000)}
+    return Row("fills", T0_NS + number // 3, symbols, columns)
+
+
+def rows(said: dict[str, Json]) -> list[dict[str, Json]]:
+    return cast("list[dict[str, Json]]", said["data"])
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=PATHS)
+async def test_every_collection_is_read_in_every_format(door: OpenDoor, resource: Resource) -> None:
+    names = [column.name for column in resource.columns]
+    choices = [{resource.choice: each} for each in resource.statements] if resource.choice else [{}]
+    for choice in choices:
+        said = await door.ask(f"/{resource.path}", "admin", limit=3, **choice)
+        assert said.status == 200, said.json
+        assert all(list(row) == names for row in rows(said.json))
+        as_csv = await door.ask(f"/{resource.path}", "admin", headers={"Accept": "text/csv"}, limit=3, **choice)
+        assert next(csv.reader(io.StringIO(as_csv.body.decode()))) == names
+        arrow = await door.ask(
+            f"/{resource.path}", "admin", headers={"Accept": "application/vnd.apache.arrow.stream"}, limit=3, **choice
+        )
+        assert pa.ipc.open_stream(arrow.body).read_all().column_names == names
+
+
+async def test_pages_give_every_row_once_whatever_shares_a_moment(
+    door: OpenDoor, database: Database, writer: RowWriter, venue: str
+) -> None:
+    await writer.write([fill(venue, ACCOUNT, number) for number in range(20)])
+    await database.wait_applied(["fills"])
+    found: list[str] = []
+    cursor: Json = ""
+    while cursor is not None:
+        said = await door.ask("/fills", "viewer", venue=venue, limit=4, **({"cursor": str(cursor)} if cursor else {}))
+        found += [str(row["fill_id"]) for row in rows(said.json)]
+        cursor = said.json["next"]
+    assert sorted(found) == sorted(f"f{number}" for number in range(20))
+    moments = [str(row["ts"]) for row in rows((await door.ask("/fills", "viewer", venue=venue)).json)]
+    assert moments == sorted(moments, reverse=True)
+
+
+async def test_nothing_is_rounded_on_the_way(door: OpenDoor, database: Database, writer: RowWriter, venue: str) -> None:
+    await writer.write([fill(venue, ACCOUNT, 1)])
+    await database.wait_applied(["fills"])
+    (row,) = rows((await door.ask("/fills", "viewer", venue=venue)).json)
+    assert row["quantity"] == "0.0150000001"
+    assert row["ts"] == isoformat(T0_NS)
+    arrow = await door.ask("/fills", "viewer", headers={"Accept": "application/vnd.apache.arrow.stream"}, venue=venue)
+    (exact,) = pa.ipc.open_stream(arrow.body).read_all().select(["ts", "quantity"]).to_pylist()
+    assert exact["quantity"] == Decimal("0.0150000001")
+
+
+async def test_who_is_confined_sees_nothing_beyond(
+    door: OpenDoor, database: Database, writer: RowWriter, venue: str
+) -> None:
+    await writer.write(
+        [
+            fill(venue, ACCOUNT, 0),
+            fill(venue, "spot-2", 1),
+            fill(venue, "spotX1", 2),
+            fill(venue, "spot-2", 3, "manual"),
+        ]
+    )
+    await database.wait_applied(["fills"])
+
+    async def seen(user: str, **query: str) -> set[str]:
+        return {str(row["fill_id"]) for row in rows((await door.ask("/fills", user, venue=venue, **query)).json)}
+
+    assert await seen("viewer") == {"f0", "f1", "f2", "f3"}
+    assert await seen("of-account") == {"f0"}
+    assert await seen("of-account", account="spot-2") == set()
+    assert await seen("of-strategy") == {"f0", "f1", "f2"}
+    assert await seen("of-nothing") == set()
+
+
+async def test_bars_of_a_minute_tell_a_gap(door: OpenDoor, database: Database, writer: RowWriter, venue: str) -> None:
+    market = SyntheticMarket(venue, symbols=("BTC/USDT",))
+    lost_ns = T0_NS + 3 * MINUTE_NS
+    trades = [each for each in market.trades(T0_NS, 6) if not lost_ns <= each.ts_ns < lost_ns + MINUTE_NS]
+    await writer.write([*trades, market.gap("BTC/USDT", lost_ns, lost_ns + MINUTE_NS, "detected", 0)])
+    await database.wait_applied(["trades", "gaps", "bars_1m"])
+    said: dict[str, Json] = {}
+    for _ in range(100):
+        said = (await door.ask("/bars", "viewer", venue=venue, interval="1m")).json
+        if len(rows(said)) >= 5:
+            break
+    assert {str(row["ts"]): row["status"] for row in rows(said)}[isoformat(lost_ns)] == "gap"
+
+
+async def test_what_did_not_change_is_not_sent_again(door: OpenDoor) -> None:
+    first = await door.ask("/columns", "viewer", limit=5)
+    again = await door.ask("/columns", "viewer", headers={"If-None-Match": first.headers["ETag"]}, limit=5)
+    assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ({"limit": 0}, 422, "query.limit"),
+        ({"limit": "many"}, 422, "query.limit"),
+        ({"symbol": "x';--"}, 422, "query.symbol"),
+        ({"colour": "red"}, 422, "query.colour"),
+        ({"from": "yesterday"}, 400, "from = 'yesterday'"),
+        ({"to": "9999-01-01T00:00:00Z"}, 400, "to = "),
+        ({"cursor": "abc"}, 400, "cursor = 'abc'"),
+    ],
+)
+async def test_bad_filters_are_one_problem_that_names_them(
+    door: OpenDoor, query: dict[str, str | int], status: int, said: str
+) -> None:
+    found = await door.ask("/trades", "viewer", **query)
+    assert (found.status, found.headers["Content-Type"]) == (status, "application/problem+json")
+    assert said in str(found.json["detail"])
+
+
+async def test_strangers_and_others_roles_are_told_no(door: OpenDoor) -> None:
+    stranger = await door.ask("/fills")
+    assert (stranger.status, stranger.json["code"]) == (401, "credentials_missing")
+    assert stranger.headers["WWW-Authenticate"] == "Bearer"
+    forged = await door.ask("/fills", headers={"Authorization": "Bearer x.y.z"})
+    assert (forged.status, forged.json["code"]) == (401, "token_invalid")
+    viewer = await door.ask("/audit", "viewer")
+    assert (viewer.status, viewer.json["code"]) == (403, "forbidden")
+    assert (await door.ask("/nothing", "viewer")).status == 404
+    assert (await door.ask("/fills", "viewer", method="POST")).status == 405

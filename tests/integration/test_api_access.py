@@ -1,0 +1,204 @@
+"""Goal: every route lets in whom its policy names, and nobody else: each role, a stranger, a key, a confined trader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pyotp
+import pytest
+from fastapi import APIRouter, FastAPI
+
+from api.policy import MARK, Policy, policies
+from api.resources import RESOURCES
+from ares.clock import NANOS_PER_SECOND
+from ares.config.settings import DatabaseConfig
+from ares.control import Json
+from ares.security.access.door import Origin
+from ares.security.access.roles import KEYLESS, Permission, Role, permissions_of
+from ares.security.access.users import By, KeyWish
+from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door
+
+SAMPLES = {
+    "user": "nobody",
+    "key": "nothing",
+    "session": "nothing",
+    "order_id": "o1",
+    "strategy": "other",
+    "change": "c1",
+}
+FORBIDDEN = {401, 403}
+REFUSED = {(401, "credentials_missing"), (401, "token_invalid"), (403, "forbidden")}
+
+
+@pytest.fixture
+async def door(questdb_config: DatabaseConfig, tmp_path: Path) -> AsyncIterator[OpenDoor]:
+    async with open_door(config_of(questdb_config, tmp_path)) as there:
+        yield there
+
+
+async def routes(door: OpenDoor) -> list[tuple[str, str, Policy]]:
+    """Method, path with samples in it, and policy of every route, as OpenAPI has them."""
+    document = (await door.ask("/openapi.json")).json
+    found = []
+    for path, operations in as_dict(document["paths"]).items():
+        for method, operation in as_dict(operations).items():
+            mark = str(as_dict(operation)[MARK])
+            permission = None if mark in {"public", "self"} else Permission(mark)
+            sample = path.removeprefix("/api/v1").format(**SAMPLES)
+            found.append((method.upper(), sample, Policy(permission, public=mark == "public")))
+    return found
+
+
+def as_dict(value: Json) -> dict[str, Json]:
+    assert isinstance(value, dict)
+    return value
+
+
+async def test_every_role_comes_through_exactly_the_routes_that_its_policy_names(door: OpenDoor) -> None:
+    every = await routes(door)
+    assert len(every) > len(RESOURCES) + 30
+    checked = 0
+    for method, path, policy in every:
+        for role in (None, *Role):
+            if path == "/auth/logout":
+                continue
+            said = await door.ask(path, role.value if role else "", method=method, body={} if method != "GET" else None)
+            code = said.json.get("code")
+            if policy.dangerous and policy.allows(role):
+                assert (said.status, code) in {(403, "second_factor_old")}, (method, path, role, said.json)
+            elif policy.allows(role):
+                assert (said.status, code) not in REFUSED, (method, path, role, said.json)
+            else:
+                assert said.status in FORBIDDEN, (method, path, role, said.json)
+            assert said.status != 500
+            checked += 1
+    assert checked > 350
+
+
+async def test_dangerous_things_can_be_done_with_a_second_factor_shown_just_now(door: OpenDoor) -> None:
+    uri = door.door.begin_second_factor("admin")
+    factor = pyotp.TOTP(parse_qs(urlsplit(uri).query)["secret"][0])
+    now_s = door.context.clock.now_ns() // NANOS_PER_SECOND
+    door.door.confirm_second_factor("admin", uri, factor.at(now_s), By("admin"))
+    door.tokens["admin"] = door.door.login("admin", PASSWORD, factor.at(now_s + 30), Origin("127.0.0.1")).access
+    body = {"user": "maria", "role": "trader", "password": PASSWORD, "accounts": [ACCOUNT]}
+    added = await door.ask("/users", "admin", method="POST", body=body)
+    assert (added.status, added.json["accounts"]) == (201, [ACCOUNT])
+    assert (await door.ask("/auth/me", "maria")).json["user"] == "maria"
+    off = await door.ask("/users/maria/disable", "admin", method="POST", body={"why": "a test"})
+    assert (off.status, off.json["enabled"]) == (200, False)
+    assert (await door.ask("/auth/me", "maria")).json["code"] == "session_ended"
+
+
+@pytest.mark.parametrize(
+    ("user", "path", "body", "allowed"),
+    [
+        ("of-account", "/trading/halt", {}, True),
+        ("of-strategy", "/trading/halt", {}, True),
+        ("of-nothing", "/trading/halt", {}, False),
+        ("of-strategy", "/trading/flatten", {}, False),
+        ("of-account", f"/trading/strategies/{STRATEGY}/pause", {}, True),
+        ("of-strategy", f"/trading/strategies/{STRATEGY}/pause", {}, True),
+        ("of-strategy", "/trading/strategies/other/pause", {}, False),
+        ("of-strategy", "/trading/cancel", {}, False),
+        ("of-account", "/sql", {"sql": "SELECT 1"}, False),
+        ("trader", "/sql", {"sql": "SELECT 1"}, True),
+    ],
+)
+async def test_a_confined_trader_orders_within_and_not_beyond(
+    door: OpenDoor, user: str, path: str, body: dict[str, Json], allowed: bool
+) -> None:
+    said = await door.ask(path, user, method="POST", body=body)
+    assert (said.status not in FORBIDDEN) is allowed, said.json
+    if allowed and path != "/sql":
+        assert (said.status, said.json["code"]) == (503, "no_trader")
+
+
+async def test_a_key_opens_its_part_only_and_nothing_of_its_user(door: OpenDoor) -> None:
+    key = door.door.users.make_key("trader", KeyWish("bot", frozenset({Permission.READ_MARKET})), By("test"))
+    shown = {"Authorization": f"Bearer {key}"}
+    assert (await door.ask("/trades", headers=shown)).status == 200
+    assert (await door.ask("/fills", headers=shown)).json["code"] == "forbidden"
+    assert (await door.ask("/auth/sessions", headers=shown)).json["code"] == "forbidden"
+    everything = permissions_of(Role.TRADER) - KEYLESS
+    whole = door.door.users.make_key("trader", KeyWish("all", everything), By("test"))
+    for path in ("/trading/resume", "/trading/limits", "/users"):
+        said = await door.ask(path, method="POST", body={}, headers={"Authorization": f"Bearer {whole}"})
+        assert (said.status, said.json["code"]) == (403, "forbidden")
+
+
+async def test_tokens_are_refreshed_and_a_logout_holds_at_once(door: OpenDoor) -> None:
+    said = await door.ask("/auth/login", method="POST", body={"user": "viewer", "password": PASSWORD})
+    fresh = await door.ask("/auth/refresh", method="POST", body={"refresh_token": said.json["refresh_token"]})
+    shown = {"Authorization": f"Bearer {fresh.json['access_token']}"}
+    assert (await door.ask("/auth/me", headers=shown)).json["user"] == "viewer"
+    assert (await door.ask("/auth/logout", method="POST", headers=shown)).status == 204
+    assert (await door.ask("/auth/me", headers=shown)).json["code"] == "session_ended"
+
+
+async def test_guesses_are_locked_out_and_say_for_how_long(door: OpenDoor) -> None:
+    for _ in range(5):
+        wrong = await door.ask("/auth/login", method="POST", body={"user": "viewer", "password": "wrong" * 4})
+        assert (wrong.status, wrong.json["code"]) == (401, "credentials_wrong")
+    locked = await door.ask("/auth/login", method="POST", body={"user": "viewer", "password": PASSWORD})
+    assert (locked.status, locked.json["code"]) == (429, "locked")
+    assert 0 < int(locked.headers["Retry-After"]) <= 30
+
+
+async def test_who_asks_too_often_waits_and_others_do_not(questdb_config: DatabaseConfig, tmp_path: Path) -> None:
+    async with open_door(config_of(questdb_config, tmp_path, requests_per_minute=10)) as door:
+        said = [await door.ask("/auth/me", "viewer") for _ in range(11)]
+        assert [each.status for each in said] == [200] * 10 + [429]
+        assert int(said[-1].headers["Retry-After"]) >= 1
+        assert int(said[0].headers["RateLimit-Remaining"]) == 9
+        assert (await door.ask("/auth/me", "trader")).status == 200
+    async with open_door(config_of(questdb_config, tmp_path / "2", requests_per_minute_address=5)) as door:
+        assert [(await door.ask("/nothing")).status for _ in range(6)] == [404] * 5 + [429]
+
+
+async def test_a_body_that_is_too_long_is_refused_before_it_is_read(
+    questdb_config: DatabaseConfig, tmp_path: Path
+) -> None:
+    async with open_door(config_of(questdb_config, tmp_path, body_bytes_max=1_000)) as door:
+        said = await door.ask("/auth/login", method="POST", body={"user": "x" * 5_000, "password": ""})
+        assert (said.status, said.json["code"]) == (413, "too_long")
+
+
+async def test_sql_is_read_only_bounded_and_says_what_was_cut(door: OpenDoor) -> None:
+    said = await door.ask(
+        "/sql", "trader", method="POST", body={"sql": "SELECT x FROM long_sequence(9)", "rows_max": 4}
+    )
+    assert said.json == {"columns": ["x"], "rows": [[1], [2], [3], [4]], "more": True}
+    for sql, status in (
+        ("INSERT INTO trades (ts) VALUES (now())", 400),
+        ("DROP TABLE trades", 400),
+        ("SELECT nothing", 400),
+        ("SELECT 1; SELECT 2", 400),
+        ("-- nothing", 400),
+    ):
+        refused = await door.ask("/sql", "trader", method="POST", body={"sql": sql})
+        assert refused.status == status, (sql, refused.json)
+    assert (await door.ask("/columns", "viewer", limit=1)).status == 200
+
+
+async def test_a_statement_that_takes_too_long_is_cancelled(questdb_config: DatabaseConfig, tmp_path: Path) -> None:
+    async with open_door(config_of(questdb_config, tmp_path, sql_s_max=0.5)) as door:
+        sql = "SELECT count() FROM long_sequence(1000000000) WHERE rnd_double() > 2"
+        said = await asyncio.wait_for(door.ask("/sql", "trader", method="POST", body={"sql": sql}), 20)
+        assert (said.status, said.json["code"]) == (503, "store_unavailable")
+
+
+def test_a_route_without_a_policy_is_not_served() -> None:
+    app = FastAPI()
+    router = APIRouter(prefix="/api/v1")
+
+    @router.get("/forgotten")
+    async def forgotten() -> str:
+        return "who may see this?"
+
+    app.include_router(router)
+    with pytest.raises(AssertionError, match="forgotten has no policy"):
+        list(policies(app))
