@@ -105,6 +105,14 @@ influxd: ## build a real InfluxDB for the tests, once, into the user's cache (Go
 test-influx: .venv/ready influxd ## the tests against a real InfluxDB
 	$(BIN)/python -m pytest tests/integration/test_influx_server.py $(ARGS)
 
+api-proof: EXAMPLES = 200
+api-proof: .venv/ready ## EXAMPLES (200) of every operation as every role and as a key: the API answers as its OpenAPI says
+	ARES_API_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/integration/test_api_schema.py $(ARGS)
+
+stream-load: READERS = 500
+stream-load: .venv/ready ## READERS (500) of the API's stream, a tenth asleep: memory is bounded, nobody is slowed down
+	ARES_STREAM_READERS=$(READERS) ARES_STREAM_SECONDS=30 $(BIN)/python -m pytest -q tests/integration/test_api_stream_load.py $(ARGS)
+
 backtest-proof: SEEDS = 1000
 backtest-proof: .venv/ready ## SEEDS (1000) random markets and settings: the fast and the exact tier trade alike to the last digit
 	ARES_TEST_TIERS=$(SEEDS) $(BIN)/python -m pytest -q tests/property/test_tiers_agree.py $(ARGS)

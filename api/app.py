@@ -11,6 +11,8 @@ from api.policy import policies
 from api.problem import Problem, install
 from api.rates import Rates
 from api.resources import RESOURCES
+from api.stream import routes
+from api.stream.feed import Feed
 from api.versions import V1, Versions
 from ares import __version__
 
@@ -23,7 +25,7 @@ UTC with nanoseconds, money is text. Errors are `application/problem+json`; look
 """
 
 
-def create_app(parts: Parts) -> FastAPI:
+def create_app(parts: Parts, feed: Feed) -> FastAPI:
     """Asserts that every route says who may come through."""
     app = FastAPI(
         title="Ares",
@@ -34,7 +36,7 @@ def create_app(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     install(app)
-    app.include_router(v1(parts))
+    app.include_router(v1(parts, feed))
     assert list(policies(app)), "an API without routes"
     config = parts.config().api
     app.add_middleware(Versions, versions=[V1])
@@ -48,11 +50,12 @@ def create_app(parts: Parts) -> FastAPI:
     return app
 
 
-def v1(parts: Parts) -> APIRouter:
+def v1(parts: Parts, feed: Feed) -> APIRouter:
     """Version 1."""
     router = APIRouter(prefix=V1.prefix)
     for each in (login, people, commands, sql):
         router.include_router(each.router_of(parts))
+    router.include_router(routes.router_of(parts, feed))
     for resource in RESOURCES:
         listing.add(router, parts, resource)
     return router

@@ -6,27 +6,27 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.parts import Parts
 from api.policy import Policy
+from api.rates import RATE
 from ares.errors import AccessDenied
 from ares.security.access.door import Caller, Origin
 
 BEARER = HTTPBearer(auto_error=False, description="an access token of `POST /auth/login`, or an API key")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
-Guard = Callable[[Request, Response, Credentials], Awaitable[Caller]]
+Guard = Callable[[Request, Credentials], Awaitable[Caller]]
 
 
 def guard(parts: Parts, policy: Policy, cost: float = 1.0) -> Guard:
     """The dependency of a route: who asks, once they may. Raises `AccessDenied`."""
 
-    async def caller_of(request: Request, response: Response, credentials: Credentials) -> Caller:
+    async def caller_of(request: Request, credentials: Credentials) -> Caller:
         caller = await known(parts, credentials)
         spent = parts.rates.spend(caller.user, cost)
-        response.headers.update(spent.headers)
-        request.state.rate = spent
+        setattr(request.state, RATE, spent)
         if not spent.passes:
             raise AccessDenied("too_many_requests", f"{spent.limit} requests a minute", retry_after_s=spent.wait_s)
         if policy.own and not caller.session:

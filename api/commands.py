@@ -1,7 +1,6 @@
 """What traders order: handed on to the trader's control port, in the name of who asks."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -31,7 +30,13 @@ _FAULTS = responses(
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 Number = Annotated[
-    Decimal, Field(gt=0, lt=Decimal("1e15"), decimal_places=10, examples=["0.001"], description="at most ten decimals")
+    str,
+    Field(
+        pattern=r"^(0*[1-9]\d{0,14}(\.\d{1,10})?|0+\.\d{0,9}[1-9]0{0,9})$",
+        max_length=60,
+        examples=["0.001"],
+        description="above 0, at most ten decimals, as text: nothing is rounded on the way",
+    ),
 ]
 
 
@@ -90,7 +95,7 @@ class Desk:
         self, request: Request, caller: Caller, key: str, verb: str, body: Mapping[str, object]
     ) -> Response:
         """What the trader says to a command."""
-        texts = {name: _text(value) for name, value in body.items() if value is not None}
+        texts = {name: str(value) for name, value in body.items() if value is not None}
 
         async def work() -> dict[str, Json]:
             return await self.parts.trader.order(verb, {**texts, "actor": caller.user})
@@ -250,7 +255,3 @@ def _steering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         """Agree to a limit that somebody else asked for."""
         desk.whole(caller)
         return await desk.order(request, caller, key, "approve", {**body.model_dump(), "id": change})
-
-
-def _text(value: object) -> str:
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -101,8 +101,9 @@ def _csv(page: Page) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, [column.name for column in page.columns])
     writer.writeheader()
+    texts = {column.name for column in page.columns if column.kind is Kind.TEXT}
     for row in written(page.rows, page.columns):
-        writer.writerow({name: _harmless(cell) for name, cell in row.items()})
+        writer.writerow({name: _harmless(cell) if name in texts else cell for name, cell in row.items()})
     return out.getvalue().encode()
 
 

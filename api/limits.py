@@ -8,7 +8,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problem import problem
-from api.rates import Rates
+from api.rates import RATE, Rates, Spent
 
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -59,7 +59,7 @@ class Limits:
                 return
             if message["type"] == "http.response.start":
                 began = True
-                message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+                message = {**message, "headers": [*message.get("headers", ()), *HEADERS, *_rates_of(scope)]}
             await send(message)
 
         try:
@@ -74,3 +74,10 @@ class Limits:
             if length > self._body_bytes_max and not began:
                 text = f"more than {self._body_bytes_max} bytes. Send less at once"
                 await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_long", text)(scope, receive, send)
+
+
+def _rates_of(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """What the bucket of who asks has left, if it is known who does."""
+    spent = scope.get("state", {}).get(RATE)
+    headers = spent.headers if isinstance(spent, Spent) else {}
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

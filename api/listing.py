@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, TypedDict, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from api.callers import guard
 from api.cells import model_of
@@ -39,6 +39,14 @@ _FAULTS = (
 )
 
 
+class _MomentWords(TypedDict):
+    max_length: int
+    json_schema_extra: dict[str, JsonValue]
+
+
+_MOMENT: _MomentWords = {"max_length": 40, "json_schema_extra": {"format": "date-time"}}
+
+
 class Asked(BaseModel):
     """What every collection understands."""
 
@@ -46,8 +54,8 @@ class Asked(BaseModel):
 
     limit: int = LIMIT
     cursor: str = Field("", max_length=200, description="`next` of the page before")
-    since: str = Field("", alias="from", description="rows of this moment and later")
-    until: str = Field("", alias="to", description="rows of this moment and earlier; default now")
+    since: str | None = Field(None, alias="from", description="rows of this moment and later", **_MOMENT)
+    until: str | None = Field(None, alias="to", description="rows of this moment and earlier; default now", **_MOMENT)
 
     def word(self, name: str) -> str:
         """A filter of this collection; empty: it filters nothing."""
@@ -60,17 +68,13 @@ def add(router: APIRouter, parts: Parts, resource: Resource) -> None:
     caller_of = guard(parts, policy)
     asked_model = filters_of(resource, parts.config().api.rows_max)
 
-    async def read(request: Request, response: Response, asked: Asked, caller: Caller) -> Response:
-        page = await page_of(parts, resource, asked, caller)
-        answered = answer(request, page)
-        answered.headers.update({name: value for name, value in response.headers.items() if name != "content-length"})
-        return answered
+    async def read(request: Request, asked: Asked, caller: Caller) -> Response:
+        return answer(request, await page_of(parts, resource, asked, caller))
 
     parameters = inspect.signature(read).parameters
     signature = inspect.Signature(
         [
             parameters["request"].replace(annotation=Request),
-            parameters["response"].replace(annotation=Response),
             parameters["asked"].replace(annotation=Annotated[asked_model, Query()]),
             parameters["caller"].replace(annotation=Annotated[Caller, Depends(caller_of)]),
         ],

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
 from ares.security.access.roles import DANGEROUS, Permission, Role, permissions_of
 
 MARK = "x-ares-policy"
+WEBSOCKETS = {"/api/v1/stream"}
+"""They ask for credentials themselves, and for a channel's permission with each subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,5 @@ def policies(app: FastAPI) -> Iterator[tuple[APIRoute, str]]:
             mark = (route.openapi_extra or {}).get(MARK)
             assert isinstance(mark, str), f"{route.methods} {route.path} has no policy"
             yield route, mark
+        elif isinstance(route, APIWebSocketRoute):
+            assert each.path in WEBSOCKETS, f"websocket {each.path} has no policy"

@@ -10,6 +10,8 @@ from cachetools import LRUCache
 
 from ares.clock import Clock
 
+RATE = "rate"
+"""Where in a request's state it stands what its user's bucket has left: every answer tells."""
 BUCKETS_MAX = 50_000
 """So many callers are remembered; who is forgotten has a full bucket again."""
 SECONDS_PER_MINUTE = 60.0

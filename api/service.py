@@ -6,10 +6,13 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.parts import Parts
+from api.patience import ImpatientProtocol
 from api.rates import Rates
+from api.stream.feed import Feed
 from api.trader import TraderDoor
 from ares.config import AresConfig
 from ares.control import ControlStore
@@ -33,6 +36,7 @@ class ApiService:
         self._stack = AsyncExitStack()
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._feed: Feed | None = None
         self.port = 0
 
     async def start(self) -> None:
@@ -53,14 +57,16 @@ class ApiService:
             rates=Rates(self._context.clock, lambda: self._context.config.api.requests_per_minute),
             statements=asyncio.Semaphore(config.api.sql_at_once_max),
         )
-        await self._listen(parts, config)
+        self._feed = Feed(parts.database, self._context.clock)
+        await self._listen(create_app(parts, self._feed), config)
 
-    async def _listen(self, parts: Parts, config: AresConfig) -> None:
+    async def _listen(self, app: FastAPI, config: AresConfig) -> None:
         api = config.api
         settings = uvicorn.Config(
-            create_app(parts),
+            app,
             host=api.host,
             port=api.port,
+            http=ImpatientProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -81,8 +87,15 @@ class ApiService:
 
     async def run(self) -> None:
         assert self._serving is not None, "start() comes first"
-        await asyncio.shield(self._serving)
-        raise AssertionError("the server ended by itself")
+        assert self._feed is not None, "start() comes first"
+        following = asyncio.create_task(self._feed.run(), name="feed")
+        try:
+            await asyncio.wait({asyncio.shield(self._serving), following}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
+            raise AssertionError("the server ended by itself")
+        finally:
+            following.cancel()
 
     async def stop(self) -> None:
         if self._server is not None and self._serving is not None:

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import boards
 import collector
 import decode
+import door
 import exact_tier
 import fast_tier
 import features
@@ -48,6 +49,7 @@ BENCHES: dict[str, Callable[[], Bench]] = {
 
 SUITES: dict[str, Callable[[int], list[dict[str, object]]]] = {
     "boards": boards.results,
+    "door": door.results,
     "exact_tier": exact_tier.results,
     "features": features.results,
     "fresh_bars": fresh_bars.results,

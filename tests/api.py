@@ -19,6 +19,7 @@ from ares.security.access.roles import Role, Scope
 from ares.security.access.users import By
 from ares.service import ServiceContext
 from ares.service.entrance import door_of
+from tests.helpers import running
 
 PASSWORD = "correct horse battery"
 ACCOUNT, STRATEGY = "spot-1", "signal_momentum"
@@ -49,9 +50,17 @@ class OpenDoor:
     http: aiohttp.ClientSession
     tokens: dict[str, str] = field(default_factory=dict)
 
+    def add(self, user: str) -> None:
+        """A user whom tests know, if it is not there: named like a role, or a trader who is confined."""
+        if not self.door.users.find(user).seq:
+            scope = SCOPED.get(user.removeprefix("of-"), Scope())
+            role = Role.TRADER if user.startswith("of-") else Role(user)
+            self.door.users.add(user, role, scope, PASSWORD, By("test"))
+
     def token(self, user: str) -> str:
-        """An access token of a user, who is logged in once."""
+        """An access token of a user, who is added and logged in once: hashes of passwords take long."""
         if user not in self.tokens:
+            self.add(user)
             self.tokens[user] = self.door.login(user, PASSWORD, "", Origin("127.0.0.1", "test")).access
         return self.tokens[user]
 
@@ -89,21 +98,14 @@ def config_of(database: DatabaseConfig, state_dir: Path, **api: object) -> AresC
 
 @asynccontextmanager
 async def open_door(config: AresConfig, clock: Clock | None = None) -> AsyncIterator[OpenDoor]:
-    """A running API with users `viewer`, `trader`, `operator`, `admin`, and confined traders `of-account`,
-    `of-strategy`, `of-nothing`."""
+    """A running API; its users are there once they are asked for (`OpenDoor.add`)."""
     context = ServiceContext(config, clock or SystemClock(), "api-test")
     context.state_dir.mkdir(parents=True, exist_ok=True)
     control = ControlStore.open(context.control_url)
     door = door_of(context, control)
-    for role in Role:
-        door.users.add(role.value, role, Scope(), PASSWORD, By("test"))
-    for name, scope in SCOPED.items():
-        door.users.add(f"of-{name}", Role.TRADER, scope, PASSWORD, By("test"))
     service = ApiService(context)
-    await service.start()
     try:
-        async with aiohttp.ClientSession() as http:
+        async with running(service), aiohttp.ClientSession() as http:
             yield OpenDoor(f"http://127.0.0.1:{service.port}", door, context, http)
     finally:
-        await service.stop()
         control.close()

@@ -12,12 +12,15 @@ from ares.config import load_config
 from ares.control import ControlStore
 from ares.errors import UsageError
 from ares.service import ServiceContext
+from ares.store.server import make_dir
 
 
 @contextmanager
-def opened_control() -> Iterator[tuple[ServiceContext, ControlStore]]:
-    """The control store that the settings name, closed at the end of the block."""
+def opened_control(*, new: bool = False) -> Iterator[tuple[ServiceContext, ControlStore]]:
+    """The control store that the settings name, closed at the end of the block. `new`: where nothing ever ran, too."""
     context = ServiceContext(load_config(), SystemClock(), "cli")
+    if new:
+        make_dir(context.state_dir)
     control = ControlStore.open(context.control_url)
     try:
         yield context, control

@@ -186,7 +186,7 @@ def _shown(door: Door, user: User) -> dict[str, object]:
 
 @contextmanager
 def _door() -> Iterator[Door]:
-    with opened_control() as (context, control):
+    with opened_control(new=True) as (context, control):
         yield door_of(context, control)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 from sqlalchemy.exc import IntegrityError
 
@@ -191,7 +191,7 @@ class AccessStore:
 
 
 def _open_sessions() -> Select[SessionColumns]:
-    return select(SESSIONS).where(SESSIONS.c.id.not_in(select(SESSION_ENDS.c.session)))
+    return select(SESSIONS).where(~exists().where(SESSION_ENDS.c.session == SESSIONS.c.id))
 
 
 def _session(row: SqlRow[SessionColumns]) -> Session:

@@ -128,6 +128,7 @@ TRADER_FILLS = Counter("ares_trader_fills_total", "Fills booked", ["symbol", "si
 TRADER_POSITION = Gauge("ares_trader_position", "Position in base currency", ["symbol", "strategy"])
 TRADER_PNL = Gauge("ares_trader_pnl_quote", "Profit in quote currency", ["kind"])
 TRADER_STATE = Gauge("ares_trader_state", "1 for the trading state that holds", ["state"])
+STREAM_READERS = Gauge("ares_stream_readers", "Connections that follow channels over the door's WebSocket")
 TRADER_LOOKED = Gauge(
     "ares_trader_looked_timestamp_seconds", "When somebody last asked the trader or ordered something"
 )

@@ -79,6 +79,7 @@ async def test_every_role_comes_through_exactly_the_routes_that_its_policy_names
 
 
 async def test_dangerous_things_can_be_done_with_a_second_factor_shown_just_now(door: OpenDoor) -> None:
+    door.add("admin")
     uri = door.door.begin_second_factor("admin")
     factor = pyotp.TOTP(parse_qs(urlsplit(uri).query)["secret"][0])
     now_s = door.context.clock.now_ns() // NANOS_PER_SECOND
@@ -93,9 +94,8 @@ async def test_dangerous_things_can_be_done_with_a_second_factor_shown_just_now(
     assert (await door.ask("/auth/me", "maria")).json["code"] == "session_ended"
 
 
-@pytest.mark.parametrize(
-    ("user", "path", "body", "allowed"),
-    [
+async def test_a_confined_trader_orders_within_and_not_beyond(door: OpenDoor) -> None:
+    wishes: list[tuple[str, str, dict[str, Json], bool]] = [
         ("of-account", "/trading/halt", {}, True),
         ("of-strategy", "/trading/halt", {}, True),
         ("of-nothing", "/trading/halt", {}, False),
@@ -106,18 +106,16 @@ async def test_dangerous_things_can_be_done_with_a_second_factor_shown_just_now(
         ("of-strategy", "/trading/cancel", {}, False),
         ("of-account", "/sql", {"sql": "SELECT 1"}, False),
         ("trader", "/sql", {"sql": "SELECT 1"}, True),
-    ],
-)
-async def test_a_confined_trader_orders_within_and_not_beyond(
-    door: OpenDoor, user: str, path: str, body: dict[str, Json], allowed: bool
-) -> None:
-    said = await door.ask(path, user, method="POST", body=body)
-    assert (said.status not in FORBIDDEN) is allowed, said.json
-    if allowed and path != "/sql":
-        assert (said.status, said.json["code"]) == (503, "no_trader")
+    ]
+    for user, path, body, allowed in wishes:
+        said = await door.ask(path, user, method="POST", body=body)
+        assert (said.status not in FORBIDDEN) is allowed, (user, path, said.json)
+        if allowed and path != "/sql":
+            assert (said.status, said.json["code"]) == (503, "no_trader")
 
 
 async def test_a_key_opens_its_part_only_and_nothing_of_its_user(door: OpenDoor) -> None:
+    door.add("trader")
     key = door.door.users.make_key("trader", KeyWish("bot", frozenset({Permission.READ_MARKET})), By("test"))
     shown = {"Authorization": f"Bearer {key}"}
     assert (await door.ask("/trades", headers=shown)).status == 200
@@ -131,6 +129,7 @@ async def test_a_key_opens_its_part_only_and_nothing_of_its_user(door: OpenDoor)
 
 
 async def test_tokens_are_refreshed_and_a_logout_holds_at_once(door: OpenDoor) -> None:
+    door.add("viewer")
     said = await door.ask("/auth/login", method="POST", body={"user": "viewer", "password": PASSWORD})
     fresh = await door.ask("/auth/refresh", method="POST", body={"refresh_token": said.json["refresh_token"]})
     shown = {"Authorization": f"Bearer {fresh.json['access_token']}"}
@@ -140,6 +139,7 @@ async def test_tokens_are_refreshed_and_a_logout_holds_at_once(door: OpenDoor) -
 
 
 async def test_guesses_are_locked_out_and_say_for_how_long(door: OpenDoor) -> None:
+    door.add("viewer")
     for _ in range(5):
         wrong = await door.ask("/auth/login", method="POST", body={"user": "viewer", "password": "wrong" * 4})
         assert (wrong.status, wrong.json["code"]) == (401, "credentials_wrong")
@@ -165,6 +165,20 @@ async def test_a_body_that_is_too_long_is_refused_before_it_is_read(
     async with open_door(config_of(questdb_config, tmp_path, body_bytes_max=1_000)) as door:
         said = await door.ask("/auth/login", method="POST", body={"user": "x" * 5_000, "password": ""})
         assert (said.status, said.json["code"]) == (413, "too_long")
+
+
+async def test_a_connection_that_never_ends_its_request_is_closed_and_others_are_answered(
+    questdb_config: DatabaseConfig, tmp_path: Path
+) -> None:
+    async with open_door(config_of(questdb_config, tmp_path, idle_s_max=1.0)) as door:
+        host, _, port = door.address.removeprefix("http://").partition(":")
+        for said in (b"", b"GET /api/v1/trades HTTP/1.1\r\nHost: x\r\n"):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(said)
+            async with asyncio.timeout(10):
+                assert await reader.read() == b""
+            writer.close()
+        assert (await door.ask("/auth/me", "viewer")).status == 200
 
 
 async def test_sql_is_read_only_bounded_and_says_what_was_cut(door: OpenDoor) -> None:

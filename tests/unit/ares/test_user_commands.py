@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery\n"
 
 @pytest.fixture(autouse=True)
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ARES_ENVIRONMENT__STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("ARES_ENVIRONMENT__STATE_DIR", str(tmp_path / "new"))
     assert run("add", "root", "--role", "admin", typed=PASSWORD) == "root may come in as admin"
     return tmp_path
 

@@ -1,0 +1,1 @@
+"""What happens, as it happens: channels over a WebSocket."""

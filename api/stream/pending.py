@@ -1,0 +1,52 @@
+"""What waits for one slow reader: bounded, whatever comes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from api.cells import Cell
+from api.stream.channels import Channel, Row
+
+PENDING_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row, and itself as JSON: written once for all who read it."""
+
+    row: Row
+    text: bytes
+
+
+@dataclass(slots=True)
+class Pending:
+    """Rows of one subscription that were not sent yet, in order.
+
+    Of a channel that conflates the newest of each subject is kept, at its subject's place. Of facts the oldest are let
+    go once there are too many, and how many is told (`lost`): the reader asks again from where it was.
+    """
+
+    channel: Channel
+    items_max: int = PENDING_MAX
+    lost: int = 0
+    _items: dict[tuple[Cell, ...], Item] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Add what is new."""
+        place_of = self.channel.subject_of if self.channel.conflates else self.channel.key_of
+        for item in items:
+            self._items[place_of(item.row)] = item
+        while len(self._items) > self.items_max:
+            del self._items[next(iter(self._items))]
+            self.lost += 1
+
+    def take(self) -> tuple[list[Item], int]:
+        """All that waits, and how many were let go before it; nothing waits then."""
+        items, lost = list(self._items.values()), self.lost
+        self._items.clear()
+        self.lost = 0
+        return items, lost

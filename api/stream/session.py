@@ -1,0 +1,241 @@
+"""One reader's connection: who they are, what they subscribed to, and what is sent, no faster than they read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from api.moments import moment_ns
+from api.parts import Parts
+from api.stream.channels import BY_NAME, Channel, Row
+from api.stream.feed import LATE_S, Feed, items_of
+from api.stream.pending import Item, Pending
+from ares.clock import NANOS_PER_SECOND, isoformat
+from ares.errors import AccessDenied, AresError, UsageError
+from ares.security.access.door import Caller
+from ares.telemetry import get_logger
+
+log = get_logger(__name__)
+
+SUBSCRIPTIONS_MAX = 50
+MESSAGE_MAX = 4_096
+HEARTBEAT_S = 5.0
+CHECKED_S = 1.0
+"""So often it is looked whether a reader may still read: a session that ended is cut off within it."""
+KNOWN_S_MAX = 10.0
+SEND_S_MAX = 30.0
+RESUME_S_MAX = 3_600.0
+FILTERS = ("venue", "symbol", "account", "strategy")
+
+
+class Wire(Protocol):
+    """A WebSocket, as far as it is used."""
+
+    async def receive_text(self) -> str: ...
+    async def send_text(self, message: str) -> None: ...
+
+
+class Wish(BaseModel):
+    """What a reader asks for. `since`: the `place` of the last message they had; without: a snapshot comes first.
+
+    What came just before a place may come again: rows are told apart by their channel's key.
+    """
+
+    op: Literal["auth", "subscribe", "unsubscribe"]
+    token: str = Field("", max_length=2_000)
+    id: str = Field("", max_length=50)
+    channel: str = Field("", max_length=50)
+    filters: dict[Literal["venue", "symbol", "account", "strategy"], str] = Field(default_factory=dict)
+    since: str = Field("", max_length=40)
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(slots=True)
+class _Subscription:
+    pending: Pending
+    filters: Mapping[str, str]
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def channel(self) -> Channel:
+        return self.pending.channel
+
+
+class StreamSession:
+    """Serves one connection until it, its session or its right to read ends."""
+
+    def __init__(self, parts: Parts, feed: Feed, wire: Wire, token: str) -> None:
+        self._parts = parts
+        self._feed = feed
+        self._wire = wire
+        self._token = token
+        self._caller: Caller | None = None
+        self._subscriptions: dict[str, _Subscription] = {}
+        self._news = asyncio.Event()
+        self._said = asyncio.Lock()
+
+    async def serve(self) -> None:
+        """Raises `AccessDenied` once who reads may not any more."""
+        if self._token:
+            await self._know(self._token)
+        tasks = [asyncio.create_task(each()) for each in (self._listen, self._send, self._beat, self._check)]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for subscription in self._subscriptions.values():
+                await subscription.closing.aclose()
+
+    async def _know(self, token: str) -> None:
+        self._caller = await asyncio.to_thread(self._parts.door.caller, token)
+        self._token = token
+
+    async def _listen(self) -> None:
+        while True:
+            text = await self._wire.receive_text()
+            if len(text) > MESSAGE_MAX:
+                await self._refuse("", "too_long", f"message: {len(text)} characters, {MESSAGE_MAX} are taken")
+                continue
+            try:
+                wish = Wish.model_validate_json(text)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                await self._refuse("", "invalid", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+                continue
+            try:
+                await self._take(wish)
+            except AccessDenied as error:
+                if error.reason != "forbidden":
+                    raise
+                await self._refuse(wish.id, error.reason, str(error))
+            except AresError as error:
+                await self._refuse(wish.id, error.code, str(error))
+
+    async def _take(self, wish: Wish) -> None:
+        if wish.op == "auth":
+            await self._know(wish.token)
+            await self._say({"op": "known", "user": "" if self._caller is None else self._caller.user})
+            return
+        if self._caller is None:
+            raise AccessDenied("credentials_missing")
+        if wish.op == "unsubscribe":
+            await self._unsubscribe(wish.id)
+            return
+        await self._subscribe(wish, self._caller)
+
+    async def _subscribe(self, wish: Wish, caller: Caller) -> None:
+        channel = BY_NAME.get(wish.channel)
+        if channel is None:
+            raise UsageError(f"channel = {wish.channel!r}: there are {', '.join(BY_NAME)}")
+        if not wish.id or wish.id in self._subscriptions or len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
+            raise UsageError(f"id = {wish.id!r}: one of its own for each of up to {SUBSCRIPTIONS_MAX} subscriptions")
+        caller.require(channel.resource.permission)
+        subscription = _Subscription(Pending(channel), {str(name): value for name, value in wish.filters.items()})
+        since_ns = self._since_ns(channel, wish.since)
+
+        def reader(items: Sequence[Item]) -> None:
+            mine = [item for item in items if self._visible(subscription, item.row)]
+            if mine:
+                subscription.pending.put(mine)
+                self._news.set()
+
+        await subscription.closing.enter_async_context(self._feed.reading(channel, reader))
+        now_ns = self._parts.clock.now_ns()
+        found = await items_of(self._parts.database, channel, since_ns, now_ns)
+        kept = [item for item in found if self._visible(subscription, item.row)]
+        self._subscriptions[wish.id] = subscription
+        await self._rows("delta" if wish.since else "snapshot", wish.id, kept, lost=0)
+        self._news.set()
+
+    async def _unsubscribe(self, name: str) -> None:
+        subscription = self._subscriptions.pop(name, None)
+        if subscription is None:
+            raise UsageError(f"id = {name!r}: no such subscription. There are {', '.join(self._subscriptions)}")
+        await subscription.closing.aclose()
+        await self._say({"op": "unsubscribed", "id": name})
+
+    def _since_ns(self, channel: Channel, since: str) -> int:
+        now_ns = self._parts.clock.now_ns()
+        if since:
+            return max(moment_ns("since", since), now_ns - round(RESUME_S_MAX * NANOS_PER_SECOND))
+        return now_ns - round(_SNAPSHOT_S.get(channel.name, 60.0) * NANOS_PER_SECOND)
+
+    def _visible(self, subscription: _Subscription, row: Row) -> bool:
+        """Whether a row is asked for, and within what who reads is confined to now."""
+        caller = self._caller
+        if caller is None or subscription.channel.resource.permission not in caller.permissions:
+            return False
+        if any(row.get(name) != value for name, value in subscription.filters.items()):
+            return False
+        resource = subscription.channel.resource
+        account = str(row["account"]) if resource.by_account else None
+        strategy = str(row["strategy"]) if resource.by_strategy else None
+        return caller.scope.covers(account=account, strategy=strategy)
+
+    async def _send(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            for name, subscription in list(self._subscriptions.items()):
+                items, lost = subscription.pending.take()
+                kept = [item for item in items if self._visible(subscription, item.row)]
+                if kept or lost:
+                    await self._rows("delta", name, kept, lost=lost)
+
+    async def _beat(self) -> None:
+        while True:
+            await self._parts.clock.sleep(HEARTBEAT_S)
+            await self._say({"op": "heartbeat", "at": isoformat(self._parts.clock.now_ns())})
+
+    async def _check(self) -> None:
+        began_s = self._parts.clock.monotonic_s()
+        while True:
+            await self._parts.clock.sleep(CHECKED_S)
+            if self._caller is not None:
+                await self._know(self._token)
+            elif self._parts.clock.monotonic_s() - began_s > KNOWN_S_MAX:
+                raise AccessDenied("credentials_missing")
+
+    async def _rows(self, op: str, name: str, items: Sequence[Item], *, lost: int) -> None:
+        """Rows of a subscription; those that were written for all are put together as they are."""
+        place = isoformat(self._parts.clock.now_ns() - round(LATE_S * NANOS_PER_SECOND))
+        head = orjson.dumps({"op": op, "id": name, "place": place, "lost": lost})
+        await self._put(b'%b,"rows":[%b]}' % (head[:-1], b",".join(item.text for item in items)))
+
+    async def _say(self, body: Mapping[str, object]) -> None:
+        await self._put(orjson.dumps(body))
+
+    async def _refuse(self, name: str, code: str, detail: str) -> None:
+        await self._say({"op": "error", "id": name, "code": code, "detail": detail})
+
+    async def _put(self, message: bytes) -> None:
+        """Raises `TimeoutError` for a reader that takes nothing any more."""
+        async with self._said, asyncio.timeout(SEND_S_MAX):
+            await self._wire.send_text(message.decode())
+
+
+_SNAPSHOT_S: Mapping[str, float] = {
+    "bars": 7_200.0,
+    "signals": 3_600.0,
+    "decisions": 3_600.0,
+    "orders": 86_400.0,
+    "fills": 86_400.0,
+    "equity": 86_400.0,
+    "state": 30 * 86_400.0,
+    "limits": 30 * 86_400.0,
+    "commands": 86_400.0,
+    "jobs": 86_400.0,
+    "events": 3_600.0,
+}
+"""How far back a snapshot reaches; others a minute, or, where rows have no moments, all that is there."""
