@@ -1,7 +1,7 @@
 """What proves who somebody is, sessions and answers to repeated requests, as they are kept.
 
 Rows are only added, so that a second copy of the store has them: what is newest holds, and what may happen once is a
-key that can be added once.
+key that can be added once. Answers alone are filled in later: of one that was lost nobody knows what came of it.
 """
 
 from __future__ import annotations
