@@ -38,6 +38,9 @@ from ares.events.projection import installed
 from ares.events.replay import Proof, Replay, ReplayParts
 from ares.model.row import Row
 from ares.resilience import Backoff
+from ares.security.access.roles import Permission, Role
+from ares.security.access.roles import Scope as Confined
+from ares.security.access.users import By, KeyWish, Users
 from ares.service.config_versions import ConfigVersions
 from ares.service.maintenance import Maintenance
 from ares.store import Database, RowWriter
@@ -79,6 +82,7 @@ PROVED = {
         "maintenance",
         "datasets",
         "model_events",
+        "users_history",
     )
 }
 EVENTS_COUNT = int(os.environ.get("ARES_TEST_EVENTS", "10000"))
@@ -133,6 +137,16 @@ async def platform(own_questdb: DatabaseConfig, control: ControlStore) -> AsyncI
         await there.empty()
         yield there
     await writer.close()
+
+
+def admit(control: ControlStore) -> None:
+    """A user who is added, given a key that is revoked, and let in no more."""
+    users, by = Users(control, CLOCK), By("operator", "a trial")
+    users.add("maria", Role.TRADER, Confined(frozenset({"paper"})), "correct horse battery", by)
+    users.make_key("maria", KeyWish("notebook", frozenset({Permission.READ_MARKET})), by)
+    (key,) = users.find("maria").keys
+    users.revoke_key("maria", key, by)
+    users.switch("maria", by, enabled=False)
 
 
 async def trade(control: ControlStore) -> None:
@@ -202,6 +216,7 @@ async def test_whole_life_of_an_account_is_proved_by_its_log(platform: Platform)
     Maintenance(platform.control, CLOCK).close("operator", "done")
     learn(platform.control)
     promote(platform.control)
+    admit(platform.control)
     await platform.carry()
     proofs = await platform.prove()
     assert set(proofs) == PROVED
