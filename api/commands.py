@@ -82,8 +82,7 @@ class Desk:
 
     def mine(self, caller: Caller, strategy: str | None = None) -> None:
         """Raises `AccessDenied` unless the trader's account, and the strategy, are within who asks."""
-        if not caller.scope.covers(account=self.parts.config().trading.account, strategy=strategy):
-            raise AccessDenied("forbidden", "out of your scope")
+        caller.require_within(account=self.parts.config().trading.account, strategy=strategy)
 
     def whole(self, caller: Caller) -> None:
         """The same of what is about all strategies."""

@@ -1,7 +1,6 @@
 """Users, as admins see and change them."""
 
 import asyncio
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from api.login import Body, KeyShown, SessionShown, key_shown, session_shown
 from api.parts import Parts
 from api.policy import Policy, extra
 from api.problem import responses
-from ares.clock import NANOS_PER_SECOND, isoformat
+from ares.clock import DAY_NS, isoformat
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission, Role, Scope
 from ares.security.access.state import User, confined, listed
@@ -166,12 +165,11 @@ def _keys(router: APIRouter, parts: Parts) -> None:
         user: Name, body: KeyBody, caller: Annotated[Caller, Depends(guard(parts, manages))]
     ) -> KeyMadeShown:
         """Make an API key: a part of what its user may."""
-        lasts_ns = None if body.days is None else int(timedelta(days=body.days).total_seconds()) * NANOS_PER_SECOND
         wish = KeyWish(
             label=body.label,
             permissions=frozenset(body.permissions),
             scope=Scope(confined(body.accounts), confined(body.strategies)),
-            expires_at_ns=None if lasts_ns is None else parts.clock.now_ns() + lasts_ns,
+            expires_at_ns=None if body.days is None else parts.clock.now_ns() + body.days * DAY_NS,
         )
         return KeyMadeShown(key=await asyncio.to_thread(users.make_key, user, wish, By(caller.user)))
 

@@ -5,22 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import cast
 
-import aiohttp
-
-from ares.control import Json
-from ares.errors import OperatingError, UsageError
-from ares.service.trader_door import address_path, token_path
-from ares.telemetry import observability
+from ares.errors import UsageError
+from ares.service.trader_asked import Answer, ask_trader
+from ares.service.trader_door import NoTrader
 
 ORDER_S_MAX = 25.0
-
-
-class NoTrader(OperatingError):
-    """No trader runs where this door's state directory is, or it does not answer."""
-
-    code = "no_trader"
 
 
 class TraderDoor:
@@ -29,40 +19,19 @@ class TraderDoor:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
 
-    async def ask(self, verb: str, query: Mapping[str, str] | None = None) -> dict[str, Json]:
+    async def ask(self, verb: str, query: Mapping[str, str] | None = None) -> Answer:
         """What the trader says of itself: status, why, limits. Raises `NoTrader`, `UsageError`."""
-        return await self._call("GET", verb, query or {}, None)
+        return _said(*await ask_trader(self._state_dir, verb, ORDER_S_MAX, query=query))
 
-    async def order(self, verb: str, body: Mapping[str, str]) -> dict[str, Json]:
+    async def order(self, verb: str, body: Mapping[str, str]) -> Answer:
         """A command; `actor` in the body is who gave it. Raises `NoTrader`, `UsageError`."""
-        return await self._call("POST", verb, {}, body)
-
-    async def _call(
-        self, method: str, verb: str, query: Mapping[str, str], body: Mapping[str, str] | None
-    ) -> dict[str, Json]:
-        try:
-            address, token = (_read(path(self._state_dir)) for path in (address_path, token_path))
-        except OSError as error:
-            raise NoTrader(f"no trader runs here: {error.strerror}. See `ares status`") from None
-        timeout = aiohttp.ClientTimeout(total=ORDER_S_MAX)
-        headers = {"Authorization": f"Bearer {token}", **observability.headers()}
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
-                http.request(
-                    method, f"http://{address}/{verb}", params=dict(query), json=None if body is None else dict(body)
-                ) as answer,
-            ):
-                said = cast("dict[str, Json]", await answer.json())
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise NoTrader(f"the trader does not answer: {type(error).__name__}. See `ares status`") from None
-        message = str(said.get("message", answer.status))
-        if answer.status in {HTTPStatus.CONFLICT, HTTPStatus.BAD_REQUEST}:
-            raise UsageError(f"trader: {message}")
-        if answer.status != HTTPStatus.OK:
-            raise NoTrader(f"trader: {message}")
-        return said
+        return _said(*await ask_trader(self._state_dir, verb, ORDER_S_MAX, body=body))
 
 
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8").strip()
+def _said(status: int, said: Answer) -> Answer:
+    message = str(said.get("message", status))
+    if status in {HTTPStatus.CONFLICT, HTTPStatus.BAD_REQUEST}:
+        raise UsageError(f"trader: {message}")
+    if status != HTTPStatus.OK:
+        raise NoTrader(f"trader: {message}")
+    return said

@@ -11,17 +11,11 @@ from urllib.request import Request, urlopen
 
 from ares.config.settings import AresConfig
 from ares.errors import OperatingError, UsageError
-from ares.service.trader_door import address_path, token_path
+from ares.service.trader_door import NoTrader, address_path, token_path
 from ares.telemetry import observability
 
 Answer = dict[str, object]
 REFUSED = 409
-
-
-class NoTrader(OperatingError):
-    """No trader runs where its state directory is, or it does not answer."""
-
-    code = "no_trader"
 
 
 def call(config: AresConfig, verb: str, body: Mapping[str, str] | None, timeout_s: float) -> Answer:

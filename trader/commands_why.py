@@ -15,10 +15,11 @@ from ares.clock import SystemClock, isoformat, to_datetime
 from ares.commands.output import console, print_rows
 from ares.config import AresConfig, load_config
 from ares.errors import UnknownName
+from ares.service.trader_door import NoTrader
 from ares.store import Database, Record, load_queries
 from ares.store.pool import as_int, as_str
 from trader.cli import LOOK_S_MAX, Json, print_json
-from trader.client import NoTrader, call
+from trader.client import call
 from trader.explain import explain as way_of
 from trader.explain import told
 from trader.why import Circumstances, Decided, figure, sentence

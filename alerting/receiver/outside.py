@@ -16,14 +16,8 @@ from ares.control import Json
 from ares.errors import OperatingError, VenueUnavailable
 from ares.model.alerts import AlertTold
 from ares.resilience import Guard, GuardPolicy
-from ares.service.trader_door import address_path, token_path
-from ares.telemetry import observability
-
-
-class NoTrader(OperatingError):
-    """No trader's control port is here, or it did not do what it was asked for."""
-
-    code = "no_trader"
+from ares.service.trader_asked import ask_trader
+from ares.service.trader_door import NoTrader
 
 
 class TraderDoor:
@@ -35,10 +29,6 @@ class TraderDoor:
 
     async def take(self, told: AlertTold, action: str) -> str:
         """See `RiskActions.take`; the trader itself takes a firing once. Raises `NoTrader`."""
-        try:
-            address, token = (_read(path(self._state_dir)) for path in (address_path, token_path))
-        except OSError as error:
-            raise NoTrader(f"no trader runs here: {error.filename} cannot be read ({error.strerror})") from None
         alert = {
             "status": "firing",
             "labels": {"alertname": told.name, "action": action},
@@ -46,18 +36,10 @@ class TraderDoor:
             "startsAt": told.starts_at,
             "fingerprint": told.fingerprint,
         }
-        timeout = aiohttp.ClientTimeout(total=self._config().act_s_max)
-        headers = {"Authorization": f"Bearer {token}", **observability.headers()}
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
-                http.post(f"http://{address}/alerts", json={"version": "4", "alerts": [alert]}) as answer,
-            ):
-                said = await answer.json()
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise NoTrader(f"the trader at {address} does not answer: {type(error).__name__}") from None
-        if answer.status != HTTPStatus.OK:
-            raise NoTrader(f"the trader at {address} refused: {said.get('message', answer.status)}")
+        body = {"version": "4", "alerts": [alert]}
+        status, said = await ask_trader(self._state_dir, "alerts", self._config().act_s_max, body=body)
+        if status != HTTPStatus.OK:
+            raise NoTrader(f"the trader refused: {said.get('message', status)}")
         return str(said["state"])
 
 
@@ -92,7 +74,3 @@ def telegram(config: AlertingConfig, clock: Clock) -> Messenger | None:
         return None
     url = f"{config.telegram_url}/bot{config.telegram_token.get_secret_value()}/sendMessage"
     return Messenger("telegram", url, config.tell_s_max, clock)
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8").strip()

@@ -19,9 +19,6 @@ from api.stream.pending import Item, Pending
 from ares.clock import NANOS_PER_SECOND, isoformat
 from ares.errors import AccessDenied, AresError, UsageError
 from ares.security.access.door import Caller
-from ares.telemetry import get_logger
-
-log = get_logger(__name__)
 
 SUBSCRIPTIONS_MAX = 50
 MESSAGE_MAX = 4_096
@@ -31,7 +28,6 @@ CHECKED_S = 1.0
 KNOWN_S_MAX = 10.0
 SEND_S_MAX = 30.0
 RESUME_S_MAX = 3_600.0
-FILTERS = ("venue", "symbol", "account", "strategy")
 
 
 class Wire(Protocol):

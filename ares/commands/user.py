@@ -6,12 +6,11 @@ import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from ares.clock import isoformat
+from ares.clock import DAY_NS, isoformat
 from ares.commands.access import opened_control
 from ares.commands.output import console, print_rows
 from ares.commands.who import operator
@@ -137,9 +136,7 @@ def key_add(  # noqa: PLR0917 - typer's way to declare a command
 ) -> None:
     """Make an API key; it is shown once. Example: ares user key-add maria notebook --may market:read --days 90"""
     with _door() as door:
-        expires_at_ns = (
-            None if days is None else door.clock.now_ns() + int(timedelta(days=days).total_seconds()) * 10**9
-        )
+        expires_at_ns = None if days is None else door.clock.now_ns() + days * DAY_NS
         wish = KeyWish(label, frozenset(permission), _scope(account, strategy), expires_at_ns)
         text = door.users.make_key(name, wish, By(operator()))
     console.print(text, soft_wrap=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 from sqlalchemy.exc import IntegrityError
 
@@ -157,26 +157,23 @@ class AccessStore:
 
     def claim_answer(self, caller: str, key: str, request: str, at_ns: int) -> Answer | None:
         """None: the request is the caller's to carry out. Else what was answered to this key before."""
-        place = (ANSWERS.c.caller == caller) & (ANSWERS.c.key == key)
         if self._add_once(
             ANSWERS.name, {"caller": caller, "key": key, "request": request, "status": 0, "body": "", "at_ns": at_ns}
         ):
             return None
         with self._control.reading() as connection:
-            row = connection.execute(select(ANSWERS).where(place)).one()
+            row = connection.execute(select(ANSWERS).where(_place(caller, key))).one()
         return Answer(row.request, row.status, row.body, row.at_ns)
 
     def put_answer(self, caller: str, key: str, status: int, body: str) -> None:
         """Keep what is answered to a claimed request."""
-        place = (ANSWERS.c.caller == caller) & (ANSWERS.c.key == key)
         with self._control.transaction() as connection:
-            connection.execute(update(ANSWERS).where(place).values(status=status, body=body))
+            connection.execute(update(ANSWERS).where(_place(caller, key)).values(status=status, body=body))
 
     def release_answer(self, caller: str, key: str) -> None:
         """Let a request be sent again that came to nothing."""
-        place = (ANSWERS.c.caller == caller) & (ANSWERS.c.key == key) & (ANSWERS.c.status == 0)
         with self._control.transaction() as connection:
-            connection.execute(delete(ANSWERS).where(place))
+            connection.execute(delete(ANSWERS).where(_place(caller, key), ANSWERS.c.status == 0))
 
     def _add(self, table: str, values: Cells) -> None:
         with self._control.transaction() as connection:
@@ -188,6 +185,10 @@ class AccessStore:
         except IntegrityError:
             return False
         return True
+
+
+def _place(caller: str, key: str) -> ColumnElement[bool]:
+    return (ANSWERS.c.caller == caller) & (ANSWERS.c.key == key)
 
 
 def _open_sessions() -> Select[SessionColumns]:

@@ -1,8 +1,16 @@
-"""Where a running trader leaves what its command line needs to reach it."""
+"""Where a running trader leaves what others need to reach it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from ares.errors import OperatingError
+
+
+class NoTrader(OperatingError):
+    """No trader's control port is here, or it did not do what it was asked for."""
+
+    code = "no_trader"
 
 
 def token_path(state_dir: Path) -> Path:

@@ -66,6 +66,10 @@ class Caller:
         """Raises `AccessDenied` unless they may do this there."""
         if permission not in self.permissions:
             raise AccessDenied("forbidden", f"{permission.value} is not of {self.role.value}")
+        self.require_within(account=account, strategy=strategy)
+
+    def require_within(self, *, account: str | None = None, strategy: str | None = None) -> None:
+        """Raises `AccessDenied` for an object beyond what they are confined to."""
         if not self.scope.covers(account=account, strategy=strategy):
             raise AccessDenied("forbidden", "out of your scope")
 
@@ -113,7 +117,7 @@ class Door:
         session ends. Raises `AccessDenied`.
         """
         shown = Opaque.read(text, REFRESH_PREFIX)
-        session = self._session_of(shown.id)
+        session, _ = self._session_of(shown.id)
         issued, now_ns = self._store.issued(session.id), self.clock.now_ns()
         newest = issued[max(issued)]
         if shown.number not in issued or not shown.fits(issued[shown.number].hash):
@@ -136,7 +140,8 @@ class Door:
             raise AccessDenied("second_factor_needed", "you have none: set one up first")
         if not self._shows(user, code):
             raise self._failed(user, origin, AccessDenied("second_factor_wrong"))
-        return self._signed(self._session_of(caller.session), self.clock.now_ns())
+        session, _ = self._session_of(caller.session)
+        return self._signed(session, self.clock.now_ns())
 
     def unlock(self, name: str) -> None:
         """Forget the failures of a user."""
@@ -189,10 +194,9 @@ class Door:
 
     def _by_token(self, shown: str) -> Caller:
         token = read(shown, self._keyring.signing, self.clock.now_ns())
-        session = self._session_of(token.session)
+        session, user = self._session_of(token.session)
         if session.user != token.user:
             raise AccessDenied("token_invalid")
-        user = self.users.find(session.user)
         return Caller(
             user=user.name,
             role=user.role,
@@ -219,11 +223,13 @@ class Door:
             key=key.id,
         )
 
-    def _session_of(self, session_id: str) -> Session:
+    def _session_of(self, session_id: str) -> tuple[Session, User]:
+        """A session that is open, and whose it is: each is read once a request."""
         session = self._store.session(session_id)
-        if session is None or not self._open(session, self.users.find(session.user)):
+        user = None if session is None else self.users.find(session.user)
+        if session is None or user is None or not self._open(session, user):
             raise AccessDenied("session_ended")
-        return session
+        return session, user
 
     def _open(self, session: Session, user: User) -> bool:
         now_ns = self.clock.now_ns()

@@ -17,11 +17,12 @@ from alerting.receiver.dead_man import AGAIN_S, STREAM, DeadMan, DeadManParts
 from alerting.receiver.door import ReceiverDoor, words
 from alerting.receiver.events import REGISTRY, AlertActed, AlertEnded, AlertFired
 from alerting.receiver.journal import ACTIONS, AlertJournal
-from alerting.receiver.outside import Messenger, NoTrader, TraderDoor, telegram
+from alerting.receiver.outside import Messenger, TraderDoor, telegram
 from alerting.receiver.service import receiver_token_path, token_of
 from ares.config.alerting import AlertingConfig
 from ares.control import ControlStore
 from ares.model.alerts import AlertTold
+from ares.service.trader_door import NoTrader
 from ares.testing.clock import SteppedClock
 
 HALTS, REDUCES = "Drawdown", "ExposureHigh"
