@@ -102,8 +102,8 @@ _BINARY = {"type": "string", "format": "binary"}
 
 async def page_of(parts: Parts, resource: Resource, asked: Asked, caller: Caller) -> Page:
     """A page of what the caller may see."""
-    until_ns = moment_ns("to", asked.until) if asked.until else parts.clock.now_ns()
-    since_ns = moment_ns("from", asked.since) if asked.since else _since_ns(resource, until_ns)
+    until_ns = moment_ns("to", asked.until) if asked.until is not None else parts.clock.now_ns()
+    since_ns = moment_ns("from", asked.since) if asked.since is not None else _since_ns(resource, until_ns)
     place = Place.read(asked.cursor) if asked.cursor else Place(until_ns if resource.timed else 0)
     if resource.timed:
         until_ns = min(place.until_ns, until_ns) if asked.cursor else until_ns

@@ -34,7 +34,7 @@ def questdb(
 ) -> Iterator[tuple[EmbeddedQuestDB, DatabaseConfig]]:
     """A small server of a test's own, empty or with the whole `schema`."""
     http, pg, health = ports
-    config = DatabaseConfig(http_port=http, pg_port=pg, health_port=health, heap_mb=256, commit_mode="nosync")
+    config = DatabaseConfig(http_port=http, pg_port=pg, health_port=health, heap_mb=512, commit_mode="nosync")
     with serving(config, folder, schema=schema) as server:
         yield server, config
 

@@ -137,6 +137,7 @@ async def test_bad_filters_are_one_problem_that_names_them(door: OpenDoor) -> No
         ({"symbol": "x';--"}, 422, "query.symbol"),
         ({"colour": "red"}, 422, "query.colour"),
         ({"from": "yesterday"}, 400, "from = 'yesterday'"),
+        ({"from": ""}, 400, "from = ''"),
         ({"to": "2026-13-01T00:00:00Z"}, 400, "to = "),
         ({"cursor": "abc"}, 400, "cursor = 'abc'"),
     ]

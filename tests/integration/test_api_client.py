@@ -13,14 +13,16 @@ from tests.api import PASSWORD, config_of, open_door
 SMOKE = """
 import sys
 sys.path.insert(0, sys.argv[1])
+from httpx import Timeout
 from made import AuthenticatedClient, Client
 from made.api.auth import login, me
 from made.api.market import list_columns, list_instruments
 from made.models import LoginBody
 
-address = sys.argv[2]
-tokens = login.sync(client=Client(base_url=address), body=LoginBody(user="viewer", password=sys.argv[3]))
-client = AuthenticatedClient(base_url=address, token=tokens.access_token)
+address, patience = sys.argv[2], Timeout(60)
+stranger = Client(base_url=address, timeout=patience)
+tokens = login.sync(client=stranger, body=LoginBody(user="viewer", password=sys.argv[3]))
+client = AuthenticatedClient(base_url=address, token=tokens.access_token, timeout=patience)
 who = me.sync(client=client)
 page = list_columns.sync(client=client, limit=2, table="trades")
 following = list_columns.sync(client=client, limit=2, table="trades", cursor=page.next_)
