@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from api import commands, listing, login, people, sql
+from api.console.house import House
+from api.console.mount import mount
 from api.limits import Limits
 from api.parts import Parts
 from api.policy import policies
@@ -39,6 +41,8 @@ def create_app(parts: Parts, feed: Feed) -> FastAPI:
     app.include_router(v1(parts, feed))
     assert list(policies(app)), "an API without routes"
     config = parts.config().api
+    if config.console:
+        mount(app, House(parts, feed))
     app.add_middleware(Versions, versions=[V1])
     app.add_middleware(
         Limits,

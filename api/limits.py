@@ -13,9 +13,21 @@ from api.rates import RATE, Rates, Spent
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
+)
+OF_PROGRAMS = (
+    *HEADERS,
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_PAGES_LOAD = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws: wss:; object-src 'none'; "
+    b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+"""Vue compiles NiceGUI's templates in the browser, and its page begins with a script: without these two it stays empty.
+Nothing from elsewhere is loaded, and what rows hold is escaped."""
+OF_PAGES = (*HEADERS, (b"referrer-policy", b"same-origin"), (b"content-security-policy", _PAGES_LOAD))
+PAGES = "/console"
 
 
 class Limits:
@@ -59,7 +71,7 @@ class Limits:
                 return
             if message["type"] == "http.response.start":
                 began = True
-                message = {**message, "headers": [*message.get("headers", ()), *HEADERS, *_rates_of(scope)]}
+                message = {**message, "headers": [*message.get("headers", ()), *_headers(scope), *_rates_of(scope)]}
             await send(message)
 
         try:
@@ -74,6 +86,11 @@ class Limits:
             if length > self._body_bytes_max and not began:
                 text = f"more than {self._body_bytes_max} bytes. Send less at once"
                 await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_long", text)(scope, receive, send)
+
+
+def _headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    path = str(scope["path"])
+    return OF_PAGES if path == PAGES or path.startswith(f"{PAGES}/") else OF_PROGRAMS
 
 
 def _rates_of(scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -69,7 +69,7 @@ class ApiService:
             http=ImpatientProtocol,
             log_config=None,
             access_log=False,
-            lifespan="off",
+            lifespan="on" if api.console else "off",
             server_header=False,
             limit_concurrency=api.connections_max,
             timeout_keep_alive=int(api.idle_s_max),

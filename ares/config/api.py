@@ -15,6 +15,7 @@ class ApiConfig(Section):
     enabled: bool = Field(default=False, description="`ares up` runs it")
     host: str = Field("127.0.0.1", description="0.0.0.0 lets other machines in: then behind TLS only")
     port: Port = 8840
+    console: bool = Field(default=True, description="pages for people, under /console on the same port")
     rows_max: Reloadable[Annotated[int, Field(ge=1, le=100_000)]] = Field(
         10_000, description="of one page; who wants more follows its cursor"
     )

@@ -18,7 +18,7 @@ from ares.security.access.keyring import Keyring
 from ares.security.access.passwords import fits
 from ares.security.access.roles import DANGEROUS, Permission, Role, Scope, permissions_of
 from ares.security.access.state import User
-from ares.security.access.tokens import KEY_PREFIX, REFRESH_PREFIX, AccessToken, Opaque, new_id, read, sign
+from ares.security.access.tokens import KEY_PREFIX, REFRESH_PREFIX, AccessToken, Kind, Opaque, new_id, read, sign
 from ares.security.access.users import KEY, PASSWORD, SECOND_FACTOR, By, Users
 
 ATTEMPTS_S = 3_600.0
@@ -160,6 +160,24 @@ class Door:
         """Whom an access token or an API key stands for, now. Raises `AccessDenied`."""
         return self._by_key(shown) if shown.startswith(KEY_PREFIX) else self._by_token(shown)
 
+    def browser_token(self, caller: Caller) -> str:
+        """What a browser keeps of a session: good until it was idle for too long. Raises `AccessDenied`."""
+        session, _ = self._session_of(caller.session)
+        now_s = self.clock.now_ns() // NANOS_PER_SECOND
+        token = AccessToken(
+            user=session.user,
+            session=session.id,
+            issued_at_s=now_s,
+            expires_at_s=min(now_s + int(self._config().idle_s_max), session.ends_at_ns // NANOS_PER_SECOND),
+            second_factor_at_s=caller.second_factor_at_s,
+            kind=Kind.BROWSER,
+        )
+        return sign(token, self._keyring.signing, self._keyring.newest)
+
+    def browser(self, shown: str) -> Caller:
+        """Whom the token of a browser stands for, now. Raises `AccessDenied`."""
+        return self._by_token(shown, Kind.BROWSER)
+
     def is_fresh(self, caller: Caller) -> bool:
         """Whether they showed a second factor just now."""
         now_s = self.clock.now_ns() // NANOS_PER_SECOND
@@ -192,8 +210,8 @@ class Door:
             raise AccessDenied("second_factor_wrong")
         self.users.set_second_factor(name, self._keyring.seal(factor.secret), by)
 
-    def _by_token(self, shown: str) -> Caller:
-        token = read(shown, self._keyring.signing, self.clock.now_ns())
+    def _by_token(self, shown: str, kind: Kind = Kind.ACCESS) -> Caller:
+        token = read(shown, self._keyring.signing, self.clock.now_ns(), kind)
         session, user = self._session_of(token.session)
         if session.user != token.user:
             raise AccessDenied("token_invalid")

@@ -8,6 +8,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 import jwt
@@ -16,11 +17,18 @@ from ares.clock import NANOS_PER_SECOND
 from ares.errors import AccessDenied
 
 ALGORITHM = "HS256"
-ISSUER, AUDIENCE, KIND = "ares", "ares-api", "access"
+ISSUER, AUDIENCE = "ares", "ares-api"
 REFRESH_PREFIX, KEY_PREFIX = "ares_rt_", "ares_ak_"
 SECRET_BYTES = 32
 TOKEN_CHARACTERS_MAX = 2_000
 _CLAIMS = ("iss", "aud", "sub", "sid", "typ", "iat", "exp", "jti", "otp")
+
+
+class Kind(StrEnum):
+    """Where a token is good: none is taken for another."""
+
+    ACCESS = "access"
+    BROWSER = "browser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class AccessToken:
     issued_at_s: int
     expires_at_s: int
     second_factor_at_s: int
+    kind: Kind = Kind.ACCESS
 
 
 def sign(token: AccessToken, signing: Mapping[str, bytes], key_name: str) -> str:
@@ -39,7 +48,7 @@ def sign(token: AccessToken, signing: Mapping[str, bytes], key_name: str) -> str
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "typ": KIND,
+        "typ": token.kind.value,
         "sub": token.user,
         "sid": token.session,
         "iat": token.issued_at_s,
@@ -50,7 +59,7 @@ def sign(token: AccessToken, signing: Mapping[str, bytes], key_name: str) -> str
     return jwt.encode(claims, signing[key_name], algorithm=ALGORITHM, headers={"kid": key_name})
 
 
-def read(text: str, signing: Mapping[str, bytes], now_ns: int) -> AccessToken:
+def read(text: str, signing: Mapping[str, bytes], now_ns: int, kind: Kind = Kind.ACCESS) -> AccessToken:
     """The token that a text is. Raises `AccessDenied`; only `expired` says more than that it is none of ours."""
     if len(text) > TOKEN_CHARACTERS_MAX or not all(_canonical(part) for part in text.split(".")):
         raise AccessDenied("token_invalid")
@@ -69,14 +78,14 @@ def read(text: str, signing: Mapping[str, bytes], now_ns: int) -> AccessToken:
     except jwt.InvalidTokenError:
         raise AccessDenied("token_invalid") from None
     user, session, times = claims["sub"], claims["sid"], [claims[name] for name in ("iat", "exp", "otp")]
-    if claims["typ"] != KIND or not (isinstance(user, str) and isinstance(session, str)):
+    if claims["typ"] != kind.value or not (isinstance(user, str) and isinstance(session, str)):
         raise AccessDenied("token_invalid")
     if not all(isinstance(each, int) and not isinstance(each, bool) for each in times):
         raise AccessDenied("token_invalid")
     issued_at_s, expires_at_s, second_factor_at_s = times
     if now_ns >= expires_at_s * NANOS_PER_SECOND:
         raise AccessDenied("token_expired")
-    return AccessToken(user, session, issued_at_s, expires_at_s, second_factor_at_s)
+    return AccessToken(user, session, issued_at_s, expires_at_s, second_factor_at_s, kind)
 
 
 def _canonical(part: str) -> bool:

@@ -1,0 +1,121 @@
+"""What people do on pages: asked again where it matters, with a second factor where it is dangerous, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from nicegui import ui
+
+from api.console.view import ROOT, View
+from ares.errors import AccessDenied, AresError
+from ares.security.access.door import Caller
+from ares.security.access.roles import DANGEROUS, Permission
+
+Work = Callable[[Caller, str], Awaitable[str]]
+"""Is given who asks and the reason they gave; returns what came of it, in a sentence."""
+_HELD_S = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`question`: asked before it is done; empty: it is done at once. `reason`: whether one is asked for."""
+
+    label: str
+    permission: Permission
+    work: Work
+    question: str = ""
+    reason: bool = True
+    grave: bool = False
+
+
+def button(view: View, action: Action, *, done: Callable[[], None] | None = None) -> ui.button:
+    """A button that does it; nobody sees it who may not. `done` is called once it was."""
+
+    async def press() -> None:
+        await perform(view, action, done)
+
+    made = ui.button(action.label, on_click=press).props("no-caps unelevated").classes("action")
+    if action.grave:
+        made.classes("grave")
+    made.set_visibility(view.may(action.permission))
+    return made
+
+
+async def perform(view: View, action: Action, done: Callable[[], None] | None = None) -> None:
+    """Ask what has to be asked, do it, and say what came of it."""
+    reason = ""
+    if action.question:
+        asked = await _asked(action)
+        if asked is None:
+            return
+        reason = asked
+    try:
+        caller = await view.caller(action.permission)
+        if not await _fresh(view, caller, action.permission):
+            return
+        said = await action.work(await view.caller(action.permission), reason)
+    except AccessDenied as error:
+        refused(error)
+    except AresError as error:
+        tell(str(error), good=False)
+    else:
+        tell(said)
+        if done is not None:
+            done()
+
+
+def refused(error: AccessDenied) -> None:
+    """Say why somebody may not; whose session ended is asked to log in."""
+    if error.reason in {"session_ended", "token_expired", "token_invalid", "credentials_missing"}:
+        ui.navigate.to(f"{ROOT}/login?why={error.reason}")
+        return
+    tell(str(error), good=False)
+
+
+def tell(words: str, *, good: bool = True) -> None:
+    """Say what came of something; what went wrong stays until it is put away."""
+    ui.notify(
+        words,
+        position="bottom",
+        classes="good" if good else "bad",
+        timeout=_HELD_S * 1000 if good else 0,
+        close_button="Close",
+        multi_line=True,
+    )
+
+
+async def _asked(action: Action) -> str | None:
+    """The reason; None: they thought better of it."""
+    with ui.dialog() as dialog, ui.card().classes("asks").props(f'role="document" aria-label="{action.label}"'):
+        ui.label(action.question).classes("question")
+        reason = ui.input("Reason").props("outlined dense maxlength=200 autofocus").classes("wide")
+        reason.set_visibility(action.reason)
+        with ui.row().classes("ends"):
+            ui.button("Cancel", on_click=lambda: dialog.submit(None)).props("no-caps flat")
+            sure = ui.button(action.label, on_click=lambda: dialog.submit(str(reason.value or "")))
+            sure.props("no-caps unelevated").classes("action grave" if action.grave else "action")
+    answer: object = await dialog
+    dialog.delete()
+    return answer if isinstance(answer, str) else None
+
+
+async def _fresh(view: View, caller: Caller, permission: Permission) -> bool:
+    """Whether the second factor was shown just now, once it was asked for where it was not."""
+    if permission not in DANGEROUS or view.house.parts.door.is_fresh(caller):
+        return True
+    with ui.dialog() as dialog, ui.card().classes("asks").props('role="document" aria-label="Second factor"'):
+        ui.label("This needs a code of your second factor.").classes("question")
+        code = ui.input("Code").props(
+            "outlined dense maxlength=6 inputmode=numeric autocomplete=one-time-code autofocus"
+        )
+        with ui.row().classes("ends"):
+            ui.button("Cancel", on_click=lambda: dialog.submit(None)).props("no-caps flat")
+            ui.button("Go on", on_click=lambda: dialog.submit(str(code.value or ""))).props("no-caps unelevated")
+    answer: object = await dialog
+    dialog.delete()
+    if not isinstance(answer, str):
+        return False
+    await asyncio.to_thread(view.step_up, answer.strip())
+    return True

@@ -1,0 +1,111 @@
+"""Puts the console beside the API, in one application."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import unquote
+
+from fastapi import FastAPI
+from markupsafe import Markup
+from nicegui import app as pages_app
+from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.callers import origin
+from api.console.entry import COOKIE, STATIC, kept, plain, routes_of
+from api.console.formats import zone_of
+from api.console.frame import frame
+from api.console.house import House
+from api.console.pages.listed import PAGES
+from api.console.registry import Page
+from api.console.view import ROOT, View, caller_of
+from ares.errors import AccessDenied, AresError
+
+_ZONE, _THEME = "ares_zone", "ares_theme"
+_RECONNECT_S = 10.0
+_QUERY_MAX = 200
+
+
+def mount(app: FastAPI, house: House) -> None:
+    """Serve the console under /console. NiceGUI has one application a process, so this is done once."""
+    app.router.routes.extend(routes_of(house))
+    pages_app.add_static_files("/static", STATIC, max_cache_age=3_600)
+    for page in PAGES:
+        _serve(house, page, PAGES)
+    app.add_middleware(KeepsSessions)
+    ui.run_with(
+        app,
+        title="Ares",
+        favicon=STATIC / "ares.svg",
+        mount_path=ROOT,
+        language="en-US",
+        tailwind=False,
+        reconnect_timeout=_RECONNECT_S,
+        binding_refresh_interval=None,
+        show_welcome_message=False,
+    )
+
+
+def _serve(house: House, page: Page, pages: Sequence[Page]) -> None:
+    async def show(request: Request) -> Response | None:
+        try:
+            caller = await asyncio.to_thread(caller_of, house, request.cookies.get(COOKIE, ""))
+        except AccessDenied as error:
+            why = "" if error.reason in {"credentials_missing", "token_invalid"} else f"&why={error.reason}"
+            return RedirectResponse(f"{ROOT}/login?next={request.url.path}{why}", HTTPStatus.SEE_OTHER)
+        except AresError as error:
+            return plain("Not now", Markup("<p>{}</p>").format(str(error)), HTTPStatus.SERVICE_UNAVAILABLE)
+        dark = request.cookies.get(_THEME, "dark") == "dark"
+        view = View(
+            house=house,
+            cookie=request.cookies.get(COOKIE, ""),
+            origin=origin(request),
+            zone=zone_of(unquote(request.cookies.get(_ZONE, ""))),
+            dark=dark,
+            known=caller,
+            precision=await house.precisions(),
+            query=_asked(request),
+        )
+        request.scope["state"][COOKIE] = await asyncio.to_thread(house.parts.door.browser_token, caller)
+        if not page.shown_to(view):
+            words = Markup('<p>{} is not for your role.</p><p><a href="{}/">Overview</a></p>').format(page.title, ROOT)
+            return plain("Not for you", words, HTTPStatus.FORBIDDEN)
+        ui.dark_mode(dark)
+        with frame(view, page, pages):
+            await page.build(view)
+        return None
+
+    show.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # FastAPI reads parameters from it
+        [inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)]
+    )
+    ui.page(f"/{page.path}", title=f"{page.title} · Ares")(show)
+
+
+class KeepsSessions:
+    """ASGI middleware: who looks at a page was not idle, which their cookie has to say."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def keeping(message: Message) -> None:
+            token = scope.get("state", {}).get(COOKIE)
+            if token and message["type"] == "http.response.start":
+                cookie = kept(token, secure=scope["scheme"] == "https")
+                message = {**message, "headers": [*message.get("headers", ()), (b"set-cookie", cookie.encode())]}
+            await send(message)
+
+        await self._app(scope, receive, keeping if scope["type"] == "http" else send)
+
+
+def _asked(request: Request) -> dict[str, str]:
+    """What a page is asked for: parts of its path, and its query."""
+    path = {name: str(value) for name, value in cast("dict[str, object]", request.path_params).items()}
+    query = {name: value[:_QUERY_MAX] for name, value in request.query_params.items()}
+    return {**query, **path}
