@@ -74,8 +74,9 @@ def share(value: Value, decimals: int = 2, *, sign: bool = False) -> str:
     >>> share(0.1234), share(-0.05, 1, sign=True)
     ('12.34 %', '−5.0 %')
     """
-    text = number(value * 100 if isinstance(value, Decimal | float | int) else value, decimals, sign=sign)
-    return text if text == NONE else f"{text} %"
+    if isinstance(value, bool) or not isinstance(value, Decimal | float | int) or not isfinite(value):
+        return NONE
+    return f"{number(value * 100, decimals, sign=sign)} %"
 
 
 def moment(ns: Value, zone: tzinfo, *, now_ns: int | None = None) -> str:
