@@ -130,6 +130,35 @@ def test_an_access_token_expires_and_a_refresh_token_makes_the_next(door: Door, 
     assert door.refresh(second.refresh, HOME).session == first.session
 
 
+def test_a_browsers_token_is_good_while_it_is_used_and_only_in_a_browser(door: Door, clock: SteppedClock) -> None:
+    given = log_in(door)
+    token = door.browser_token(door.caller(given.access))
+    assert denied(door, token) == "token_invalid"
+    for shown in (given.access, given.refresh, ""):
+        with pytest.raises(AccessDenied, match="none of ours"):
+            door.browser(shown)
+    for _ in range(3):
+        later(clock, AccessConfig().idle_s_max - 1)
+        token = door.browser_token(door.browser(token))
+    later(clock, AccessConfig().idle_s_max)
+    with pytest.raises(AccessDenied, match="expired"):
+        door.browser(token)
+
+
+def test_a_browsers_token_outlives_neither_its_session_nor_its_user(door: Door, clock: SteppedClock) -> None:
+    caller = door.caller(log_in(door).access)
+    token = door.browser_token(caller)
+    door.logout(caller.session, "logged out")
+    with pytest.raises(AccessDenied, match="ended"):
+        door.browser(token)
+    caller = door.caller(log_in(door).access)
+    later(clock, AccessConfig().session_s_max - 60)
+    token = door.browser_token(caller)
+    later(clock, 60)
+    with pytest.raises(AccessDenied, match="expired"):
+        door.browser(token)
+
+
 def test_a_refresh_token_that_is_shown_twice_ends_its_session_and_is_told(door: Door, control: ControlStore) -> None:
     first = log_in(door)
     second = door.refresh(first.refresh, HOME)
