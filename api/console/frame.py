@@ -12,17 +12,18 @@ from nicegui import ui
 from api.console.registry import Page
 from api.console.tables import badge, link
 from api.console.view import ROOT, View
+from ares import __version__
 
 _HEAD = """
-<link rel="stylesheet" href="{root}/static/console.css">
-<script src="{root}/static/console.js" defer></script>
+<link rel="stylesheet" href="{root}/static/console.css?v={version}">
+<script src="{root}/static/console.js?v={version}" defer></script>
 """
 
 
 @contextmanager
 def frame(view: View, page: Page, pages: Sequence[Page]) -> Iterator[None]:
     """Build a page within."""
-    ui.add_head_html(_HEAD.format(root=ROOT))
+    ui.add_head_html(_HEAD.format(root=ROOT, version=__version__))
     ui.query("body").classes("console")
     with ui.header().classes("top"):
         ui.html(_top(view, page), sanitize=False).classes("bar")
