@@ -54,6 +54,9 @@ demo: .venv/ready ## run everything live against the simulated exchange; DURATIO
 test: .venv/ready ## run all tests; bounded counts, real QuestDB
 	$(BIN)/python -m pytest $(ARGS)
 
+test-warm: .venv/ready ## what the QuestDB of every run of tests starts from, made once into the folder ARGS
+	$(BIN)/python -m tests.questdb_warm "$(ARGS)"
+
 lint: .venv/ready ## style, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

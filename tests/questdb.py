@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -48,9 +49,15 @@ def put_schema(server: EmbeddedQuestDB) -> None:
 
 @cache
 def whole_schema() -> Path:
-    """The files of a server that was brought to the schema: made once in a run, for that takes ten seconds."""
-    folder = Path(tempfile.mkdtemp(prefix="ares-schema-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """The files of a server that was brought to the schema: made once in a run, for that takes ten seconds.
+
+    Several runs share those in the folder ARES_TEST_SCHEMA.
+    """
+    if kept := os.environ.get("ARES_TEST_SCHEMA"):
+        folder = Path(kept)
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="ares-schema-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     # A thread of its own: who asks may be a coroutine.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, schema_files(small(), SystemClock(), folder)).result()
