@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NoReturn, TypeVar
+from unittest.mock import patch
 
 import pytest
 
+from ares.cli import main
 from ares.config.settings import DatabaseConfig
 from ares.model.market import Trade, TradeRun
 from ares.service.types import Service
@@ -66,6 +69,19 @@ def ares(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def typed(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command line in this process, which imported long ago what a process of its own begins with."""
+    command, said, errors = ["ares", *arguments], io.StringIO(), io.StringIO()
+    environment = {"COLUMNS": "200", "NO_COLOR": "1", **variables}
+    with (
+        patch.dict(os.environ, environment), patch.object(sys, "argv", command), chdir(ROOT),
+        redirect_stdout(said), redirect_stderr(errors), pytest.raises(SystemExit) as ended,
+    ):  # fmt: skip
+        main()
+    assert isinstance(ended.value.code, int)
+    return subprocess.CompletedProcess(command, ended.value.code, said.getvalue(), errors.getvalue())
 
 
 def settings_file(folder: Path, database: DatabaseConfig, venue: str, more: str = "") -> Path:

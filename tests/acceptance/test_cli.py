@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from ares.cli import app
 from ares.config.settings import DatabaseConfig
-from tests.helpers import ares
+from tests.helpers import ares, typed
 
 
 def reaching(config: DatabaseConfig) -> dict[str, str]:
@@ -28,7 +28,7 @@ REAL = {"ARES_TRADING__VENUE": "binance", "ARES_VENUES__BINANCE__PROTOCOL": "bin
 
 
 def test_help_lists_the_commands_of_every_package() -> None:
-    result = ares("--help")
+    result = typed("--help")
     assert result.returncode == 0
     for command in ("config", "db", "demo", "features", "ingest", "job", "service", "simulate", "trader", "up"):
         assert command in result.stdout
@@ -80,7 +80,7 @@ def test_help_of_every_command_shows_an_example(command: str) -> None:
 def test_bad_input_is_one_clear_line_with_its_exit_code(
     arguments: list[str], variables: dict[str, str], code: int, words: list[str]
 ) -> None:
-    result = ares(*arguments, **variables)
+    result = typed(*arguments, **variables)
     said = " ".join(result.stderr.replace("│", " ").split())
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
@@ -103,21 +103,21 @@ def test_config_is_shown_without_its_secrets() -> None:
 
 
 def test_schema_describes_every_section() -> None:
-    schema = json.loads(ares("config", "schema").stdout)
+    schema = json.loads(typed("config", "schema").stdout)
     assert {"database", "trading", "ingest"} <= set(schema["properties"])
 
 
 def test_query_prints_a_table_or_json(questdb_config: DatabaseConfig) -> None:
-    table = ares("db", "sql", "SELECT 1 AS one, NULL AS nothing", **reaching(questdb_config))
+    table = typed("db", "sql", "SELECT 1 AS one, NULL AS nothing", **reaching(questdb_config))
     assert "one" in table.stdout, table.stderr
-    rows = ares("db", "sql", "SELECT 1 AS one", "--json", **reaching(questdb_config))
+    rows = typed("db", "sql", "SELECT 1 AS one", "--json", **reaching(questdb_config))
     assert json.loads(rows.stdout) == [{"one": 1}]
-    nothing = ares("db", "sql", "SELECT * FROM fills WHERE account = 'nobody'", **reaching(questdb_config))
+    nothing = typed("db", "sql", "SELECT * FROM fills WHERE account = 'nobody'", **reaching(questdb_config))
     assert "(no rows)" in nothing.stdout
 
 
 def test_query_that_is_wrong_says_where(questdb_config: DatabaseConfig) -> None:
-    result = ares("db", "sql", "SELECT * FROM nowhere", **reaching(questdb_config))
+    result = typed("db", "sql", "SELECT * FROM nowhere", **reaching(questdb_config))
     assert result.returncode == 1
     assert "table does not exist" in result.stderr
 
@@ -125,44 +125,44 @@ def test_query_that_is_wrong_says_where(questdb_config: DatabaseConfig) -> None:
 def test_migrating_and_asking_for_the_state_of_a_remote_database(questdb_config: DatabaseConfig) -> None:
     migrated = ares("db", "migrate", **reaching(questdb_config))
     assert "tables in place" in migrated.stdout, migrated.stderr
-    states = json.loads(ares("db", "status", "--json", **reaching(questdb_config)).stdout)
+    states = json.loads(typed("db", "status", "--json", **reaching(questdb_config)).stdout)
     assert "trades" in {row["name"] for row in states}
     assert "migration" not in {row["kind"] for row in states}
-    planned = ares("db", "migrate", "--plan", "--json", **reaching(questdb_config))
+    planned = typed("db", "migrate", "--plan", "--json", **reaching(questdb_config))
     assert json.loads(planned.stdout) == [], planned.stderr
 
 
 def test_console_address_and_psql_line_are_printed() -> None:
-    result = ares("db", "console")
+    result = typed("db", "console")
     assert "http://127.0.0.1:9000" in result.stdout
     assert "psql -h 127.0.0.1 -p 8812 -U user qdb" in result.stdout
 
 
 def test_nothing_runs_in_an_empty_state_directory(tmp_path: Path) -> None:
-    result = ares("status", ARES_ENVIRONMENT__STATE_DIR=str(tmp_path))
+    result = typed("status", ARES_ENVIRONMENT__STATE_DIR=str(tmp_path))
     assert "(no rows)" in result.stdout
 
 
 def test_settings_are_changed_taken_back_and_rolled_back_with_a_history(tmp_path: Path) -> None:
     here = {"ARES_ENVIRONMENT__STATE_DIR": str(tmp_path)}
-    changed = ares("config", "set", "trading.risk.price_collar", "0.02", "--why", "thin market", **here)
+    changed = typed("config", "set", "trading.risk.price_collar", "0.02", "--why", "thin market", **here)
     assert (changed.returncode, "at once" in changed.stdout) == (0, True)
     assert (
-        ares("config", "set", "trading.account", "other", "--why", "move", **here).stdout.count("after a restart") == 1
+        typed("config", "set", "trading.account", "other", "--why", "move", **here).stdout.count("after a restart") == 1
     )
-    refused = ares("config", "set", "trading.risk.price_collar", "7", "--why", "typo", **here)
+    refused = typed("config", "set", "trading.risk.price_collar", "7", "--why", "typo", **here)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "trading.risk.price_collar = 7" in refused.stderr
     history = json.loads(ares("config", "history", "--json", **here).stdout)
     assert [(row["cause"], row["why"]) for row in history] == [("found", ""), ("set", "thin market"), ("set", "move")]
-    assert ares("config", "rollback", "2", "--why", "wrong account", **here).returncode == 0
+    assert typed("config", "rollback", "2", "--why", "wrong account", **here).returncode == 0
     assert json.loads(ares("config", "show", "--overrides", **here).stdout) == {
         "trading": {"risk": {"price_collar": "0.02"}}
     }
-    assert ares("config", "unset", "trading.risk.price_collar", "--why", "calm again", **here).returncode == 0
-    assert json.loads(ares("config", "show", "--overrides", **here).stdout) == {}
-    assert ares("config", "drift", **here).returncode == 0
-    assert "no service runs here" in ares("config", "reload", **here).stdout
+    assert typed("config", "unset", "trading.risk.price_collar", "--why", "calm again", **here).returncode == 0
+    assert json.loads(typed("config", "show", "--overrides", **here).stdout) == {}
+    assert typed("config", "drift", **here).returncode == 0
+    assert "no service runs here" in typed("config", "reload", **here).stdout
 
 
 def test_database_that_is_down_is_one_line(port: int) -> None:
@@ -178,7 +178,7 @@ def test_doctor_names_what_fails_with_the_way_out(tmp_path: Path, port: int) -> 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         busy = taken.getsockname()[1]
-        result = ares("doctor", "--json", **here, ARES_TRADING__CONTROL_PORT=str(busy))
+        result = typed("doctor", "--json", **here, ARES_TRADING__CONTROL_PORT=str(busy))
     findings = {row["check"]: row for row in json.loads(result.stdout)}
     assert result.returncode == 1
     assert "checks failed: ports" in result.stderr
@@ -188,25 +188,25 @@ def test_doctor_names_what_fails_with_the_way_out(tmp_path: Path, port: int) -> 
 def test_audit_chain_is_verified_and_what_was_changed_is_named(tmp_path: Path) -> None:
     here = {"ARES_ENVIRONMENT__STATE_DIR": str(tmp_path)}
     for collar in ("0.02", "0.03"):
-        assert ares("config", "set", "trading.risk.price_collar", collar, "--why", "test", **here).returncode == 0
+        assert typed("config", "set", "trading.risk.price_collar", collar, "--why", "test", **here).returncode == 0
     whole = ares("audit", "verify", **here)
     assert (whole.returncode, "whole: 3 entries of 1 writers" in whole.stdout) == (0, True)
     assert "No signed heads" in whole.stdout
     out = tmp_path / "audit.jsonl"
-    assert ares("audit", "export", str(out), **here).returncode == 0
+    assert typed("audit", "export", str(out), **here).returncode == 0
     exported = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(each["entry"]["what"], each["entry"]["why"]) for each in exported][1:] == [("config_changed", "test")] * 2
     with sqlite3.connect(tmp_path / "control.db") as control:
         control.execute("UPDATE audit_entries SET entry = replace(entry, '0.02', '0.01') WHERE seq = 2")
     control.close()
-    broken = ares("audit", "verify", **here)
+    broken = typed("audit", "verify", **here)
     assert (broken.returncode, "config 2 altered" in broken.stderr) == (1, True)
-    assert ares("audit", "verify", "--witness", str(tmp_path / "nowhere"), **here).returncode == 2
-    assert ares("audit", "export", str(tmp_path / "nowhere" / "audit.jsonl"), **here).stderr.count("\n") == 1
+    assert typed("audit", "verify", "--witness", str(tmp_path / "nowhere"), **here).returncode == 2
+    assert typed("audit", "export", str(tmp_path / "nowhere" / "audit.jsonl"), **here).stderr.count("\n") == 1
 
 
 def test_profiles_are_compared_without_the_secrets_of_their_places() -> None:
-    result = ares("config", "diff", "dev", "prod", "--json")
+    result = typed("config", "diff", "dev", "prod", "--json")
     rows = {row["setting"]: row for row in json.loads(result.stdout)}
     assert (rows["database.mode"]["dev"], rows["database.mode"]["prod"]) == ("embedded", "remote")
     assert "dev-secret" not in result.stdout
