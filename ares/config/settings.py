@@ -81,6 +81,7 @@ class DatabaseConfig(Section):
         512, description="of an embedded server: a sort, window or join that needs more is refused"
     )
     pool_size_max: Count = 4
+    connect_s_max: Seconds = Field(10.0, description="one that answers nobody is tried for so long at a start")
     statement_s_max: Seconds = 60.0
     slow_statement_s: Seconds = Field(1.0, description="a statement that takes longer is logged")
     ready_s_max: Seconds = 90.0

@@ -100,7 +100,7 @@ class Database:
             reconnect_timeout=5,
         )
         try:
-            await pool.open(wait=True, timeout=10)
+            await pool.open(wait=True, timeout=config.connect_s_max)
         except (PoolTimeout, psycopg.OperationalError) as error:
             await pool.close()
             cause = await _why(make_conninfo("", **target)) or str(error)

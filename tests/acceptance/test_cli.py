@@ -25,6 +25,7 @@ def reaching(config: DatabaseConfig) -> dict[str, str]:
 
 
 REAL = {"ARES_TRADING__VENUE": "binance", "ARES_VENUES__BINANCE__PROTOCOL": "binance"}
+NO_DATABASE = {"ARES_DATABASE__PG_PORT": "9", "ARES_DATABASE__CONNECT_S_MAX": "0.5"}
 
 
 def test_help_lists_the_commands_of_every_package() -> None:
@@ -62,17 +63,17 @@ def test_help_of_every_command_shows_an_example(command: str) -> None:
         (["demo", "--duration", "abc"], {}, 2, ["duration = 'abc'", "DURATION=90"]),
         (["demo", "--duration", "0"], {}, 2, ["duration = '0'", "not a number of seconds"]),
         (["demo", "--report", "/proc/nope/out.json"], {}, 2, ["report", "/proc/nope/out.json"]),
-        (["db", "sql", "SELECT 1"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
+        (["db", "sql", "SELECT 1"], NO_DATABASE, 1, ["QuestDB", "127.0.0.1:9"]),
         (["db", "start"], {"ARES_DATABASE__MODE": "remote"}, 2, ["database.mode", "remote"]),
         (["service", "run", "trader"], REAL, 2, ["trading.venue", "real venue", "profile is dev"]),
         (["trader", "live", "request", "--reason", "x"], {}, 2, ["trading.venue", "moves no money"]),
         (["trader", "live", "approve", "--reason", "x"], REAL, 2, ["trading.venue", "real venue"]),
         (["data", "quality", "--hours", "0"], {}, 2, ["hours = 0.0", "not between"]),
-        (["data", "quality"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
+        (["data", "quality"], NO_DATABASE, 1, ["QuestDB", "127.0.0.1:9"]),
         (["trader", "order", "BTC/USDT", "buy", "1"], {}, 2, ["Missing option", "--reason"]),
         (["trader", "cancel"], {}, 2, ["order_id = ''", "--all"]),
         (["trader", "pause", "x"], {"ARES_ENVIRONMENT__STATE_DIR": "/nope"}, 1, ["no trader runs here", "ares up"]),
-        (["trader", "explain", "x"], {"ARES_DATABASE__PG_PORT": "9"}, 1, ["QuestDB", "127.0.0.1:9"]),
+        (["trader", "explain", "x"], NO_DATABASE, 1, ["QuestDB", "127.0.0.1:9"]),
         (["nonsense"], {}, 2, ["No such command", "nonsense"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -166,7 +167,7 @@ def test_settings_are_changed_taken_back_and_rolled_back_with_a_history(tmp_path
 
 
 def test_database_that_is_down_is_one_line(port: int) -> None:
-    result = ares("db", "sql", "SELECT 1", ARES_DATABASE__PG_PORT=str(port))
+    result = ares("db", "sql", "SELECT 1", **NO_DATABASE | {"ARES_DATABASE__PG_PORT": str(port)})
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert f"127.0.0.1:{port}" in result.stderr
 

@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 
 from backup.restore.scratch import free_ports
 from tests.conftest import free_port
+from tests.helpers import ares, typed
 from tests.vaultd import running_vault, vaultd_built
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,17 +57,10 @@ class RunningDemo:
     """What commands and doors answered; searched for canaries at the end."""
 
     def ares(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of this demo's installation; whatever it says is kept."""
-        command = [sys.executable, "-m", "ares.cli", *arguments]
-        ran = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        """Type a command of this demo's installation; whatever it says is kept."""
+        return self.kept(typed(*arguments, **self.environment | environment))
+
+    def kept(self, ran: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
         self.said.append(ran.stdout + ran.stderr)
         return ran
 
@@ -369,16 +363,17 @@ def test_no_order_is_sent_twice(demo: RunningDemo) -> None:
 def test_what_fails_is_said_without_secrets(demo: RunningDemo) -> None:
     """Commands and doors as an operator uses them, failures included; the next test reads what they said."""
     secret = demo.canaries["api_secret"]
+    wrong = {"ARES_DATABASE__READONLY_PASSWORD": secret, "ARES_DATABASE__CONNECT_S_MAX": "2"}
     assert demo.ares("config", "show").returncode == 0
     assert demo.ares("secrets", "check").returncode == 0
     assert demo.ares("config", "set", "venues.sim.api_secret", secret).returncode == 2
     assert demo.ares("db", "sql", "SELECT nothing FROM nowhere").returncode == 1
-    assert demo.ares("db", "sql", "SELECT 1", ARES_DATABASE__READONLY_PASSWORD=secret).returncode == 1
+    assert demo.ares("db", "sql", "SELECT 1", **wrong).returncode == 1
     other = {
         "ARES_ENVIRONMENT__STATE_DIR": str(demo.state_dir.parent / "other"),
         "ARES_CONTROL__URL": f"postgresql+psycopg://u:{secret}@127.0.0.1:9/x",
     }
-    assert demo.ares("service", "run", "trader", **other).returncode == 1
+    assert demo.kept(ares("service", "run", "trader", **demo.environment | other)).returncode == 1
     demo.ares("doctor")
     demo.ares("events", "tail", "--json")
     for service in ("exchange", "ingest", "analytics", "mirror", "trader"):

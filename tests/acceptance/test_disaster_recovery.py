@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import psycopg
@@ -87,7 +88,14 @@ class Place:
                 cwd=ROOT, env=self.environ(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self.until("a streamed trade", lambda: self.sql("SELECT seq FROM trades WHERE source = 'stream' LIMIT 1"))
-        self.until("the trader", self.trader_state)
+        self.until("the trader", self.trader_is_ready)
+        self.until("the trader's answer", self.trader_state)
+
+    def trader_is_ready(self) -> bool:
+        """As its own door says: a command to ask it is a process each time."""
+        port = json.loads((self.state_dir / "run" / "trader.json").read_text())["port"]
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
 
     def trader_state(self) -> str:
         ran = subprocess.run(

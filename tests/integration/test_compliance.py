@@ -149,7 +149,7 @@ async def test_empty_period_is_an_archive_that_says_so(desk: Desk) -> None:
 
 async def test_without_questdb_everything_else_is_there_and_the_rest_is_named(desk: Desk) -> None:
     filled(desk)
-    desk.database = DatabaseConfig(pg_port=free_port(), health_port=free_port())
+    desk.database = DatabaseConfig(pg_port=free_port(), health_port=free_port(), connect_s_max=0.5)
     manifest = await desk.export("a.zip")
     assert "cannot be reached" in manifest.left_out["tables/decisions.jsonl"]
     assert len(desk.lines("a.zip", "audit.jsonl")) == 4

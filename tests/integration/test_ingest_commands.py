@@ -141,6 +141,7 @@ def test_heal_without_a_venue_says_so_in_one_line(cli: CliRunner) -> None:
 
 def test_backfill_without_a_store_says_so(cli: CliRunner, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     monkeypatch.setenv("ARES_DATABASE__PG_PORT", str(port))
+    monkeypatch.setenv("ARES_DATABASE__CONNECT_S_MAX", "0.5")
     assert isinstance(cli.invoke(app, ["backfill", "--from", "2024-08-08"]).exception, StoreUnavailable)
 
 

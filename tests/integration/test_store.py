@@ -145,7 +145,7 @@ async def test_writer_says_unavailable_when_nobody_listens(port: int, venue: str
 
 async def test_pool_says_unavailable_when_nobody_listens(port: int) -> None:
     with pytest.raises(StoreUnavailable, match=str(port)):
-        await Database.connect(DatabaseConfig(pg_port=port))
+        await Database.connect(DatabaseConfig(pg_port=port, connect_s_max=0.5))
 
 
 async def test_broken_connection_is_found_out_before_it_is_lent_unless_it_was_used_just_now(

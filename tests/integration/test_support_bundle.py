@@ -27,6 +27,7 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: list[int])
     monkeypatch.setenv("ARES_VENUES__SIM__API_SECRET", CANARY)
     for name, port in zip(("http_port", "pg_port", "health_port"), ports, strict=True):
         monkeypatch.setenv(f"ARES_DATABASE__{name.upper()}", str(port))
+    monkeypatch.setenv("ARES_DATABASE__CONNECT_S_MAX", "0.5")
     control = ControlStore.open(f"sqlite:///{folder / 'control.db'}")
     entry = AuditEntry("trader/paper", "operator", "trading_state", 1)
     control.append("fills/paper", [NewEvent("filled", 1, {"price": "62598.2"})], expected_seq=0, audit=[entry])

@@ -153,7 +153,7 @@ async def test_the_pool_tells_that_the_certificate_is_why(place: Place) -> None:
     issue(place.folder, ["other.example"], 30, datetime.now(UTC))
     async with proxy(place):
         with pytest.raises(StoreUnavailable, match=r'cannot be reached: .*does not match host name "localhost"'):
-            await Database.connect(place.client)
+            await Database.connect(place.client.model_copy(update={"connect_s_max": 1.0}))
 
 
 async def test_a_new_certificate_is_served_while_rows_flow_and_none_is_lost(place: Place, venue: str) -> None:
