@@ -124,12 +124,12 @@ def _coming_and_going(router: APIRouter, parts: Parts) -> None:
     @router.post("/login", openapi_extra=extra(PUBLIC), responses=_STRANGERS, operation_id="login")
     async def login(body: LoginBody, request: Request) -> TokensShown:
         """Log in with a password, and a code where the user has a second factor."""
-        return _shown(await asyncio.to_thread(parts.door.login, body.user, body.password, body.code, origin(request)))
+        return shown(await asyncio.to_thread(parts.door.login, body.user, body.password, body.code, origin(request)))
 
     @router.post("/refresh", openapi_extra=extra(PUBLIC), responses=_STRANGERS, operation_id="refresh")
     async def refresh(body: RefreshBody, request: Request) -> TokensShown:
         """New tokens for a session, before or after the access token has expired."""
-        return _shown(await asyncio.to_thread(parts.door.refresh, body.refresh_token, origin(request)))
+        return shown(await asyncio.to_thread(parts.door.refresh, body.refresh_token, origin(request)))
 
     @router.post("/logout", openapi_extra=extra(SELF), responses=_KNOWN, status_code=204, operation_id="logout")
     async def logout(caller: Annotated[Caller, Depends(self_)]) -> Response:
@@ -241,7 +241,8 @@ def session_shown(session: Session, caller: Caller) -> SessionShown:
     )
 
 
-def _shown(tokens: Tokens) -> TokensShown:
+def shown(tokens: Tokens) -> TokensShown:
+    """What somebody who came in is given."""
     return TokensShown(
         access_token=tokens.access,
         refresh_token=tokens.refresh,

@@ -12,12 +12,15 @@ from ares.clock import Clock
 from ares.config.settings import AresConfig
 from ares.control.access import AccessStore
 from ares.security.access.door import Door
+from ares.security.access.provider import Provider
 from ares.store import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`database` reads; `people` is for statements that people write: it has a shorter deadline, and is watched."""
+    """`database` reads; `people` is for statements that people write: it has a shorter deadline, and is watched.
+    `provider`: of identities, if one is set.
+    """
 
     config: Callable[[], AresConfig]
     clock: Clock
@@ -28,3 +31,4 @@ class Parts:
     trader: TraderDoor
     rates: Rates
     statements: asyncio.Semaphore
+    provider: Provider | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from ares.security.access.roles import DANGEROUS, Permission, Role, permissions_of
 
 MARK = "x-ares-policy"
-WEBSOCKETS = {"/api/v1/stream"}
+WEBSOCKETS = re.compile(r"/api/v\d+/stream")
 """They ask for credentials themselves, and for a channel's permission with each subscription."""
 
 
@@ -66,4 +67,4 @@ def policies(app: FastAPI) -> Iterator[tuple[APIRoute, str]]:
             assert isinstance(mark, str), f"{route.methods} {route.path} has no policy"
             yield route, mark
         elif isinstance(route, APIWebSocketRoute):
-            assert each.path in WEBSOCKETS, f"websocket {each.path} has no policy"
+            assert WEBSOCKETS.fullmatch(each.path or ""), f"websocket {each.path} has no policy"

@@ -285,6 +285,22 @@ OF_OPERATIONS: Sequence[Resource] = (
         _one(OPERATIONS, "jobs"), ("job", "status"), days=7,
     ),
     Resource(
+        "logs", "LogLine", "What services say.", "logs", P.READ_OPERATIONS,
+        columns(
+            time="ts", text="service level instance module event correlation_id trace_id fields", integer="seq"
+        ),
+        _one(OPERATIONS, "logs"), ("service", "level", "event", "correlation_id", "trace_id"), days=1,
+    ),
+    Resource(
+        "alerts", "Alert", "Alerts that fired and ended, and what the trader was asked for because of them.", "alerts",
+        P.READ_OPERATIONS,
+        columns(
+            time="ts", integer="seq",
+            text="name step severity team asked summary fingerprint starts_at ends_at labels stream",
+        ),
+        _one(OPERATIONS, "alerts"), ("name", "severity", "step"), days=30,
+    ),
+    Resource(
         "events", "Event", "Everything that happened.", "events", P.READ_AUDIT,
         columns(
             time="ts", text="category type stream correlation_id causation_id attributes payload",

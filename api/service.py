@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.oidc import CALLBACK
 from api.parts import Parts
 from api.patience import ImpatientProtocol
 from api.rates import Rates
 from api.stream.feed import Feed
 from api.trader import TraderDoor
+from api.versions import EDITIONS, Edition
 from ares.config import AresConfig
 from ares.control import ControlStore
 from ares.control.access import AccessStore
 from ares.errors import PortInUse
+from ares.security.access.provider import provider_of
 from ares.service import Health, ServiceContext
 from ares.service.entrance import door_of
 from ares.store import Database
@@ -31,8 +35,9 @@ STARTED_POLL_S = 0.02
 class ApiService:
     """Serves the API. Nothing of trading needs it."""
 
-    def __init__(self, context: ServiceContext) -> None:
+    def __init__(self, context: ServiceContext, editions: Sequence[Edition] = EDITIONS) -> None:
         self._context = context
+        self._editions = editions
         self._stack = AsyncExitStack()
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -56,9 +61,16 @@ class ApiService:
             trader=TraderDoor(self._context.state_dir),
             rates=Rates(self._context.clock, lambda: self._context.config.api.requests_per_minute),
             statements=asyncio.Semaphore(config.api.sql_at_once_max),
+            provider=provider_of(
+                config.access.oidc,
+                config.api.public_url,
+                CALLBACK,
+                self._context.clock,
+                dev=config.environment.profile == "dev",
+            ),
         )
         self._feed = Feed(parts.database, self._context.clock)
-        await self._listen(create_app(parts, self._feed), config)
+        await self._listen(create_app(parts, self._feed, self._editions), config)
 
     async def _listen(self, app: FastAPI, config: AresConfig) -> None:
         api = config.api

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import cast
 import aiohttp
 
 from api.service import ApiService
+from api.versions import EDITIONS, Edition
 from ares.clock import Clock, SystemClock
 from ares.config.settings import AresConfig, DatabaseConfig
 from ares.control import ControlStore, Json
@@ -72,12 +73,14 @@ class OpenDoor:
         method: str = "GET",
         body: object = None,
         headers: Mapping[str, str] | None = None,
+        version: int = 1,
         **query: str | int,
     ) -> Asked:
-        """Ask version 1 as a user (empty: as a stranger)."""
+        """Ask as a user (empty: as a stranger)."""
         known = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        url = f"{self.address}/api/v{version}{path}"
         async with self.http.request(
-            method, f"{self.address}/api/v1{path}", params=query, json=body, headers={**known, **(headers or {})}
+            method, url, params=query, json=body, headers={**known, **(headers or {})}, allow_redirects=False
         ) as answer:
             raw = await answer.read()
             said = cast("Json", await answer.json(content_type=None)) if raw and "json" in answer.content_type else {}
@@ -97,13 +100,15 @@ def config_of(database: DatabaseConfig, state_dir: Path, **api: object) -> AresC
 
 
 @asynccontextmanager
-async def open_door(config: AresConfig, clock: Clock | None = None) -> AsyncIterator[OpenDoor]:
+async def open_door(
+    config: AresConfig, clock: Clock | None = None, editions: Sequence[Edition] = EDITIONS
+) -> AsyncIterator[OpenDoor]:
     """A running API; its users are there once they are asked for (`OpenDoor.add`)."""
     context = ServiceContext(config, clock or SystemClock(), "api-test")
     context.state_dir.mkdir(parents=True, exist_ok=True)
     control = ControlStore.open(context.control_url)
     door = door_of(context, control)
-    service = ApiService(context)
+    service = ApiService(context, editions)
     try:
         async with running(service), aiohttp.ClientSession() as http:
             yield OpenDoor(f"http://127.0.0.1:{service.port}", door, context, http)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -26,6 +26,8 @@ from trader.execution.state import ALERT, TradingStates
 from trader.flatten import Flattening
 from trader.limits_configured import limits
 from trader.limits_shown import limits_shown, shown
+from trader.live.consent import Consent
+from trader.live.gate import Gate
 from trader.manual import ManualOrders, ManualParts
 from trader.manual_words import Wish
 from trader.reader import MarketReader
@@ -45,7 +47,7 @@ class NotAgreed(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class CommanderParts:
-    """What orders are carried out with. `symbols`: what the account trades; `obstacle`: what forbids to trade it."""
+    """What orders are carried out with. `symbols`: what the account trades; `gate`: what forbids to trade it."""
 
     account: Account
     states: TradingStates
@@ -62,7 +64,7 @@ class CommanderParts:
     settle_s_max: float
     poll_s: float
     is_ready: Callable[[], bool]
-    obstacle: Callable[[], Awaitable[str | None]]
+    gate: Gate
     life: Life
 
 
@@ -77,6 +79,7 @@ class Commander:
         self._one_at_a_time = asyncio.Lock()
         who, control = parts.account.parts.who, parts.account.parts.control
         self._record = CommandLog(control, who.account, parts.clock)
+        self.consent = Consent(parts.gate, parts.states, self._record, parts.clock)
         self._alerts = AlertsTaken(control, who.account)
         self._plans = parts.plans
         self._standing = Standing(
@@ -130,7 +133,7 @@ class Commander:
         """ACTIVE again, once a flatten that is under way has ended; a sign of life, too. Raises `NotAgreed`."""
 
         async def work(_: str) -> Outcome:
-            obstacle = await self._parts.obstacle()
+            obstacle = await self._parts.gate.obstacle()
             if obstacle is not None:
                 raise NotAgreed(f"resume = now: {obstacle}. See `ares trader live status`")
             self._parts.life.sign()
@@ -272,6 +275,10 @@ class Commander:
         """Every limit as it holds, what the settings say, who set it, and what waits for a second person."""
         await self._parts.limits.refresh()
         return limits_shown(self._parts.limits, limits(self._parts.config()))
+
+    async def approvals(self) -> Outcome:
+        """What waits for a second person: to go live, and limits that somebody would raise."""
+        return {"live": await self.consent.shown(), "limits": (await self.limits())["asked"]}
 
     async def alive(self, _order: Order) -> Outcome:
         """A sign of life for the dead man's timer. It leaves no row: it comes every few seconds."""

@@ -30,7 +30,7 @@ Action = Callable[[Body], Awaitable[Outcome]]
 
 
 class ControlPort:
-    """Serves `GET /status|why|limits` and `POST /<command>` until stopped; a new token with each start."""
+    """Serves `GET /status|why|limits|approvals` and `POST /<command>` until stopped; a new token with each start."""
 
     def __init__(self, commander: Commander, state_dir: Path, host: str, port: int) -> None:
         self._commander = commander
@@ -46,6 +46,7 @@ class ControlPort:
         app.router.add_get("/status", self._status)
         app.router.add_get("/limits", self._limits)
         app.router.add_get("/why", self._why)
+        app.router.add_get("/approvals", self._approvals)
         for name, action in self._actions().items():
             app.router.add_post(f"/{name}", _command(action))
         app.router.add_post("/alerts", self._alerts)
@@ -104,6 +105,9 @@ class ControlPort:
             "capital": lambda body: commander.move_capital(body.order(), *body.movement()),
             "limit": lambda body: commander.set_limit(body.order(), *body.limit()),
             "approve": lambda body: commander.approve_limit(body.order(), body.text("id")),
+            "live_request": lambda body: commander.consent.request(body.order()),
+            "live_approve": lambda body: commander.consent.approve(body.order(), body.text("terms")),
+            "live_withdraw": lambda body: commander.consent.withdraw(body.order()),
         }
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -114,6 +118,9 @@ class ControlPort:
 
     async def _limits(self, _: web.Request) -> web.Response:
         return web.json_response(await self._commander.limits())
+
+    async def _approvals(self, _: web.Request) -> web.Response:
+        return web.json_response(await self._commander.approvals())
 
     async def _alerts(self, request: web.Request) -> web.Response:
         """A notification of Alertmanager."""

@@ -224,9 +224,6 @@ class Trader:
                 waiting = True
             await self._clock.sleep(GATE_POLL_S)
 
-    async def _obstacle(self) -> str | None:
-        return await self.gate.obstacle()
-
     async def _restrain(self) -> None:
         """Only reduce while what is traded was not agreed to."""
         obstacle = await self.gate.obstacle()
@@ -394,7 +391,7 @@ class Trader:
                 settle_s_max=self._config.unknown_visibility_s + self._parts.request_s_max,
                 poll_s=self._config.unknown_poll_s,
                 is_ready=lambda: self._reconciled,
-                obstacle=self._obstacle,
+                gate=self.gate,
                 life=self.life,
             )
         )

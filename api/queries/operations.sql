@@ -11,6 +11,28 @@ FROM job_runs WHERE ts >= %(since)s AND ts <= %(until)s
   AND (%(job)s = '' OR job = %(job)s) AND (%(status)s = '' OR status = %(status)s)
 ORDER BY ts DESC, run_id, seq DESC LIMIT %(skip)s, %(end)s;
 
+-- logs: what services say, newest first.
+SELECT ts::long AS ts, service, level, instance, module, event, seq, correlation_id, trace_id, fields
+FROM logs WHERE ts >= %(since)s AND ts <= %(until)s
+  AND (%(service)s = '' OR service = %(service)s) AND (%(level)s = '' OR level = %(level)s)
+  AND (%(event)s = '' OR event = %(event)s) AND (%(correlation_id)s = '' OR correlation_id = %(correlation_id)s)
+  AND (%(trace_id)s = '' OR trace_id = %(trace_id)s)
+ORDER BY ts DESC, service, instance, seq DESC LIMIT %(skip)s, %(end)s;
+
+-- alerts: firings, their ends, and what the trader was asked for because of them, newest first.
+SELECT ts, name, step, severity, team, asked, summary, fingerprint, starts_at, ends_at, labels, stream, seq FROM (
+  SELECT ts::long AS ts, type AS step, stream, seq, json_extract(payload, '$.name')::varchar AS name,
+         json_extract(payload, '$.severity')::varchar AS severity, json_extract(payload, '$.team')::varchar AS team,
+         json_extract(payload, '$.action')::varchar AS asked,
+         coalesce(json_extract(payload, '$.summary')::varchar, json_extract(payload, '$.detail')::varchar) AS summary,
+         json_extract(payload, '$.fingerprint')::varchar AS fingerprint,
+         json_extract(payload, '$.starts_at')::varchar AS starts_at,
+         json_extract(payload, '$.ends_at')::varchar AS ends_at, json_extract(payload, '$.labels')::varchar AS labels
+  FROM events WHERE category IN ('alert', 'alert_action') AND ts >= %(since)s AND ts <= %(until)s
+) WHERE (%(name)s = '' OR name = %(name)s) AND (%(severity)s = '' OR severity = %(severity)s)
+  AND (%(step)s = '' OR step = %(step)s)
+ORDER BY ts DESC, stream, seq DESC LIMIT %(skip)s, %(end)s;
+
 -- events: everything that happened, newest first.
 SELECT ts::long AS ts, category, type, stream, seq, position, e.version AS version, correlation_id, causation_id,
        attributes, payload

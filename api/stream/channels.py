@@ -67,6 +67,8 @@ CHANNELS: Sequence[Channel] = (
     _facts("commands", "commands", "ts command_id seq", "commands"),
     _newest("services", "services", "service instance", "service instance", "services"),
     _facts("jobs", "jobs", "ts run_id seq", "job_runs"),
+    _facts("logs", "logs", "ts service instance seq", "logs"),
+    _facts("alerts", "alerts", "ts stream seq", "events"),
     _facts("events", "events", "ts stream seq", "events"),
 )  # fmt: skip
 BY_NAME: Mapping[str, Channel] = {channel.name: channel for channel in CHANNELS}

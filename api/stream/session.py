@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from api.cells import Kind
 from api.moments import moment_ns
 from api.parts import Parts
 from api.stream.channels import BY_NAME, Channel, Row
@@ -47,7 +48,7 @@ class Wish(BaseModel):
     token: str = Field("", max_length=2_000)
     id: str = Field("", max_length=50)
     channel: str = Field("", max_length=50)
-    filters: dict[Literal["venue", "symbol", "account", "strategy"], str] = Field(default_factory=dict)
+    filters: dict[str, str] = Field(default_factory=dict, max_length=10)
     since: str = Field("", max_length=40)
 
     model_config = ConfigDict(extra="forbid")
@@ -137,7 +138,11 @@ class StreamSession:
         if not wish.id or wish.id in self._subscriptions or len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
             raise UsageError(f"id = {wish.id!r}: one of its own for each of up to {SUBSCRIPTIONS_MAX} subscriptions")
         caller.require(channel.resource.permission)
-        subscription = _Subscription(Pending(channel), {str(name): value for name, value in wish.filters.items()})
+        words = [column.name for column in channel.resource.columns if column.kind is Kind.TEXT]
+        for name in wish.filters:
+            if name not in words:
+                raise UsageError(f"filters.{name}: no text of {channel.name}. There are {', '.join(words)}")
+        subscription = _Subscription(Pending(channel), wish.filters)
         since_ns = self._since_ns(channel, wish.since)
 
         def reader(items: Sequence[Item]) -> None:

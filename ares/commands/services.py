@@ -16,6 +16,7 @@ from ares.errors import UsageError
 from ares.service import ServiceContext
 from ares.service.directory import HeartbeatRegistry, Instance
 from ares.service.installation import Installation, service_states, stop_on_signals
+from ares.service.logrows import logged_as_rows
 from ares.service.registry import service, service_names
 from ares.service.runner import RunOptions, run_service
 from ares.store import Database
@@ -40,7 +41,8 @@ def run(
     config = source.load()
     configure_logging(name, config.environment.log_level, json=config.monitoring.json_logs)
     context = ServiceContext(config, SystemClock(), f"{name}@{socket.gethostname()}:{os.getpid()}")
-    asyncio.run(run_service(service(name), context, RunOptions(port, held, source)))
+    with logged_as_rows(name, context):
+        asyncio.run(run_service(service(name), context, RunOptions(port, held, source)))
 
 
 @app.command("list")

@@ -14,8 +14,10 @@ from ares.clock import DAY_NS, isoformat
 from ares.commands.access import opened_control
 from ares.commands.output import console, print_rows
 from ares.commands.who import operator
+from ares.config import load_config
 from ares.errors import UsageError
 from ares.security.access.door import Door
+from ares.security.access.identity import Identity
 from ares.security.access.roles import Permission, Role, Scope
 from ares.security.access.state import User, listed
 from ares.security.access.users import By, KeyWish
@@ -107,6 +109,29 @@ def logout(name: Name, why: Why = "") -> None:
     console.print(f"all sessions of {name} have ended")
 
 
+@app.command()
+def link(
+    name: Name,
+    subject: Annotated[str, typer.Argument(help="Who they are there: `sub`, never a name or an address.")],
+    why: Why = "",
+) -> None:
+    """Let a subject of access.oidc.issuer come in as a user. Example: ares user link maria 00u1a2b3c4"""
+    with _door() as door:
+        issuer = load_config().access.oidc.issuer
+        if not issuer:
+            raise UsageError("access.oidc.issuer = '': no identity provider is set. Set it first")
+        door.users.link(name, Identity(issuer, subject), By(operator(), why))
+    console.print(f"{subject} of {issuer} comes in as {name}")
+
+
+@app.command()
+def unlink(name: Name, why: Why = "") -> None:
+    """Nobody outside comes in as a user any more. Example: ares user unlink maria --why 'has left'"""
+    with _door() as door:
+        door.users.link(name, None, By(operator(), why))
+    console.print(f"nobody outside comes in as {name} any more; every session has ended")
+
+
 @app.command("second-factor")
 def second_factor(
     name: Name,
@@ -172,6 +197,7 @@ def _shown(door: Door, user: User) -> dict[str, object]:
     return {
         "user": user.name,
         "role": user.role.value,
+        "identity": "" if user.identity is None else user.identity.subject,
         "accounts": listed(user.scope.accounts),
         "strategies": listed(user.scope.strategies),
         "enabled": user.enabled,

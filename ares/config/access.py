@@ -10,6 +10,25 @@ from pydantic import Field, SecretStr, model_validator
 from ares.config.section import Count, Reloadable, Seconds, Section
 
 
+class OidcConfig(Section):
+    """Logging in by an identity provider (OpenID Connect), beside passwords; off while `issuer` is empty.
+
+    It says who somebody is, and nothing else: an admin links its subjects to users, whose roles are ours.
+    """
+
+    issuer: str = Field("", description="https://…, as its discovery document has it; plain http here, in dev")
+    client_id: str = Field("", description="what the provider calls us")
+    client_secret: SecretStr | None = Field(None, description="unset: a public client, proved by PKCE alone")
+    timeout_s: Seconds = Field(5.0, description="for each question to the provider")
+    login_s_max: Reloadable[Seconds] = Field(600.0, description="so long somebody may take to log in there")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.issuer and not self.client_id:
+            raise ValueError("issuer is set and client_id is not: the provider has to know us by a name")
+        return self
+
+
 class AccessConfig(Section):
     """Users, sessions, keys. Users themselves are not settings: `ares user add` makes the first."""
 
@@ -31,6 +50,8 @@ class AccessConfig(Section):
     code_age_s_max: Reloadable[Seconds] = Field(
         300.0, description="what is dangerous wants a second factor that was shown no longer ago"
     )
+
+    oidc: OidcConfig = OidcConfig()
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:

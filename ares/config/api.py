@@ -16,6 +16,9 @@ class ApiConfig(Section):
     host: str = Field("127.0.0.1", description="0.0.0.0 lets other machines in: then behind TLS only")
     port: Port = 8840
     console: bool = Field(default=True, description="pages for people, under /console on the same port")
+    public_url: str = Field(
+        "http://127.0.0.1:8840", description="where browsers find the door; an identity provider sends them back there"
+    )
     rows_max: Reloadable[Annotated[int, Field(ge=1, le=100_000)]] = Field(
         10_000, description="of one page; who wants more follows its cursor"
     )

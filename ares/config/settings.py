@@ -285,6 +285,8 @@ class MonitoringConfig(Section):
     json_logs: bool = True
     log_mb_max: Reloadable[Count] = Field(64, description="a log file that is larger is packed away")
     log_files_max: Reloadable[Count] = Field(5, description="packed log files kept of each")
+    log_rows: bool = Field(default=True, description="lines of logs are rows of the table logs, too")
+    log_queue_rows_max: Count = Field(4_096, description="lines that wait to be written there; more are dropped")
     trace_share: Share = Field(0.1, description="of the minutes of an instrument whose traces are recorded; 0: none")
     trace_queue_spans_max: Count = Field(2_048, description="spans that wait to be written; more are dropped")
     otlp_url: str | None = Field(

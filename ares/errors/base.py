@@ -17,6 +17,7 @@ AccessReason = Literal[
     "token_invalid",
     "token_expired",
     "session_ended",
+    "identity_refused",
     "forbidden",
     "too_many_requests",
 ]
@@ -30,6 +31,7 @@ _DENIED: Mapping[AccessReason, str] = {
     "token_invalid": "the token is none of ours. Log in again",
     "token_expired": "the token has expired. Refresh it",
     "session_ended": "the session has ended. Log in again",
+    "identity_refused": "the identity provider's answer lets nobody in. Log in there again, or ask an admin",
     "forbidden": "your role or scope does not allow this",
     "too_many_requests": "that is more than you may ask. Wait",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, TextIO, cast
@@ -16,6 +16,9 @@ from ares.redaction import HIDDEN, redact
 SECRET_WORDS = ("secret", "password", "token", "api_key", "apikey", "signature", "authorization")
 
 Fields = MutableMapping[str, object]
+Sink = Callable[[Mapping[str, object]], None]
+
+_SINKS: list[Sink] = []
 
 
 class Logger(Protocol):
@@ -41,6 +44,19 @@ def correlation(correlation_id: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def handed_to(sink: Sink) -> Iterator[None]:
+    """Hand every line of this process to `sink`, too, until the block ends: its fields, secrets hidden, as it is said.
+
+    The sink is called by whichever thread speaks; it must be quick and raise nothing.
+    """
+    _SINKS.append(sink)
+    try:
+        yield
+    finally:
+        _SINKS.remove(sink)
+
+
 def configure_logging(service: str, level: str, *, json: bool, stream: TextIO | None = None) -> None:
     """Send our own and the libraries' logs to one stream (stderr), as JSON lines or for people."""
     out = stream or sys.stderr
@@ -50,6 +66,7 @@ def configure_logging(service: str, level: str, *, json: bool, stream: TextIO | 
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         _add_service(service),
         hide_secrets,
+        _hand_on,
     ]
     if json:
         rendering: list[structlog.typing.Processor] = [
@@ -104,6 +121,15 @@ def _add_service(service: str) -> structlog.typing.Processor:
         return fields
 
     return add
+
+
+def _hand_on(_logger: object, _method: str, fields: Fields) -> Fields:
+    if _SINKS:
+        ours = {name: value for name, value in fields.items() if not name.startswith("_")}
+        said = structlog.processors.format_exc_info(None, "", ours)
+        for sink in _SINKS:
+            sink(said)
+    return fields
 
 
 def hide_secrets(_logger: object, _method: str, fields: Fields) -> Fields:

@@ -44,6 +44,7 @@ TLS_CERTIFICATE_EXPIRY = Gauge(
 TRACKED_SECONDS = Histogram(
     "ares_tracked_seconds", "Duration of tracked pieces of work", ["name", "outcome"], buckets=LATENCY_BUCKETS_S
 )
+LOG_ROWS = Counter("ares_log_rows_total", "Lines of the log handed to the table of logs", ["outcome"])
 SPANS = Counter("ares_spans_total", "Finished spans handed to where they go", ["outcome"])
 STATEMENT_SECONDS = Histogram(
     "ares_statement_seconds", "Statements sent to QuestDB, waiting for a connection included", buckets=LATENCY_BUCKETS_S

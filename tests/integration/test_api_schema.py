@@ -26,7 +26,7 @@ SEED = 20261129
 LEFT_OUT = (
     "/api/v1/auth/logout",
     "/api/v1/auth/sessions/{session}",
-    "/api/v1/trading/(status|why|halt|flatten|resume|preview|cancel|orders|strategies|limits)(/.*)?",
+    "/api/v1/trading/(status|why|halt|flatten|resume|preview|cancel|orders|strategies|limits|approvals|live)(/.*)?",
 )
 """What would end the session that asks, and what needs a trader."""
 

@@ -36,14 +36,14 @@ class Gate:
     """Whether the terms that are traded now were agreed to. Without terms no money is at stake, and it stands open."""
 
     def __init__(self, agreements: Agreements, terms: Terms | None) -> None:
-        self._agreements = agreements
+        self.agreements = agreements
         self.terms = terms
 
     async def obstacle(self) -> str | None:
         """Why real money must not be traded now, if so. Raises `ControlUnavailable`."""
         if self.terms is None:
             return None
-        agreement = await asyncio.to_thread(self._agreements.current)
+        agreement = await asyncio.to_thread(self.agreements.current)
         if agreement.covers(self.terms):
             return None
         said = f"two people have not agreed to terms {self.terms.digest} (it is {agreement.state})"

@@ -12,14 +12,15 @@ from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config.access import AccessConfig
 from ares.control import ControlStore
 from ares.control.access import AccessStore, Session
-from ares.errors import AccessDenied, UsageError
+from ares.errors import AccessDenied, ConfigError, UsageError
 from ares.security.access.events import LOCKED, REUSED, LoginLocked, TokenReused
+from ares.security.access.identity import Asking, Identity, NotBelieved
 from ares.security.access.keyring import Keyring
 from ares.security.access.passwords import fits
 from ares.security.access.roles import DANGEROUS, Permission, Role, Scope, permissions_of
 from ares.security.access.state import User
 from ares.security.access.tokens import KEY_PREFIX, REFRESH_PREFIX, AccessToken, Kind, Opaque, new_id, read, sign
-from ares.security.access.users import KEY, PASSWORD, SECOND_FACTOR, By, Users
+from ares.security.access.users import ITSELF, KEY, PASSWORD, SECOND_FACTOR, By, Users
 
 ATTEMPTS_S = 3_600.0
 CODE_STEP_S = 30
@@ -27,7 +28,8 @@ CODE_DRIFT_STEPS = 1
 """A code of the step before and of the one after is taken too: clocks differ (RFC 6238, 5.2)."""
 USER_CHARACTERS_MAX = 100
 AGENT_CHARACTERS_MAX = 300
-ITSELF = "ares"
+STRANGERS = "@identity"
+"""Whose attempts are counted that come from a provider and are nobody's: no user is called so."""
 
 
 class Origin(NamedTuple):
@@ -98,11 +100,52 @@ class Door:
             raise AccessDenied("second_factor_needed")
         if user.second_factor and not self._shows(user, code):
             raise self._failed(user, origin, AccessDenied("second_factor_wrong"))
+        return self._begun(user, origin, shown=user.second_factor)
+
+    def begin_login(self) -> tuple[str, Asking]:
+        """A login by the provider: a sealed text for the browser to keep, and what the provider is asked."""
+        asking = Asking.new(self.clock.now_ns() // NANOS_PER_SECOND)
+        return self._keyring.seal(asking.text()), asking
+
+    def answered(self, sealed: str, state: str, origin: Origin) -> Asking:
+        """The login that an answer of the provider is to, once. Raises `AccessDenied`."""
+        self._require_address(origin)
+        try:
+            try:
+                asking = Asking.read(self._keyring.unseal(sealed))
+            except ConfigError:
+                raise NotBelieved("cookie_unreadable") from None
+            now_ns = self.clock.now_ns()
+            asking.require_state(state, now_ns // NANOS_PER_SECOND, self._config().oidc.login_s_max)
+            if self._store.claim_answer(STRANGERS, asking.state, "", now_ns) is not None:
+                raise NotBelieved("state_used")
+        except NotBelieved as error:
+            raise self.not_believed(error.cause, origin) from None
+        return asking
+
+    def login_as(self, identity: Identity, origin: Origin) -> Tokens:
+        """A session for whom the provider's word was believed; dangerous things still want our second factor.
+
+        Raises `AccessDenied`, which does not tell who is known.
+        """
+        user = self.users.of(identity)
+        if user is None or not user.enabled:
+            raise self.not_believed("subject_unknown" if user is None else "user_disabled", origin)
+        return self._begun(user, origin, shown=False)
+
+    def not_believed(self, cause: str, origin: Origin) -> AccessDenied:
+        """What somebody is told whom the provider does not let in; why, the audit chain is told."""
+        self._store.note_login(STRANGERS, origin.address, self.clock.now_ns(), ok=False)
+        self.users.refused(cause, origin.address)
+        return AccessDenied("identity_refused")
+
+    def _begun(self, user: User, origin: Origin, *, shown: bool) -> Tokens:
+        """A new session; `shown`: with a second factor."""
         now_ns = self.clock.now_ns()
-        self._store.note_login(name, origin.address, now_ns, ok=True)
+        self._store.note_login(user.name, origin.address, now_ns, ok=True)
         session = Session(
             id=new_id(),
-            user=name,
+            user=user.name,
             began_at_ns=now_ns,
             ends_at_ns=now_ns + _ns(self._config().session_s_max),
             address=origin.address,
@@ -110,7 +153,7 @@ class Door:
         )
         refresh = Opaque.new(session.id, 1)
         self._store.begin_session(session, refresh.hash)
-        return self._tokens(session, refresh, now_ns if user.second_factor else 0)
+        return self._tokens(session, refresh, now_ns if shown else 0)
 
     def refresh(self, text: str, origin: Origin) -> Tokens:
         """New tokens for a session. A refresh token is good once: shown again, somebody has a copy of it, and the
@@ -292,6 +335,11 @@ class Door:
         until_ns = attempts.last_ns + _ns(wait_s)
         if wait_s and now_ns < until_ns:
             raise AccessDenied("locked", retry_after_s=-(-(until_ns - now_ns) // NANOS_PER_SECOND))
+        self._require_address(origin)
+
+    def _require_address(self, origin: Origin) -> None:
+        """Raises `AccessDenied` where too many attempts came from."""
+        config, since_ns = self._config(), self.clock.now_ns() - _ns(ATTEMPTS_S)
         if self._store.attempts_from(origin.address, since_ns) >= config.failed_from_address_max:
             raise AccessDenied("locked", retry_after_s=int(config.locked_s_max))
 

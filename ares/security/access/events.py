@@ -63,6 +63,16 @@ class TokenReused:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityLinked:
+    """Whoever is this subject of this issuer is the user from now on; both empty: nobody outside is any more."""
+
+    issuer: str
+    subject: str
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyMade:
     """An API key was made: what it may do of what its user may, and until when (UTC ns; None: until it is revoked)."""
 
@@ -90,6 +100,9 @@ CREDENTIAL = EventType("user", "credential", CredentialSet("password", there=Tru
 ENDED = EventType("user", "sessions_ended", SessionsEnded("admin", "a laptop was lost"))
 LOCKED = EventType("user", "locked", LoginLocked(5, "127.0.0.1"))
 REUSED = EventType("user", "token_reused", TokenReused("4f1c0b2d9e8a7766554433aa", "127.0.0.1"))
+LINKED = EventType(
+    "user", "linked", IdentityLinked("https://login.example.com", "00u1a2b3c4", "admin", "joins the desk")
+)
 KEY_MADE = EventType(
     "user",
     "key_made",
@@ -97,5 +110,5 @@ KEY_MADE = EventType(
 )
 KEY_REVOKED = EventType("user", "key_revoked", KeyRevoked("9a7b1c2d3e4f5061728394aa", "admin", "was in a repository"))
 
-TYPES: tuple[KnownType, ...] = (ALLOWED, SWITCHED, CREDENTIAL, ENDED, LOCKED, REUSED, KEY_MADE, KEY_REVOKED)
+TYPES: tuple[KnownType, ...] = (ALLOWED, SWITCHED, CREDENTIAL, ENDED, LOCKED, REUSED, LINKED, KEY_MADE, KEY_REVOKED)
 REGISTRY = EventRegistry(TYPES)

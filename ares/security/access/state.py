@@ -9,12 +9,14 @@ from typing import TypedDict
 from ares.events.registry import Event
 from ares.security.access.events import (
     CredentialSet,
+    IdentityLinked,
     KeyMade,
     KeyRevoked,
     SessionsEnded,
     UserAllowed,
     UserSwitched,
 )
+from ares.security.access.identity import Identity
 from ares.security.access.roles import Permission, Role, Scope
 
 
@@ -50,6 +52,7 @@ class User:
     second_factor: bool = False
     sessions_since_ns: int = 0
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
+    identity: Identity | None = None
     added_at_ns: int = 0
     seq: int = 0
 
@@ -64,6 +67,7 @@ class Changes(TypedDict, total=False):
     second_factor: bool
     sessions_since_ns: int
     keys: Mapping[str, ApiKey]
+    identity: Identity | None
     added_at_ns: int
 
 
@@ -88,6 +92,9 @@ def _changed(user: User, said: object, now_ns: int) -> Changes:
             changes = {"password": there, "sessions_since_ns": now_ns}
         case CredentialSet(there=there):
             changes = {"second_factor": there}
+        case IdentityLinked():
+            identity = Identity(said.issuer, said.subject) if said.subject else None
+            changes = {"identity": identity, "sessions_since_ns": now_ns}
         case SessionsEnded():
             changes = {"sessions_since_ns": now_ns}
         case KeyMade():

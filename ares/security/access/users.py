@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ares.clock import Clock
-from ares.control import AuditEntry, ControlStore, NewEvent, until_it_fits
+from ares.control import AuditEntry, ControlStore, Json, NewEvent, until_it_fits
 from ares.control.access import AccessStore
 from ares.errors import UnknownName, UsageError
 from ares.security.access.events import (
@@ -16,15 +16,18 @@ from ares.security.access.events import (
     ENDED,
     KEY_MADE,
     KEY_REVOKED,
+    LINKED,
     REGISTRY,
     SWITCHED,
     CredentialSet,
+    IdentityLinked,
     KeyMade,
     KeyRevoked,
     SessionsEnded,
     UserAllowed,
     UserSwitched,
 )
+from ares.security.access.identity import Identity
 from ares.security.access.passwords import hashed, require_good
 from ares.security.access.roles import ALLOWED as ROLES_MAY
 from ares.security.access.roles import KEYLESS, Permission, Role, Scope
@@ -34,8 +37,11 @@ from ares.security.access.tokens import KEY_PREFIX, Opaque, new_id
 
 WRITER = "access"
 STREAMS = "user/"
+ITSELF = "ares"
 PASSWORD, SECOND_FACTOR, KEY = "password", "second_factor", "key"
 LABEL_MAX = 100
+SUBJECT_MAX = 255
+"""OpenID Connect Core, 2: a subject is no longer."""
 _SCOPED = re.compile(r"[A-Za-z0-9_.:/@-]{1,100}")
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
@@ -139,6 +145,43 @@ class Users:
         self._store.put_credential(self.get(name).name, SECOND_FACTOR, sealed, self._clock.now_ns())
         event = self._credential("second_factor", by, there=bool(sealed))
         return self._say(name, "user_second_factor", by, lambda _: [event])
+
+    def of(self, identity: Identity) -> User | None:
+        """Whom an identity is linked to; None if nobody, or, which no link lets happen, several."""
+        found = [user for user in map(self.find, self.names()) if user.identity == identity]
+        return found[0] if len(found) == 1 else None
+
+    def link(self, name: str, identity: Identity | None, by: By) -> User:
+        """Let an identity come in as this user and no other; None: nobody outside. Every session of the user ends.
+
+        Raises `UsageError` for a subject that is none, or is somebody else's.
+        """
+        if identity is not None and not (0 < len(identity.subject) <= SUBJECT_MAX and identity.subject.isprintable()):
+            raise UsageError(
+                f"subject = {identity.subject[:80]!r}: 1 to {SUBJECT_MAX} characters, as the provider has it"
+            )
+
+        def said(_: User) -> list[NewEvent]:
+            others = (self.find(each) for each in self.names() if each != name)
+            taken = next((each.name for each in others if identity is not None and each.identity == identity), None)
+            if taken is not None:
+                raise UsageError(
+                    f"subject: comes in as {taken} already. Take that away first: ares user unlink {taken}"
+                )
+            issuer, subject = identity or ("", "")
+            return [LINKED.new(IdentityLinked(issuer, subject, by.who, by.why), self._clock.now_ns())]
+
+        return self._say(self.get(name).name, "user_link", by, said)
+
+    def refused(self, cause: str, address: str) -> None:
+        """An entry of the audit chain: somebody came from the provider and was not let in."""
+
+        def say() -> None:
+            after: dict[str, Json] = {"cause": cause, "address": address}
+            entry = AuditEntry(WRITER, ITSELF, "identity_refused", self._clock.now_ns(), after=after, why=cause)
+            self._control.audit([entry])
+
+        until_it_fits(f"audit/{WRITER}", say)
 
     def end_sessions(self, name: str, by: By) -> User:
         """Log somebody out everywhere, at once."""

@@ -24,7 +24,7 @@ from trader.commander import NotAgreed
 from trader.execution.state import GATE
 from trader.live.agreements import Agreements
 from trader.live.commands import app
-from trader.live.gate import Gate, require_harmless_key
+from trader.live.gate import require_harmless_key
 from trader.live.settings import is_real, require_meant, terms_of
 from trader.risk import TradingState
 from trader.testing import PaperVenue
@@ -161,7 +161,7 @@ async def test_trader_waits_for_two_people_and_reduces_once_its_terms_are_others
     assert terms is not None
     agreements = Agreements(bench.control, bench.config.account, bench.clock)
     trader = bench.build()
-    trader.gate = Gate(agreements, terms)
+    trader.gate.terms = terms
     running = asyncio.create_task(trader.run())
     for _ in range(20):
         await bench.advance(0.5)

@@ -35,6 +35,13 @@ CREATE TABLE IF NOT EXISTS spans (
   duration_us LONG, attributes VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, span_id);
 
+-- logs: a line that a service said; the log files have those, too, that QuestDB was not there for.
+-- Grain: service, instance, seq. event is our word, or a library's sentence; fields = JSON, what else the line says.
+CREATE TABLE IF NOT EXISTS logs (
+  ts TIMESTAMP_NS, service SYMBOL, level SYMBOL, instance SYMBOL, module SYMBOL, event VARCHAR, seq LONG,
+  correlation_id VARCHAR, trace_id VARCHAR, fields VARCHAR
+) TIMESTAMP(ts) PARTITION BY DAY TTL 14 DAYS WAL DEDUP UPSERT KEYS(ts, service, instance, seq);
+
 -- maintenance: a window in which alarms and new risk wait was opened (until), or closed before its time.
 -- Grain: seq.
 CREATE TABLE IF NOT EXISTS maintenance (
