@@ -18,7 +18,7 @@ from api.paging import Place, following
 from api.parts import Parts
 from api.policy import Policy, extra
 from api.problem import responses
-from api.resource import Resource
+from api.resource import Resource, askers_of
 from ares.clock import DAY_NS, isoformat
 from ares.security.access.door import Caller
 from ares.store import Param
@@ -109,7 +109,7 @@ async def page_of(parts: Parts, resource: Resource, asked: Asked, caller: Caller
         until_ns = min(place.until_ns, until_ns) if asked.cursor else until_ns
     params: dict[str, Param] = {
         **{name: asked.word(name) for name in resource.filters},
-        **resource.confinement(caller.scope),
+        **resource.confinement(caller.scope, askers_of(caller)),
         "since": isoformat(since_ns),
         "until": isoformat(until_ns),
         "skip": place.skip,

@@ -30,15 +30,21 @@ REPLAYED = {"Idempotency-Replayed": "true"}
 
 
 async def once(
-    parts: Parts, request: Request, caller: Caller, key: str, work: Callable[[], Awaitable[dict[str, Json]]]
+    parts: Parts,
+    request: Request,
+    caller: Caller,
+    key: str,
+    work: Callable[[], Awaitable[dict[str, Json]]],
+    *,
+    well: HTTPStatus = HTTPStatus.OK,
 ) -> Response:
-    """Carry out a request unless its key was there before; then the answer of that time.
+    """Carry out a request unless its key was there before; then the answer of that time. `well`: its status.
 
     What failed because the world did (503) may be sent again. Where the process died in between, nobody knows what
     came of it: 409, and the caller has to look.
     """
     if not key:
-        return _answer(HTTPStatus.OK, orjson.dumps(await work()).decode())
+        return _answer(well, orjson.dumps(await work()).decode())
     digest = await _digest(request)
     before = await asyncio.to_thread(parts.access.claim_answer, caller.user, key, digest, parts.clock.now_ns())
     if before is not None:
@@ -49,7 +55,7 @@ async def once(
             return problem(HTTPStatus.CONFLICT, "outcome_unknown", text)
         return _answer(HTTPStatus(before.status), before.body, replayed=True)
     try:
-        body, status = orjson.dumps(await work()).decode(), HTTPStatus.OK
+        body = orjson.dumps(await work()).decode()
     except UsageError as error:
         answer = of_error(error)
         await asyncio.to_thread(
@@ -59,8 +65,8 @@ async def once(
     except AresError:
         await asyncio.to_thread(parts.access.release_answer, caller.user, key)
         raise
-    await asyncio.to_thread(parts.access.put_answer, caller.user, key, status, body)
-    return _answer(status, body)
+    await asyncio.to_thread(parts.access.put_answer, caller.user, key, well, body)
+    return _answer(well, body)
 
 
 async def _digest(request: Request) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from api.rates import Rates
 from api.trader import TraderDoor
 from ares.clock import Clock
 from ares.config.settings import AresConfig
 from ares.control.access import AccessStore
+from ares.control.errands import ErrandStore
 from ares.security.access.door import Door
 from ares.security.access.provider import Provider
 from ares.store import Database
@@ -20,12 +22,15 @@ from ares.store import Database
 class Parts:
     """`database` reads; `people` is for statements that people write: it has a shorter deadline, and is watched.
     `provider`: of identities, if one is set.
+    `reports`: the folder of pages that errands write.
     """
 
     config: Callable[[], AresConfig]
     clock: Clock
     door: Door
     access: AccessStore
+    errands: ErrandStore
+    reports: Path
     database: Database
     people: Database
     trader: TraderDoor

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.cells import Column
+from ares.security.access.door import Caller
 from ares.security.access.roles import Permission, Scope
 
 
@@ -40,14 +41,26 @@ class Resource:
         """Whether rows are of strategies."""
         return any(column.name == "strategy" for column in self.columns)
 
-    def confinement(self, scope: Scope) -> dict[str, str]:
+    @property
+    def by_asker(self) -> bool:
+        """Whether rows are of who asked for them: others see theirs alone, but for who reads what everybody did."""
+        return any(column.name == "asked_by" for column in self.columns)
+
+    def confinement(self, scope: Scope, askers: frozenset[str] | None = None) -> dict[str, str]:
         """What a statement confines rows to, as patterns; empty: not confined."""
         found = {}
+        if self.by_asker:
+            found["askers"] = pattern(askers)
         if self.by_account:
             found["accounts"] = pattern(scope.accounts)
         if self.by_strategy:
             found["strategies"] = pattern(scope.strategies)
         return found
+
+
+def askers_of(caller: Caller) -> frozenset[str] | None:
+    """Of whose errands somebody may know: their own, or, with the right to read what everybody did, all (None)."""
+    return None if Permission.READ_AUDIT in caller.permissions else frozenset({caller.user})
 
 
 def pattern(names: frozenset[str] | None) -> str:

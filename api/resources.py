@@ -14,6 +14,7 @@ MARKET = load_queries("api", "queries/market.sql")
 RESEARCH = load_queries("api", "queries/research.sql")
 TRADING = load_queries("api", "queries/trading.sql")
 OPERATIONS = load_queries("api", "queries/operations.sql")
+ERRANDS = load_queries("api", "queries/errands.sql")
 
 _OHLC = "open high low close volume cost buy_volume"
 _ORDER = {
@@ -299,6 +300,15 @@ OF_OPERATIONS: Sequence[Resource] = (
             text="name step severity team asked summary fingerprint starts_at ends_at labels stream",
         ),
         _one(OPERATIONS, "alerts"), ("name", "severity", "step"), days=30,
+    ),
+    Resource(
+        "errands", "ErrandStep", "What people asked for that takes long, each at its newest step.", "errands",
+        P.READ_OPERATIONS,
+        columns(
+            time="ts asked_at started_at",
+            text="kind state asked_by errand_id who arguments progress outcome error", integer="seq", number="share",
+        ),
+        _one(ERRANDS, "errands"), ("kind", "state"), days=30,
     ),
     Resource(
         "events", "Event", "Everything that happened.", "events", P.READ_AUDIT,

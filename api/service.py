@@ -20,10 +20,12 @@ from api.versions import EDITIONS, Edition
 from ares.config import AresConfig
 from ares.control import ControlStore
 from ares.control.access import AccessStore
+from ares.control.errands import ErrandStore
 from ares.errors import PortInUse
 from ares.security.access.provider import provider_of
 from ares.service import Health, ServiceContext
 from ares.service.entrance import door_of
+from ares.service.errands.spec import reports_dir
 from ares.store import Database
 from ares.telemetry import get_logger
 
@@ -56,6 +58,8 @@ class ApiService:
             clock=self._context.clock,
             door=door_of(self._context, control),
             access=AccessStore(control),
+            errands=ErrandStore(control),
+            reports=reports_dir(self._context.state_dir),
             database=await self._stack.enter_async_context(await Database.connect(config.database, readonly=True)),
             people=await self._stack.enter_async_context(await Database.connect(people, readonly=True, ours=False)),
             trader=TraderDoor(self._context.state_dir),

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.commands.moments import moment_of
 from ares.commands.output import cell_text, console, errors, print_rows
 from ares.config import load_config
 from ares.errors import UnknownName, UsageError
+from ares.model.progress import Progress
 from ares.store import Database, Param, Record, load_queries
 from ares.telemetry import configure_logging
 
@@ -48,6 +50,9 @@ def run(
     report: Annotated[Path | None, typer.Option(help="Write an HTML page of the result here.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Even if the same was run before.")] = False,
     json: Json = False,
+    progress_lines: Annotated[
+        bool, typer.Option("--progress-lines", help="Say how far it is as lines of JSON, for programs.")
+    ] = False,
 ) -> None:
     """Test a strategy. Example: ares backtest run signal_momentum --from 2024-08-01 --to 2024-08-08"""
     configure_logging("backtest", "error", json=False)
@@ -67,7 +72,7 @@ def run(
         slippage_bps=decimal_of("--slippage-bps", slippage_bps),
         depth_share=None if depth_share is None else decimal_of("--depth-share", depth_share),
     )
-    with shown(*bounds) as stage:
+    with (said if progress_lines else shown)(*bounds) as stage:
         done = Runner(config, SystemClock(), stage).run(asked, wishes, report, again=again)
     _show([done.row], json=json)
     if done.cached and not json:
@@ -95,13 +100,33 @@ def show(run_id: Annotated[str, typer.Argument(help="A run's id, or how it begin
 def shown(from_ns: int, to_ns: int) -> Iterator[Callable[[str], Callable[[int], None]]]:
     """A bar on the terminal for each stage that is named, told up to which moment of the range it came."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
+    with Bars(*columns, console=errors, transient=True) as progress:
 
         def stage(name: str) -> Callable[[int], None]:
             bar = progress.add_task(name, total=max(1, to_ns - from_ns) / NANOS_PER_SECOND)
             return lambda ns: progress.update(bar, completed=(ns - from_ns) / NANOS_PER_SECOND)
 
         yield stage
+
+
+@contextmanager
+def said(from_ns: int, to_ns: int) -> Iterator[Callable[[str], Callable[[int], None]]]:
+    """The same on standard error, a line for each hundredth of a stage."""
+
+    def stage(name: str) -> Callable[[int], None]:
+        told = -1
+
+        def reached(ns: int) -> None:
+            nonlocal told
+            percent = min(100, max(0, (ns - from_ns) * 100 // max(1, to_ns - from_ns)))
+            if percent > told:
+                told = percent
+                errors.print(Progress(name, percent / 100).line(), soft_wrap=True)
+
+        reached(from_ns)
+        return reached
+
+    yield stage
 
 
 def _show(rows: Sequence[Record], *, json: bool) -> None:

@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from analytics.jobs import TRAIN, lifecycle, train
 from ares.clock import SystemClock
+from ares.commands.on_behalf import asked_by
 from ares.commands.output import console, print_rows
 from ares.commands.who import operator
 from ares.config import load_config
@@ -102,7 +103,7 @@ def promote(
     json: Json = False,
 ) -> None:
     """Past the gate, into a stage; exit 1 if refused. Example: ares models promote 20260301T120000.123 --why better"""
-    _said(_with_models(lambda models: models.promote(version, _stage(stage), why, operator())), json=json)
+    _said(_with_models(lambda models: models.promote(version, _stage(stage), why, asked_by(models.config))), json=json)
 
 
 @models_app.command("rollback")
@@ -110,7 +111,7 @@ def rollback(
     why: Reason, to: Annotated[str | None, typer.Option(help="An earlier champion; default: the one before.")] = None
 ) -> None:
     """Let an earlier champion be champion again, at once. Example: ares models rollback --why 'it drifts'"""
-    version = _with_models(lambda models: models.rollback(why, operator(), to))
+    version = _with_models(lambda models: models.rollback(why, asked_by(models.config), to))
     console.print(f"{version} is champion again", soft_wrap=True)
 
 

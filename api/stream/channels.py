@@ -69,6 +69,7 @@ CHANNELS: Sequence[Channel] = (
     _facts("jobs", "jobs", "ts run_id seq", "job_runs"),
     _facts("logs", "logs", "ts service instance seq", "logs"),
     _facts("alerts", "alerts", "ts stream seq", "events"),
+    _newest("errands", "errands", "errand_id seq", "errand_id", "errands"),
     _facts("events", "events", "ts stream seq", "events"),
 )  # fmt: skip
 BY_NAME: Mapping[str, Channel] = {channel.name: channel for channel in CHANNELS}

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from api.cells import Kind
 from api.moments import moment_ns
 from api.parts import Parts
+from api.resource import askers_of
 from api.stream.channels import BY_NAME, Channel, Row
 from api.stream.feed import LATE_S, Feed, items_of
 from api.stream.pending import Item, Pending
@@ -180,6 +181,9 @@ class StreamSession:
         if any(row.get(name) != value for name, value in subscription.filters.items()):
             return False
         resource = subscription.channel.resource
+        askers = askers_of(caller) if resource.by_asker else None
+        if askers is not None and row["asked_by"] not in askers:
+            return False
         account = str(row["account"]) if resource.by_account else None
         strategy = str(row["strategy"]) if resource.by_strategy else None
         return caller.scope.covers(account=account, strategy=strategy)
@@ -237,6 +241,7 @@ _SNAPSHOT_S: Mapping[str, float] = {
     "limits": 30 * 86_400.0,
     "commands": 86_400.0,
     "jobs": 86_400.0,
+    "errands": 86_400.0,
     "events": 3_600.0,
 }
 """How far back a snapshot reaches; others a minute, or, where rows have no moments, all that is there."""

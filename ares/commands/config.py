@@ -19,6 +19,7 @@ from ares.errors import OperatingError
 from ares.service import ServiceContext
 from ares.service.config_versions import ConfigVersions
 from ares.service.drift import ask_to_reload, drifts
+from ares.service.errands.asker import asker
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Show, validate, change and describe settings.")
 
@@ -73,12 +74,13 @@ def set_one(
     field: Annotated[str, typer.Argument(help="A dotted path, as in docs/reference/config.md.")],
     value: Annotated[str, typer.Argument(help="As in TOML; text needs no quotes.")],
     why: Why,
+    json: AsJson = False,
 ) -> None:
     """Change a setting on this machine. Example: ares config set trading.risk.price_collar 0.02 --why "thin market" """
     source = ConfigSource.of()
     before = source.load()
     after, tree = overrides.with_override(source, field, value)
-    _keep(before, after, tree, ("set", why))
+    _keep(before, after, tree, ("set", why), json=json)
 
 
 @app.command()
@@ -91,7 +93,9 @@ def unset(field: Annotated[str, typer.Argument(help="A dotted path that was set 
 
 
 @app.command()
-def rollback(version: Annotated[int, typer.Argument(help="See `ares config history`.")], why: Why) -> None:
+def rollback(
+    version: Annotated[int, typer.Argument(help="See `ares config history`.")], why: Why, json: AsJson = False
+) -> None:
     """Go back to the settings of a version, secrets excepted. Example: ares config rollback 3 --why "worse fills" """
     source = ConfigSource.of()
     before = source.load()
@@ -101,7 +105,7 @@ def rollback(version: Annotated[int, typer.Argument(help="See `ares config histo
     finally:
         control.close()
     after, tree = overrides.overrides_towards(source, wanted.settings)
-    _keep(before, after, tree, (f"rollback to {version}", why))
+    _keep(before, after, tree, (f"rollback to {version}", why), json=json)
 
 
 @app.command()
@@ -158,18 +162,20 @@ def _unguarded(profile: str, file: Path | None) -> AresConfig:
     return ConfigSource(source.profile, source.directory, source.file, stand_in, AsWritten()).load({})
 
 
-def _keep(before: AresConfig, after: AresConfig, tree: Tree, cause: tuple[str, str]) -> None:
+def _keep(before: AresConfig, after: AresConfig, tree: Tree, cause: tuple[str, str], *, json: bool = False) -> None:
     """Record first, then write: services that see the file find that its version is known."""
+    who = asker(ServiceContext(before, SystemClock(), "cli"))
     control = _control(before)
     try:
-        versions = ConfigVersions(control, SystemClock(), f"cli/{getpass.getuser()}")
+        versions = ConfigVersions(control, SystemClock(), f"cli/{getpass.getuser()}" if who is None else f"api/{who}")
         versions.changed(before, "found")
         versions.changed(after, *cause)
     finally:
         control.close()
     path = overrides.write(after, tree)
-    print_rows(overrides.effect(before, after), json=False)
-    console.print(f"written to {path}")
+    print_rows(overrides.effect(before, after), json=json)
+    if not json:
+        console.print(f"written to {path}")
 
 
 def _control(config: AresConfig) -> ControlStore:

@@ -31,10 +31,14 @@ def run(
     scheduled: Annotated[
         bool, typer.Option("--scheduled", help="Claim the current slot first: for cron and CronJobs.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON instead of a line, in the log too.")] = False,
 ) -> None:
     """Run a job now and record it. Example: ares job run train"""
     config = load_config()
-    configure_logging(f"job-{name}", config.environment.log_level, json=config.monitoring.json_logs)
+    configure_logging(f"job-{name}", config.environment.log_level, json=json or config.monitoring.json_logs)
     context = ServiceContext(config, SystemClock(), f"job-{name}")
     outcome = asyncio.run(run_job(context, job(name), "schedule" if scheduled else "command"))
+    if json and outcome is not None:
+        print_rows([outcome], json=True)
+        return
     console.print("slot already taken" if outcome is None else " ".join(f"{k}={v}" for k, v in outcome.items()))

@@ -72,6 +72,7 @@ def optional_services(config: AresConfig) -> list[str]:
         "tls": bool(config.tls.cert_file),
         "influx": bool(config.influx.url),
         "api": config.api.enabled,
+        "errands": config.api.enabled,
         "backup": config.backup.repository is not None,
         "ingest-sink": config.ingest.transport == "kafka",
     }

@@ -27,8 +27,10 @@ from ares.redaction import HIDDEN
 
 PREFIX = "ARES_"
 PROFILES = ("dev", "staging", "prod")
-CONTROL_VARIABLES = frozenset({"ARES_PROFILE", "ARES_CONFIG"})
-"""Variables that steer the loading itself and name no setting; ARES_CI and ARES_TEST_* belong to the tests."""
+CONTROL_VARIABLES = frozenset({"ARES_PROFILE", "ARES_CONFIG", "ARES_ERRAND"})
+"""Variables that steer the loading itself, or say for whom a process works, and name no setting; ARES_CI and
+ARES_TEST_* belong to the tests.
+"""
 
 OVERRIDES = Path("config", "overrides.toml")
 """Within the state directory, what `ares config` changed here; in a folder of its own, so that it can be watched."""

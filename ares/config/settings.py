@@ -19,6 +19,7 @@ from ares.config.api import ApiConfig
 from ares.config.backup import BackupConfig
 from ares.config.datasets import DatasetsConfig
 from ares.config.drift import DriftConfig
+from ares.config.errands import ErrandsConfig
 from ares.config.features import FeaturesConfig
 from ares.config.influx import InfluxConfig
 from ares.config.lake import LakeConfig
@@ -365,6 +366,7 @@ class AresConfig(Section):
     resources: ResourcesConfig = ResourcesConfig()
     access: AccessConfig = AccessConfig()
     api: ApiConfig = ApiConfig()
+    errands: ErrandsConfig = ErrandsConfig()
     audit: AuditConfig = AuditConfig()
     secrets: SecretsConfig = SecretsConfig()
     tls: TlsConfig = TlsConfig()

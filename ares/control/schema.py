@@ -172,3 +172,34 @@ ANSWERS = Table(
     Column("at_ns", BigInteger, nullable=False),
 )
 """What was answered to a write that names an idempotency key; status 0 while it is being answered."""
+
+ERRANDS = Table(
+    "errands",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(100), nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("asked_by", String(100), nullable=False),
+    Column("asked_at_ns", BigInteger, nullable=False),
+    Column("open", Integer, nullable=False),
+    Column("runner", String(200), nullable=False),
+    Column("token_hash", String(64), nullable=False),
+    Column("held_until_ns", BigInteger, nullable=False),
+)
+"""What people asked for that takes long. Of a runner that holds one, and of none: `runner` is empty, and so in a store
+that was restored, where an errand that somebody had begun is lost and not begun again.
+"""
+
+Index("errands_open", ERRANDS.c.open, ERRANDS.c.asked_at_ns)
+
+ERRAND_STEPS = Table(
+    "errand_steps",
+    METADATA,
+    Column("errand", String(40), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String(20), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+"""What became of errands, step by step; the newest holds. Rows are only added."""

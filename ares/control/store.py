@@ -70,7 +70,7 @@ class ControlStore:
             store._switch_to_wal()
             event.listen(engine, "begin", _sqlite_begin)
         with store.transaction() as connection:
-            _one_writer(connection)
+            one_writer(connection)
             METADATA.create_all(connection)
             add_missing_columns(connection)
         return store
@@ -89,9 +89,9 @@ class ControlStore:
         Raises `SequenceConflict` if the stream is not at `expected_seq` (0: it must be new).
         """
         with self.transaction() as connection:
-            _one_writer(connection)
+            one_writer(connection)
             put_events(connection, stream, events, expected_seq)
-            _put_outbox(connection, [*mirror, *put_audit(connection, audit)])
+            put_outbox(connection, [*mirror, *put_audit(connection, audit)])
         for each in events:
             metrics.EVENTS.labels(stream.partition("/")[0], each.type).inc()
         return expected_seq + len(events)
@@ -99,7 +99,7 @@ class ControlStore:
     def audit(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries to their writers' chains. Raises `SequenceConflict` if one moved on meanwhile: try again."""
         with self.transaction() as connection:
-            _put_outbox(connection, put_audit(connection, entries))
+            put_outbox(connection, put_audit(connection, entries))
 
     def audit_links(self) -> Iterator[ChainLink]:
         """All chains, page by page, in order of writer and place."""
@@ -177,12 +177,12 @@ class ControlStore:
         """Hand rows to QuestDB through the outbox: in order, at least once, however long QuestDB is away."""
         if rows:
             with self.transaction() as connection:
-                _put_outbox(connection, rows)
+                put_outbox(connection, rows)
 
     def bury(self, letter: DeadLetter) -> None:
         """Keep what a subscriber could not take; a second time is harmless."""
         with self.transaction() as connection:
-            _put_outbox(connection, put_dead_letter(connection, letter))
+            put_outbox(connection, put_dead_letter(connection, letter))
 
     def dead_letters(self) -> list[DeadLetter]:
         """What subscribers could not take, oldest first."""
@@ -361,7 +361,7 @@ def _sqlite_begin(connection: Connection) -> None:
     connection.execute(text("BEGIN" if reads else "BEGIN IMMEDIATE"))
 
 
-def _one_writer(connection: Connection) -> None:
+def one_writer(connection: Connection) -> None:
     """Until the commit nobody else writes: SQLite sees to it itself.
 
     Serials are handed out before commits: without one writer at a time a cursor could pass a row or an event unseen.
@@ -370,9 +370,10 @@ def _one_writer(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": OUTBOX_LOCK})
 
 
-def _put_outbox(connection: Connection, rows: Sequence[Row]) -> None:
+def put_outbox(connection: Connection, rows: Sequence[Row]) -> None:
+    """Hand rows to QuestDB with whatever else the transaction says."""
     if rows:
-        _one_writer(connection)
+        one_writer(connection)
         values: list[Cells] = [{"row": dump_row(row)} for row in rows]
         connection.execute(insert(OUTBOX), values)
         noted(connection, OUTBOX.name, values)

@@ -14,33 +14,39 @@ JOBS_GROUP = "ares.jobs"
 APART_GROUP = "ares.jobs.apart"
 """Names of jobs that run in a process of their own: they compute for minutes, and no service of theirs does it."""
 
-S = TypeVar("S", ServiceSpec, JobSpec)
+S = TypeVar("S")
 
 
 def service(name: str) -> ServiceSpec:
     """The spec of one service; only its package is imported. Raises `UnknownName`."""
-    return _load(SERVICES_GROUP, "service", name, ServiceSpec)
+    return load(SERVICES_GROUP, "service", name, ServiceSpec)
 
 
 def job(name: str) -> JobSpec:
     """The spec of one job. Raises `UnknownName`."""
-    return _load(JOBS_GROUP, "job", name, JobSpec)
+    return load(JOBS_GROUP, "job", name, JobSpec)
 
 
 def jobs_apart() -> list[JobSpec]:
     """Jobs that want a process of their own; no other is imported for it."""
-    return [job(name) for name in sorted(metadata.entry_points(group=APART_GROUP).names)]
+    return [job(name) for name in names(APART_GROUP)]
 
 
 def service_names() -> list[str]:
-    return sorted(metadata.entry_points(group=SERVICES_GROUP).names)
+    return names(SERVICES_GROUP)
 
 
 def job_names() -> list[str]:
-    return sorted(metadata.entry_points(group=JOBS_GROUP).names)
+    return names(JOBS_GROUP)
 
 
-def _load(group: str, kind: str, name: str, expected: type[S]) -> S:
+def names(group: str) -> list[str]:
+    """What the installed packages offer in a group of entry points."""
+    return sorted(metadata.entry_points(group=group).names)
+
+
+def load(group: str, kind: str, name: str, expected: type[S]) -> S:
+    """One of them. Raises `UnknownName`."""
     points = metadata.entry_points(group=group)
     if name not in points.names:
         raise UnknownName(kind, name, sorted(points.names))

@@ -15,6 +15,15 @@ CREATE TABLE IF NOT EXISTS job_runs (
   duration_s DOUBLE, outcome VARCHAR
 ) TIMESTAMP(ts) PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, run_id, seq);
 
+-- errands: a step of what somebody asked for over the API and takes long: a job, a backtest, a change.
+-- Grain: errand_id, seq (from 1). ts = when the step happened. state: asked, running, cancelling, done, failed,
+-- cancelled, lost (its runner fell silent; nobody begins it anew). share of the work from 0 to 1.
+CREATE TABLE IF NOT EXISTS errands (
+  ts TIMESTAMP_NS, kind SYMBOL, state SYMBOL, asked_by SYMBOL, errand_id VARCHAR, seq LONG,
+  asked_at TIMESTAMP_NS, started_at TIMESTAMP_NS, who VARCHAR, arguments VARCHAR, progress VARCHAR, share DOUBLE,
+  outcome VARCHAR, error VARCHAR
+) TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, errand_id, seq);
+
 -- schema_migrations: a migration that ran here.
 -- Grain: name. ts = when.
 CREATE TABLE IF NOT EXISTS schema_migrations (
