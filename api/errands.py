@@ -10,7 +10,7 @@ from typing import Annotated, cast
 import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, JsonValue, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
 
 from api.callers import guard
 from api.commands import Desk
@@ -42,6 +42,12 @@ _FAULTS = responses(
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 ErrandId = Annotated[str, Path(max_length=40, pattern=r"^[A-Za-z0-9-]+$")]
+
+
+class StrictBody(Body):
+    """As arguments are: a number is no text of one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class ErrandShown(BaseModel):
@@ -175,7 +181,7 @@ def _body_of(spec: ErrandSpec, in_path: list[str]) -> type[BaseModel]:
     fields = {
         name: (field.annotation, field) for name, field in spec.arguments.model_fields.items() if name not in in_path
     }
-    model = create_model(f"{spec.arguments.__name__}Body", __base__=Body, **fields)  # type: ignore[call-overload]
+    model = create_model(f"{spec.arguments.__name__}Body", __base__=StrictBody, **fields)  # type: ignore[call-overload]
     model.__doc__ = spec.arguments.__doc__
     return cast("type[BaseModel]", model)
 

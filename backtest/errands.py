@@ -12,9 +12,14 @@ from ares.service.errands.spec import Arguments, ErrandSpec, Place
 
 Day = Annotated[
     str,
-    Field(pattern=r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?$", max_length=19, examples=["2024-08-01"], description="UTC"),
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$",
+        max_length=19,
+        examples=["2024-08-01"],
+        description="UTC",
+    ),
 ]
-Figure = Annotated[str, Field(pattern=r"^\d{1,12}(\.\d{1,10})?$", max_length=30, examples=["20000"])]
+Figure = Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,10})?$", max_length=30, examples=["20000"])]
 Symbol = Annotated[str, Field(max_length=50, pattern=r"^[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?$", examples=["BTC/USDT"])]
 
 

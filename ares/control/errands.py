@@ -173,7 +173,10 @@ class ErrandStore:
             )
 
     def give_up(self, who: str, now_ns: int, waited_s_max: float) -> list[Errand]:
-        """End what its runner fell silent about (`lost`) and what nobody began in time (`failed`); returns these."""
+        """End what its runner fell silent about (`lost`) and what nobody began in time (`failed`); returns these.
+
+        `who` looks: a runner that does is not silent, however busy its machine is.
+        """
         since_ns = now_ns - round(waited_s_max * NANOS_PER_SECOND)
         ended = []
         with self._control.transaction() as connection:
@@ -185,7 +188,7 @@ class ErrandStore:
                 elif errand.state == "asked" and errand.asked_at_ns < since_ns:
                     error = f"nobody began it within {waited_s_max:.0f} s. Ask again"
                     ended.append(_put(connection, replace(_next(errand, "failed", who, now_ns), error=error)))
-                elif errand.state != "asked" and row.held_until_ns < now_ns:
+                elif errand.state != "asked" and row.runner != who and row.held_until_ns < now_ns:
                     error = f"{row.runner or 'its runner'} fell silent. Look what came of it before asking again"
                     ended.append(_put(connection, replace(_next(errand, "lost", who, now_ns), error=error)))
         return ended

@@ -28,6 +28,10 @@ SAMPLES = {
     "order_id": "o1",
     "strategy": "other",
     "change": "c1",
+    "errand": "e1",
+    "run_id": "r1",
+    "job": "nothing",
+    "model": "nothing",
 }
 FORBIDDEN = {401, 403}
 REFUSED = {(401, "credentials_missing"), (401, "token_invalid"), (403, "forbidden")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class ErrandRunner:
         self._store = ErrandStore(control)
         self._users = Users(control, context.clock)
         self._specs = specs
-        self._hold = Hold(context.instance, context.config.errands.held_s)
+        self._hold = Hold(f"{context.instance} {uuid.uuid4().hex[:8]}", context.config.errands.held_s)
         self._reports = reports_dir(context.state_dir)
         self._carried: dict[str, asyncio.Task[None]] = {}
 
