@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 
-from api import approvals, commands, documents, errands, explanation, listing, login, oidc, people, reports, sql
+from api import approvals, commands, documents, errands, explanation, listing, login, notices, oidc, people, reports, sql
 from api.console.house import House
 from api.console.mount import mount
 from api.limits import Limits
@@ -44,7 +44,7 @@ def create_app(parts: Parts, feed: Feed, editions: Sequence[Edition] = EDITIONS)
 def router_of(edition: Edition, parts: Parts, feed: Feed) -> APIRouter:
     """All routes of one version."""
     router = APIRouter(prefix=edition.version.prefix)
-    for each in (login, oidc, people, commands, approvals, explanation, sql, errands, reports):
+    for each in (login, notices, oidc, people, commands, approvals, explanation, sql, errands, reports):
         router.include_router(each.router_of(parts))
     router.include_router(routes.router_of(parts, feed))
     for resource in edition.resources:

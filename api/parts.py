@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.notify.senders import Senders
 from api.rates import Rates
 from api.trader import TraderDoor
 from ares.clock import Clock
@@ -15,6 +16,7 @@ from ares.control.access import AccessStore
 from ares.control.errands import ErrandStore
 from ares.security.access.door import Door
 from ares.security.access.provider import Provider
+from ares.security.access.targets import Targets
 from ares.store import Database
 
 
@@ -34,6 +36,8 @@ class Parts:
     database: Database
     people: Database
     trader: TraderDoor
+    targets: Targets
+    senders: Senders
     rates: Rates
     statements: asyncio.Semaphore
     provider: Provider | None = None

@@ -11,6 +11,8 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.oidc import CALLBACK
+from api.notify.places import bot_of, targets_of
+from api.notify.senders import Senders
 from api.parts import Parts
 from api.patience import ImpatientProtocol
 from api.rates import Rates
@@ -53,6 +55,11 @@ class ApiService:
         people = config.database.model_copy(
             update={"statement_s_max": config.api.sql_s_max, "pool_size_max": config.api.sql_at_once_max}
         )
+        bot = bot_of(self._context)
+        if bot is not None:
+            self._stack.push_async_callback(bot.close)
+        senders = Senders(lambda: self._context.config, self._context.clock, bot)
+        self._stack.push_async_callback(senders.close)
         parts = Parts(
             config=lambda: self._context.config,
             clock=self._context.clock,
@@ -63,6 +70,8 @@ class ApiService:
             database=await self._stack.enter_async_context(await Database.connect(config.database, readonly=True)),
             people=await self._stack.enter_async_context(await Database.connect(people, readonly=True, ours=False)),
             trader=TraderDoor(self._context.state_dir),
+            targets=targets_of(self._context, control),
+            senders=senders,
             rates=Rates(self._context.clock, lambda: self._context.config.api.requests_per_minute),
             statements=asyncio.Semaphore(config.api.sql_at_once_max),
             provider=provider_of(

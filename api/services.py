@@ -13,3 +13,4 @@ def _provides(config: AresConfig) -> Sequence[Capability]:
 
 
 API = ServiceSpec("api", "api.service:ApiService", provides=_provides)
+NOTIFIER = ServiceSpec("notifier", "api.notify.service:NotifierService")

@@ -73,6 +73,7 @@ def optional_services(config: AresConfig) -> list[str]:
         "influx": bool(config.influx.url),
         "api": config.api.enabled,
         "errands": config.api.enabled,
+        "notifier": config.notifications.enabled,
         "backup": config.backup.repository is not None,
         "ingest-sink": config.ingest.transport == "kafka",
     }

@@ -24,6 +24,7 @@ from ares.config.features import FeaturesConfig
 from ares.config.influx import InfluxConfig
 from ares.config.lake import LakeConfig
 from ares.config.lineage import LineageConfig
+from ares.config.notifications import NotificationsConfig
 from ares.config.parity import ParityConfig
 from ares.config.quality import QualityConfig
 from ares.config.replicas import ReplicaConfig, require_distinct
@@ -367,6 +368,7 @@ class AresConfig(Section):
     access: AccessConfig = AccessConfig()
     api: ApiConfig = ApiConfig()
     errands: ErrandsConfig = ErrandsConfig()
+    notifications: NotificationsConfig = NotificationsConfig()
     audit: AuditConfig = AuditConfig()
     secrets: SecretsConfig = SecretsConfig()
     tls: TlsConfig = TlsConfig()

@@ -224,3 +224,12 @@ ALERT_ACTION_SECONDS = Histogram(
 )  # fmt: skip
 ALERT_PATH_SILENT = Gauge("ares_alert_path_silent", "1 while Alertmanager's message of being alive stays away")
 ALERT_PATH_HEARD = Gauge("ares_alert_path_heard_timestamp_seconds", "When that message last came")
+
+# Notifications
+NOTIFICATIONS = Counter("ares_notifications_total", "Messages to people's targets", ["kind", "outcome"])
+NOTIFICATION_LAG_SECONDS = Histogram(
+    "ares_notification_lag_seconds", "From the moment that something happened to a target having its message",
+    buckets=LATENCY_BUCKETS_S,
+)  # fmt: skip
+NOTIFICATION_TARGETS = Gauge("ares_notification_targets", "Targets of people who may come in", ["kind", "state"])
+CHAT_COMMANDS = Counter("ares_chat_commands_total", "Commands that came from chats", ["command", "outcome"])

@@ -94,6 +94,36 @@ class KeyRevoked:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class TargetSet:
+    """A user is told of these topics from now on, by a target that is new or was there; where it is, is no event."""
+
+    target: str
+    kind: Literal["telegram", "slack", "webhook"]
+    label: str
+    topics: list[str]
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSwitched:
+    """A target is told nothing until it can be reached again (`paused`), or is told again."""
+
+    target: str
+    paused: bool
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRemoved:
+    """A target is gone."""
+
+    target: str
+    who: str
+    why: str
+
+
 ALLOWED = EventType("user", "allowed", UserAllowed("trader", ["spot-1"], None, "admin", "joins the desk"))
 SWITCHED = EventType("user", "switched", UserSwitched(enabled=False, who="admin", why="has left"))
 CREDENTIAL = EventType("user", "credential", CredentialSet("password", there=True, who="admin"))
@@ -109,6 +139,18 @@ KEY_MADE = EventType(
     KeyMade("9a7b1c2d3e4f5061728394aa", "notebook", ["market:read"], None, None, 1_797_000_000_000_000_000, "admin"),
 )
 KEY_REVOKED = EventType("user", "key_revoked", KeyRevoked("9a7b1c2d3e4f5061728394aa", "admin", "was in a repository"))
+TARGET_SET = EventType(
+    "user", "target_set", TargetSet("5d1e2f3a4b5c6d7e8f9012aa", "telegram", "phone", ["alerts", "state"], "maria")
+)
+TARGET_SWITCHED = EventType(
+    "user", "target_switched", TargetSwitched("5d1e2f3a4b5c6d7e8f9012aa", paused=True, who="ares", why="answered 404")
+)
+TARGET_REMOVED = EventType(
+    "user", "target_removed", TargetRemoved("5d1e2f3a4b5c6d7e8f9012aa", "maria", "another phone")
+)
 
-TYPES: tuple[KnownType, ...] = (ALLOWED, SWITCHED, CREDENTIAL, ENDED, LOCKED, REUSED, LINKED, KEY_MADE, KEY_REVOKED)
+TYPES: tuple[KnownType, ...] = (
+    ALLOWED, SWITCHED, CREDENTIAL, ENDED, LOCKED, REUSED, LINKED, KEY_MADE, KEY_REVOKED, TARGET_SET, TARGET_SWITCHED,
+    TARGET_REMOVED,
+)  # fmt: skip
 REGISTRY = EventRegistry(TYPES)

@@ -1,4 +1,4 @@
-"""The keys of the door: they sign access tokens and seal second factors. Newest first; older ones still open."""
+"""The keys of the door: they sign access tokens, seal second factors and addresses. Newest first; older ones open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import base64
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -23,15 +24,26 @@ _OTHERS_MAY_READ = 0o077
 WAY_OUT = "A key is 32 bytes in URL-safe base64, one a line, newest first"
 
 
+class Use(StrEnum):
+    """What is sealed; each has keys of its own."""
+
+    SECOND_FACTOR = "ares second factors"
+    TARGET = "ares notification targets"
+
+
+_LOST: Mapping[Use, tuple[str, str]] = {
+    Use.SECOND_FACTOR: ("a second factor", "take the factor away: ares user second-factor NAME --off"),
+    Use.TARGET: ("where somebody is told", "remove the target and add it anew: ares user notify remove NAME TARGET"),
+}
+
+
 class Keyring:
     """One or more master keys; what each is used for is derived from it (HKDF, RFC 5869)."""
 
     def __init__(self, masters: Sequence[bytes]) -> None:
         assert masters, "a keyring without keys"
         self.signing = {_name(master): _derived(master, b"ares access tokens") for master in masters}
-        self._seals = MultiFernet(
-            [Fernet(base64.urlsafe_b64encode(_derived(master, b"ares second factors"))) for master in masters]
-        )
+        self._seals = {use: _seals(masters, use.value.encode()) for use in Use}
 
     @classmethod
     def of(cls, text: str, setting: str) -> Self:
@@ -69,17 +81,18 @@ class Keyring:
         """The name of the key that signs now."""
         return next(iter(self.signing))
 
-    def seal(self, text: str) -> str:
+    def seal(self, text: str, use: Use = Use.SECOND_FACTOR) -> str:
         """Encrypted and authenticated, by the newest key."""
-        return self._seals.encrypt(text.encode()).decode()
+        return self._seals[use].encrypt(text.encode()).decode()
 
-    def unseal(self, sealed: str) -> str:
+    def unseal(self, sealed: str, use: Use = Use.SECOND_FACTOR) -> str:
         """Raises `ConfigError` if no key here sealed it."""
         try:
-            return self._seals.decrypt(sealed.encode()).decode()
+            return self._seals[use].decrypt(sealed.encode()).decode()
         except InvalidToken:
-            way_out = "Bring that key back, or take the factor away: ares user second-factor NAME --off"
-            raise ConfigError("access.key", "(hidden)", "a second factor was sealed by another key", way_out) from None
+            what, otherwise = _LOST[use]
+            way_out = f"Bring that key back, or {otherwise}"
+            raise ConfigError("access.key", "(hidden)", f"{what} was sealed by another key", way_out) from None
 
 
 def rotate(path: Path) -> None:
@@ -105,6 +118,10 @@ def _new_key() -> str:
 
 def _name(master: bytes) -> str:
     return hashlib.sha256(b"name" + master).hexdigest()[:12]
+
+
+def _seals(masters: Sequence[bytes], use: bytes) -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(master, use))) for master in masters])
 
 
 def _derived(master: bytes, use: bytes) -> bytes:

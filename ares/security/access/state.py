@@ -13,11 +13,15 @@ from ares.security.access.events import (
     KeyMade,
     KeyRevoked,
     SessionsEnded,
+    TargetRemoved,
+    TargetSet,
+    TargetSwitched,
     UserAllowed,
     UserSwitched,
 )
 from ares.security.access.identity import Identity
 from ares.security.access.roles import Permission, Role, Scope
+from ares.security.access.topics import TargetKind, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,22 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """Where a user is told of what; the address is no part of it. `since_ns`: nothing older is told (UTC ns).
+
+    `paused`: why nothing is told now; empty while it is. `paused_at_ns`: since when.
+    """
+
+    id: str
+    kind: TargetKind
+    label: str
+    topics: frozenset[Topic]
+    since_ns: int
+    paused: str = ""
+    paused_at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """Somebody who may come in. `seq`: how many events made it so; 0: nobody of this name.
 
@@ -53,6 +73,7 @@ class User:
     sessions_since_ns: int = 0
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
     identity: Identity | None = None
+    targets: Mapping[str, Target] = field(default_factory=dict)
     added_at_ns: int = 0
     seq: int = 0
 
@@ -68,6 +89,7 @@ class Changes(TypedDict, total=False):
     sessions_since_ns: int
     keys: Mapping[str, ApiKey]
     identity: Identity | None
+    targets: Mapping[str, Target]
     added_at_ns: int
 
 
@@ -101,7 +123,23 @@ def _changed(user: User, said: object, now_ns: int) -> Changes:
             changes = {"keys": {**user.keys, said.key: _key(said, now_ns)}}
         case KeyRevoked():
             changes = {"keys": {**user.keys, said.key: replace(user.keys[said.key], revoked=True)}}
+        case TargetSet() | TargetSwitched() | TargetRemoved():
+            changes = {"targets": _targets(user.targets, said, now_ns)}
     return changes
+
+
+def _targets(
+    before: Mapping[str, Target], said: TargetSet | TargetSwitched | TargetRemoved, now_ns: int
+) -> Mapping[str, Target]:
+    if isinstance(said, TargetRemoved):
+        return {target: each for target, each in before.items() if target != said.target}
+    if isinstance(said, TargetSwitched):
+        why, at_ns = (said.why, now_ns) if said.paused else ("", 0)
+        return {**before, said.target: replace(before[said.target], paused=why, paused_at_ns=at_ns)}
+    known = {each.value for each in Topic}
+    topics = frozenset(Topic(name) for name in said.topics if name in known)
+    there = before.get(said.target, Target(said.target, TargetKind(said.kind), said.label, topics, now_ns))
+    return {**before, said.target: replace(there, label=said.label, topics=topics, since_ns=now_ns)}
 
 
 def confined(names: list[str] | None) -> frozenset[str] | None:

@@ -112,7 +112,7 @@ class Users:
                 CREDENTIAL.new(CredentialSet("password", there=True, who=by.who), self._clock.now_ns()),
             ]
 
-        return self._say(name, "user_add", by, said)
+        return self.say(name, "user_add", by, said)
 
     def allow(self, name: str, role: Role, scope: Scope, by: By) -> User:
         """Another role or scope, at once. Raises `UsageError` if nobody could manage users any more."""
@@ -122,7 +122,7 @@ class Users:
             self._keep_an_admin(user, Role.ADMIN if role is Role.ADMIN else None)
             return [ALLOWED.new(_allowed(role, scope, by), self._clock.now_ns())]
 
-        return self._say(self.get(name).name, "user_role", by, said)
+        return self.say(self.get(name).name, "user_role", by, said)
 
     def switch(self, name: str, by: By, *, enabled: bool) -> User:
         """Let somebody in again, or not any more, at once."""
@@ -132,19 +132,19 @@ class Users:
                 self._keep_an_admin(user, None)
             return [SWITCHED.new(UserSwitched(enabled, by.who, by.why), self._clock.now_ns())]
 
-        return self._say(self.get(name).name, "user_enable" if enabled else "user_disable", by, said)
+        return self.say(self.get(name).name, "user_enable" if enabled else "user_disable", by, said)
 
     def set_password(self, name: str, password: str, by: By) -> User:
         """Another password; every session of the user ends."""
         require_good(password, self.get(name).name)
         self._store.put_credential(name, PASSWORD, hashed(password), self._clock.now_ns())
-        return self._say(name, "user_password", by, lambda _: [self._credential("password", by, there=True)])
+        return self.say(name, "user_password", by, lambda _: [self._credential("password", by, there=True)])
 
     def set_second_factor(self, name: str, sealed: str, by: By) -> User:
         """Another second factor, sealed; empty: none."""
         self._store.put_credential(self.get(name).name, SECOND_FACTOR, sealed, self._clock.now_ns())
         event = self._credential("second_factor", by, there=bool(sealed))
-        return self._say(name, "user_second_factor", by, lambda _: [event])
+        return self.say(name, "user_second_factor", by, lambda _: [event])
 
     def of(self, identity: Identity) -> User | None:
         """Whom an identity is linked to; None if nobody, or, which no link lets happen, several."""
@@ -186,7 +186,7 @@ class Users:
     def end_sessions(self, name: str, by: By) -> User:
         """Log somebody out everywhere, at once."""
         event = ENDED.new(SessionsEnded(by.who, by.why), self._clock.now_ns())
-        return self._say(self.get(name).name, "user_logout", by, lambda _: [event])
+        return self.say(self.get(name).name, "user_logout", by, lambda _: [event])
 
     def make_key(self, name: str, wish: KeyWish, by: By) -> str:
         """A key's text, which nobody can be told a second time. Raises `UsageError` for what its user may not do."""
@@ -206,7 +206,7 @@ class Users:
             )
             return [KEY_MADE.new(body, self._clock.now_ns())]
 
-        self._say(self.get(name).name, "key_make", by, said)
+        self.say(self.get(name).name, "key_make", by, said)
         return key.text(KEY_PREFIX)
 
     def revoke_key(self, name: str, key_id: str, by: By) -> User:
@@ -219,12 +219,12 @@ class Users:
                 return []
             return [KEY_REVOKED.new(KeyRevoked(key_id, by.who, by.why), self._clock.now_ns())]
 
-        return self._say(self.get(name).name, "key_revoke", by, said)
+        return self.say(self.get(name).name, "key_revoke", by, said)
 
     def note(self, name: str, what: str, event: NewEvent, by: By) -> None:
         """Something that happened to a user; nothing of one who is not there."""
         if self.find(name).seq:
-            self._say(name, what, by, lambda _: [event])
+            self.say(name, what, by, lambda _: [event])
 
     def _credential(self, kind: str, by: By, *, there: bool) -> NewEvent:
         body = CredentialSet("password" if kind == "password" else "second_factor", there, by.who)
@@ -237,7 +237,9 @@ class Users:
         if not any(each.enabled and each.role is Role.ADMIN for each in others):
             raise UsageError(f"user = {user.name!r}: is the only admin. Make somebody else one first")
 
-    def _say(self, name: str, what: str, by: By, said: Callable[[User], list[NewEvent]]) -> User:
+    def say(self, name: str, what: str, by: By, said: Callable[[User], list[NewEvent]]) -> User:
+        """A user after the events that `said` makes of how they stand; with an audit entry, unless there are none."""
+
         def say() -> User:
             user = self.find(name)
             events = said(user)
