@@ -113,7 +113,7 @@ class Digest:
         ]
 
     def _in_order(self) -> list[Pile]:
-        return sorted(self.piles.values(), key=lambda pile: (pile.first_ns, pile.newest.subject))
+        return sorted(self.piles.values(), key=lambda pile: (pile.first_ns, pile.newest.topic, pile.newest.subject))
 
     def _put(self, place: tuple[Topic, str], pile: Pile) -> None:
         before = self.piles.get(place)

@@ -32,6 +32,7 @@ SAMPLES = {
     "run_id": "r1",
     "job": "nothing",
     "model": "nothing",
+    "target": "5d1e2f3a",
 }
 FORBIDDEN = {401, 403}
 REFUSED = {(401, "credentials_missing"), (401, "token_invalid"), (403, "forbidden")}
