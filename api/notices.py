@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.callers import guard
 from api.login import Body
 from api.notify.addresses import URL_MAX
-from api.notify.delivery import tested
+from api.notify.delivery import try_out
 from api.notify.places import added
 from api.parts import Parts
 from api.policy import SELF, extra
@@ -126,7 +126,7 @@ def _keeping(router: APIRouter, parts: Parts) -> None:
     async def test(target: TargetId, caller: Annotated[Caller, Depends(guard(parts, SELF, TEST_COST))]) -> TargetShown:
         """Send a message there now; where it arrives, a paused target goes on."""
         known = await asyncio.to_thread(targets.get, caller.user, target)
-        return _shown(await tested(targets, parts.senders, known))
+        return _shown(await try_out(targets, parts.senders, known))
 
 
 def _shown(target: Target) -> TargetShown:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from api.notify.delivery import tested
+from api.notify.delivery import try_out
 from api.notify.places import added, bot_of, targets_of
 from api.notify.senders import Senders
 from ares.clock import isoformat
@@ -109,7 +109,7 @@ async def _test(context: ServiceContext, targets: Targets, known: KnownTarget) -
     bot = bot_of(context)
     senders = Senders(lambda: context.config, context.clock, bot)
     try:
-        return await tested(targets, senders, known)
+        return await try_out(targets, senders, known)
     finally:
         await senders.close()
         if bot is not None:

@@ -238,7 +238,7 @@ class Delivery:
             followed.kept, followed.kept_s = position, now_s
 
 
-async def tested(targets: Targets, senders: Senders, known: KnownTarget) -> Target:
+async def try_out(targets: Targets, senders: Senders, known: KnownTarget) -> Target:
     """Tell a target that it is one; one that is paused goes on. Raises `OperatingError`, `VenueUnavailable`."""
     name, target = known.user.name, known.target
     topics = ", ".join(sorted(target.topics))

@@ -63,7 +63,8 @@ class Senders:
         post = self._webhook if target.kind is TargetKind.WEBHOOK else self._slack
         guard = self._guards.get(target.id)
         if guard is None:
-            policy = GuardPolicy(deadline_s=self._config().notifications.send_s_max, attempts_max=2)
+            config = self._config().notifications
+            policy = GuardPolicy(config.send_s_max, attempts_max=2, open_s=config.retry_s_min)
             guard = self._guards[target.id] = Guard(f"notify {target.kind.value} {target.id}", self._clock, policy)
         await guard.call("message", partial(post, address, message), idempotent=True)
 
