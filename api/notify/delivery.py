@@ -20,7 +20,7 @@ from api.rates import Rates
 from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config.notifications import NotificationsConfig
 from ares.control import ControlStore, StoredEvent
-from ares.errors import AresError, ControlUnavailable, EventUnreadable, UnknownName
+from ares.errors import AresError, ControlUnavailable, EventUnreadable, SequenceConflict, UnknownName
 from ares.resilience import Backoff
 from ares.security.access.state import Target
 from ares.security.access.targets import KnownTarget, Targets, cursor_of
@@ -35,8 +35,8 @@ KEPT_S = 60.0
 KEPT_EVENTS = 5_000
 """A position that nothing was told at is kept no more often: every commit waits for the disk."""
 ITSELF = "ares"
-UNTOLD = (ControlUnavailable, UnknownName)
-"""Nobody is to blame for it who would be told: the store is away, or the target was removed just now."""
+UNTOLD = (ControlUnavailable, SequenceConflict, UnknownName)
+"""No target is to blame: the store is away or others are faster, or the target was removed just now."""
 
 log = get_logger(__name__)
 

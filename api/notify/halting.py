@@ -12,7 +12,6 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import orjson
 
@@ -29,6 +28,8 @@ from ares.telemetry import get_logger
 
 CONFIRM_S_MAX = 60
 WORD_LENGTH = 6
+WORDS_MAX = 5
+"""So many of a chat are good at a time."""
 WRITER, WORD = "notify", "halt_word"
 WAY_OUT = "Halt by `ares trader halt` on its machine."
 
@@ -53,13 +54,14 @@ class _Promise:
     ends_at_ns: int
     reason: str
 
-    @property
-    def text(self) -> str:
-        return orjson.dumps(self).decode()
+    def is_kept(self, word_hash: str, said_at_ns: int) -> bool:
+        """Whether this is the word, said in time."""
+        return hmac.compare_digest(self.hash, word_hash) and said_at_ns <= self.ends_at_ns
 
-    @classmethod
-    def read(cls, text: str) -> Self | None:
-        return cls(**orjson.loads(text)) if text else None
+
+def _promises(text: str) -> list[_Promise]:
+    """As they are kept: the newest last. A question that came again after a crash makes no earlier word void."""
+    return [_Promise(**each) for each in orjson.loads(text)] if text else []
 
 
 class Halting:
@@ -81,16 +83,19 @@ class Halting:
             return "Your role or scope does not allow this."
         word = "".join(secrets.choice(CODE_CHARACTERS) for _ in range(WORD_LENGTH))
         now_ns = self._parts.clock.now_ns()
-        promise = _Promise(_hashed(word), now_ns + CONFIRM_S_MAX * NANOS_PER_SECOND, reason)
-        await asyncio.to_thread(self._store.put_credential, known.target.id, WORD, promise.text, now_ns)
+        standing = [each for each in await self._standing(known) if each.ends_at_ns > now_ns][1 - WORDS_MAX :]
+        promises = [*standing, _Promise(_hashed(word), now_ns + CONFIRM_S_MAX * NANOS_PER_SECOND, reason)]
+        text = orjson.dumps(promises).decode()
+        await asyncio.to_thread(self._store.put_credential, known.target.id, WORD, text, now_ns)
         account = self._parts.config().trading.account
         return f"Halt {account}? Say within {CONFIRM_S_MAX} s: /confirm {word}"
 
     async def confirmed(self, known: KnownTarget, word: str, update_id: int, said_at_ns: int) -> str:
-        """Halt, if this is the word of now; who asks is judged anew."""
-        promise = _Promise.read(await asyncio.to_thread(self._store.credential, known.target.id, WORD))
+        """Halt, if this is a word of now; who asks is judged anew."""
         given = _hashed(word.strip().upper())
-        if promise is None or not hmac.compare_digest(promise.hash, given) or said_at_ns > promise.ends_at_ns:
+        kept = (each for each in await self._standing(known) if each.is_kept(given, said_at_ns))
+        promise = next(kept, None)
+        if promise is None:
             return "That word is none, or is older than a minute. Begin anew: /halt"
         if not self.allowed(known.user):
             await self._audit(known, "halt_refused", promise.reason)
@@ -101,6 +106,9 @@ class Halting:
         if before is not None and (before.request != request or before.status):
             return before.body or "That word was used. Look at /status"
         return await self._halt(known, promise.reason, caller, given)
+
+    async def _standing(self, known: KnownTarget) -> list[_Promise]:
+        return _promises(await asyncio.to_thread(self._store.credential, known.target.id, WORD))
 
     async def _halt(self, known: KnownTarget, reason: str, caller: str, key: str) -> str:
         await self._audit(known, "halt_confirmed", reason)

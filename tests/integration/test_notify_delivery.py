@@ -177,13 +177,13 @@ async def test_a_target_that_fails_for_long_is_paused_and_a_test_lets_it_go_on(r
         room.fill(3)
         await asyncio.sleep(0.3)
         assert len(room.there.posted) == tried
-        known = room.targets.get("maria", target.id)
+        known, senders = room.targets.get("maria", target.id), Senders(lambda: room.context.config, CLOCK, None)
         with pytest.raises(OperatingError, match="answered 500"):
-            await try_out(room.targets, delivery._parts.senders, known)
+            await try_out(room.targets, senders, known)
         assert paused()
         room.there.status = 0
-        await asyncio.sleep(0)
-        await try_out(room.targets, Senders(lambda: room.context.config, CLOCK, None), known)
+        await try_out(room.targets, senders, known)
+        await senders.close()
         assert not paused()
         await eventually(lambda: b'"count":5' in room.there.posted[-1].body, 30)
     assert "Ares: a test. maria is told here of: fills, state" in json.loads(room.there.posted[-2].body)["text"]
@@ -228,7 +228,7 @@ async def test_a_redirect_is_not_followed(room: Newsroom, status: int) -> None:
 
 async def test_a_name_that_leads_to_this_machine_is_not_called_outside_dev(room: Newsroom) -> None:
     target, _ = room.add("maria", TargetKind.WEBHOOK)
-    address = room.there.address.replace("127.0.0.1", "localhost.")
+    address = room.there.address.replace("127.0.0.1", "localhost")
     prod = room.context.config.environment.model_copy(update={"profile": "prod"})
     config = room.context.config.model_copy(update={"environment": prod})
     room.targets._opened[target.id] = Address(f"{address}/hook", "key")
