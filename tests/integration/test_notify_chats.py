@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -146,10 +147,8 @@ async def test_a_chat_is_linked_asks_and_halts_a_real_trader_once_it_confirms(de
         await desk.resume()
         await desk.answer(f"/confirm {word}")
         assert (desk.halts, desk.trader.states.current.state.value) == (1, "ACTIVE"), "good once"
-    audited = [
-        (each.entry.who, each.entry.what) for each in desk.control.audit_links() if each.entry.writer == "notify"
-    ]
-    assert audited == [("maria", "halt_confirmed")]
+    audited = [json.loads(link.text) for link in desk.control.audit_links() if link.writer == "notify"]
+    assert [(each["who"], each["what"]) for each in audited] == [("maria", "halt_confirmed")]
 
 
 async def test_strangers_and_who_may_not_come_in_get_silence(desk: Desk) -> None:

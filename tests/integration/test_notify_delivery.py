@@ -171,7 +171,7 @@ async def test_a_target_that_fails_for_long_is_paused_and_a_test_lets_it_go_on(r
 
         await eventually(paused, 30)
         assert paused().startswith("failed for 0:00:0")
-        assert paused().endswith("answered 500")
+        assert "answered 500" in paused() or "not called" in paused()
         await eventually(lambda: delivery.troubles == [f"{target.id} is paused"], 30)
         tried = len(room.there.posted)
         room.fill(3)
