@@ -145,8 +145,11 @@ async def test_nobody_is_told_beyond_their_scope_or_after_they_left(room: Newsro
         users.switch("grace", By("root"), enabled=False)
         room.change(TradingState.ACTIVE, account="spot-1")
         await eventually(lambda: any(b"ACTIVE" in each.body for each in room.there.posted), 30)
-        await asyncio.sleep(0.2)
-    assert len(room.there.slack) == 1
+        users.switch("grace", By("root"), enabled=True)
+        room.change(TradingState.REDUCING, account="spot-1")
+        await eventually(lambda: len(room.there.slack) == 2, 30)
+    assert "REDUCING" in room.there.slack[1]
+    assert "ACTIVE" not in room.there.slack[1], "it was while she could not come in"
 
 
 async def test_a_target_that_is_away_holds_up_none_and_misses_nothing(room: Newsroom) -> None:

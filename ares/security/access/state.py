@@ -107,7 +107,8 @@ def _changed(user: User, said: object, now_ns: int) -> Changes:
             if not user.added_at_ns:
                 changes |= {"added_at_ns": now_ns, "enabled": True}
         case UserSwitched(enabled=True):
-            changes = {"enabled": True}
+            anew = {target: replace(each, since_ns=now_ns) for target, each in user.targets.items()}
+            changes = {"enabled": True, "targets": anew}
         case UserSwitched():
             changes = {"enabled": False, "sessions_since_ns": now_ns}
         case CredentialSet("password", there=there):
