@@ -112,7 +112,9 @@ class Chats:
         if self._clock.now_ns() - update.at_ns > OLD_S * NANOS_PER_SECOND:
             metrics.CHAT_COMMANDS.labels(name[1:], "old").inc()
             if name in {"/halt", "/confirm"}:
-                await self._say(update.chat, f"Your {name} came too late and was NOT carried out. Send it again.")
+                await self._say(
+                    update.chat, f"Your {name} is older than a minute: it does nothing now. Look, then send it again."
+                )
             return
         try:
             text = await command(known, rest.strip(), update)

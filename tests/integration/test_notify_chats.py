@@ -198,9 +198,9 @@ async def test_the_role_and_scope_of_the_moment_decide(desk: Desk) -> None:
 async def test_old_orders_are_not_carried_out(desk: Desk) -> None:
     desk.link("maria")
     async with desk.hearing():
-        assert "too late" in await desk.answer("/halt", age_s=61)
+        assert "older than a minute: it does nothing" in await desk.answer("/halt", age_s=61)
         word = word_of(await desk.answer("/halt"))
-        assert "too late" in await desk.answer(f"/confirm {word}", age_s=61)
+        assert "older than a minute: it does nothing" in await desk.answer(f"/confirm {word}", age_s=61)
         desk.there.write("/status", age_s=61)
         await desk.settled()
         assert len(desk.there.told()) == 3
