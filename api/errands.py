@@ -20,7 +20,6 @@ from api.parts import Parts
 from api.policy import ANYBODY, Policy, extra
 from api.problem import responses
 from api.resource import askers_of
-from api.versions import V1
 from ares.clock import isoformat
 from ares.control import Json
 from ares.control.errands import Errand, State, Wish
@@ -114,7 +113,8 @@ def _add(router: APIRouter, parts: Parts, spec: ErrandSpec) -> None:
 
         answer = await once(parts, request, caller, key, work, well=HTTPStatus.ACCEPTED)
         if answer.status_code == HTTPStatus.ACCEPTED:
-            answer.headers["Location"] = f"{V1.prefix}/errands/{orjson.loads(bytes(answer.body))['id']}"
+            version = "/".join(request.url.path.split("/", 3)[:3])
+            answer.headers["Location"] = f"{version}/errands/{orjson.loads(bytes(answer.body))['id']}"
         return answer
 
     kind = inspect.Parameter.KEYWORD_ONLY

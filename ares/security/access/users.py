@@ -171,7 +171,7 @@ class Users:
             issuer, subject = identity or ("", "")
             return [LINKED.new(IdentityLinked(issuer, subject, by.who, by.why), self._clock.now_ns())]
 
-        return self._say(self.get(name).name, "user_link", by, said)
+        return self.say(self.get(name).name, "user_link", by, said)
 
     def refused(self, cause: str, address: str) -> None:
         """An entry of the audit chain: somebody came from the provider and was not let in."""
