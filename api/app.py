@@ -6,7 +6,20 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 
-from api import approvals, commands, documents, errands, explanation, listing, login, notices, oidc, people, reports, sql
+from api import (
+    approvals,
+    commands,
+    documents,
+    errands,
+    explanation,
+    listing,
+    login,
+    notices,
+    oidc,
+    people,
+    reports,
+    sql,
+)
 from api.console.house import House
 from api.console.mount import mount
 from api.limits import Limits

@@ -10,9 +10,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.oidc import CALLBACK
 from api.notify.places import bot_of, targets_of
 from api.notify.senders import Senders
+from api.oidc import CALLBACK
 from api.parts import Parts
 from api.patience import ImpatientProtocol
 from api.rates import Rates

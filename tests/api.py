@@ -93,7 +93,13 @@ def config_of(database: DatabaseConfig, state_dir: Path, **api: object) -> AresC
         {
             "environment": {"state_dir": state_dir},
             "database": database,
-            "api": {"port": 0, "console": False, "requests_per_minute": 100_000, "requests_per_minute_address": 100_000, **api},
+            "api": {
+                "port": 0,
+                "console": False,
+                "requests_per_minute": 100_000,
+                "requests_per_minute_address": 100_000,
+                **api,
+            },
             "trading": {"account": ACCOUNT, "venue": "sim"},
         }
     )
