@@ -177,6 +177,33 @@ def lines(labels: Sequence[str], series: Mapping[str, Sequence[float | None]], i
     }
 
 
+def equity(
+    labels: Sequence[str],
+    worth: Mapping[str, Sequence[float | None]],
+    fell: Mapping[str, Sequence[float | None]],
+    ink: Ink,
+) -> Options:
+    """Lines of worth, in quote, and below them how far it fell from its best, in per cent (0 or less)."""
+    names = list(worth)
+    axis = {"axisLabel": {"color": ink.text}, "nameTextStyle": {"color": ink.text}, "scale": True, "type": "value"}
+    drawn = [
+        {"name": name, "type": "line", "showSymbol": len(values) < 3, "connectNulls": False, "data": list(values)}
+        for name, values in {**worth, **fell}.items()
+    ]
+    for series in drawn:
+        if series["name"] not in names:
+            series.update(yAxisIndex=1, lineStyle={"type": "dashed", "color": ink.down}, itemStyle={"color": ink.down})
+    return {
+        **lines(labels, {}, ink),
+        "legend": {"show": True, "textStyle": {"color": ink.text}, "top": 0},
+        "yAxis": [
+            {**axis, "splitLine": {"lineStyle": {"color": ink.line}}},
+            {**axis, "name": "%", "max": 0, "scale": False, "splitLine": {"show": False}},
+        ],
+        "series": drawn,
+    }
+
+
 def heat(across: Sequence[str], down: Sequence[str], cells: Sequence[tuple[int, int, float]], ink: Ink) -> Options:
     """Shares from 0 to 1 (column, row, share) of a grid."""
     return {

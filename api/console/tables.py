@@ -15,7 +15,7 @@ from ares.store import Record, Value
 
 
 class Form(StrEnum):
-    """How a cell is written. Figures are aligned right."""
+    """How a cell is written. Figures are aligned right. HTML: `Markup` as it is; any other text is escaped as ever."""
 
     TEXT = "text"
     CODE = "code"
@@ -32,6 +32,7 @@ class Form(StrEnum):
     SIDE = "side"
     STATE = "state"
     FLAG = "flag"
+    HTML = "html"
 
 
 _RIGHT = {
@@ -170,4 +171,5 @@ _FORMS: Mapping[Form, Callable[[Value, Record, Reader], str | Markup]] = {
     Form.SIDE: _side,
     Form.STATE: lambda value, _, __: badge(str(value)),
     Form.FLAG: lambda value, _, __: "yes" if value else "no",
+    Form.HTML: lambda value, _, __: value if isinstance(value, Markup) else str(value),
 }

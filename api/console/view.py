@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cache
 
+from pydantic import ValidationError
+
 from api.console.formats import Precision
 from api.console.house import House
 from api.console.tables import Reader
@@ -15,7 +17,7 @@ from api.formats import Page as Found
 from api.listing import Asked, filters_of, page_of
 from api.resource import Resource
 from api.resources import RESOURCES
-from ares.errors import AccessDenied
+from ares.errors import AccessDenied, UsageError
 from ares.security.access.door import Caller, Origin
 from ares.security.access.roles import Permission
 from ares.store import Record
@@ -59,10 +61,19 @@ class View:
         return (await self.page(path, limit, **filters)).rows
 
     async def page(self, path: str, limit: int = 100, **filters: str | None) -> Found:
-        """A page of a collection, with the cursor of the next one. `since`, `until`: moments, as texts."""
+        """A page of a collection, with the cursor of the next one. `since`, `until`: moments, as texts.
+
+        Raises `UsageError` for a filter that is no word, too.
+        """
         resource = _BY_PATH[path]
         caller = await self.caller(resource.permission)
-        asked = _filters(path)(limit=limit, **filters)
+        try:
+            asked = _filters(path)(limit=limit, **filters)
+        except ValidationError as error:
+            name = str(error.errors(include_url=False)[0]["loc"][0])
+            raise UsageError(
+                f"{name} = {filters.get(name)!r}: is not to be looked for. Take it out of the address"
+            ) from None
         return await page_of(self.house.parts, resource, asked, caller)
 
     def sees(self, resource: Resource, row: Record) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from api.console.pages import market, overview
+from api.console.pages import commands, market, order, orders, overview, positions, risk
 from api.console.registry import Page
 from ares.security.access.roles import Permission
 
@@ -12,4 +12,9 @@ P = Permission
 PAGES: Sequence[Page] = (
     Page("", "Overview", overview.build, P.READ_TRADING, "Trade"),
     Page("market", "Market", market.build, P.READ_MARKET, "Trade"),
+    Page("positions", "Positions and profit", positions.build, P.READ_TRADING, "Trade"),
+    Page("orders", "Orders", orders.build, P.READ_TRADING, "Trade"),
+    Page("risk", "Risk", risk.build, P.READ_TRADING, "Trade"),
+    Page("commands", "Commands", commands.build, P.READ_TRADING, "Trade"),
+    Page("orders/{order_id}", "Order", order.build, P.READ_TRADING),
 )

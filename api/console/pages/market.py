@@ -17,6 +17,7 @@ from api.console.drawn import Chart
 from api.console.formats import moment, number
 from api.console.live import Panels, section
 from api.console.prices import QUERIES, Prices
+from api.console.standing import open_orders
 from api.console.tables import Col, Form, nothing, table
 from api.console.ticket import add_ticket
 from api.console.view import ROOT, View
@@ -27,7 +28,6 @@ from ares.store import Param, Record, Value
 BARS: Final = 300
 INTERVALS_S: Final = {"1m": 60, "5m": 300, "1h": 3_600, "1d": 86_400}
 TAPE: Final = 24
-OPEN: Final = frozenset({"INTENDED", "SUBMITTED", "ACCEPTED", "PARTIALLY_FILLED", "UNKNOWN"})
 STANDING: Final = (
     Col("side", "Side", Form.SIDE),
     Col("quantity", "Quantity", Form.AMOUNT),
@@ -131,11 +131,6 @@ async def _chart(view: View, here: tuple[str, str], interval: str) -> dict[str, 
 async def _seen(view: View, path: str, of: dict[str, str]) -> Sequence[Record]:
     permission = Permission.READ_TRADING if path == "fills" else Permission.READ_RESEARCH
     return await view.rows(path, 1_000, **of) if view.may(permission) else ()
-
-
-async def open_orders(view: View, **of: str) -> Sequence[Record]:
-    """Orders that are not at their end."""
-    return [row for row in await view.rows("orders", 1_000, **of) if row["state"] in OPEN]
 
 
 async def _mine(view: View, here: tuple[str, str]) -> Markup:

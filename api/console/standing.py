@@ -1,0 +1,96 @@
+"""Orders that stand, and what people do about them: cancel, amend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from nicegui import ui
+
+from api.commands import AmendBody, ReasonBody
+from api.console.act import Action, perform
+from api.console.live import Panel
+from api.console.trader import body_of, ordered, said_of
+from api.console.view import View
+from api.resource import pattern
+from ares.control import Json
+from ares.security.access.door import Caller
+from ares.security.access.roles import Permission
+from ares.store import Param, Record, load_queries
+
+QUERIES = load_queries("api", "queries/console_orders.sql")
+OPEN: Final = frozenset({"INTENDED", "SUBMITTED", "ACCEPTED", "PARTIALLY_FILLED", "UNKNOWN"})
+
+
+async def open_orders(view: View, **of: str) -> Sequence[Record]:
+    """Orders that are not at their end, newest first; `of`: columns that a row must equal. Raises `AccessDenied`,
+    `StoreError`.
+    """
+    caller = await view.caller(Permission.READ_TRADING)
+    within: dict[str, Param] = {
+        "accounts": pattern(caller.scope.accounts),
+        "strategies": pattern(caller.scope.strategies),
+    }
+    rows = await view.house.parts.database.fetch(QUERIES["standing"], within)
+    return [row for row in rows if all(row[name] == value for name, value in of.items())]
+
+
+async def cancel(view: View, order_id: str, panel: Panel) -> None:
+    """Ask, then let the trader cancel one order; the panel is written again."""
+
+    async def work(caller: Caller, reason: str) -> str:
+        said = await ordered(view, caller, "cancel", body_of(ReasonBody, reason=reason), order_id=order_id)
+        return f"Order {order_id}: {said_of(said, 'order_state') or said_of(said, 'plan') or 'asked to be cancelled'}."
+
+    action = Action("Cancel order", Permission.TRADE, work, f"Cancel order {order_id}?", grave=True)
+    await perform(view, action, panel.wanted.set)
+
+
+async def cancel_all(view: View, caller: Caller, reason: str) -> str:
+    """Let the trader cancel every order but those that protect a position; says what is left."""
+    said = await ordered(view, caller, "cancel", body_of(ReasonBody, reason=reason))
+    left = said.get("orders_left")
+    stays = f" {len(left)} still stand." if isinstance(left, list) and left else ""
+    return f"{said_of(said, 'cancels_asked') or '0'} orders were asked to be cancelled.{stays}"
+
+
+async def amend(view: View, order_id: str, panel: Panel) -> None:
+    """Ask what it shall be, then let the trader change it; the panel is written again."""
+    wished = await _wished(order_id)
+    if wished is None:
+        return
+    quantity, price = wished
+
+    async def work(caller: Caller, reason: str) -> str:
+        body = body_of(AmendBody, reason=reason, **{n: v for n, v in (("quantity", quantity), ("price", price)) if v})
+        said = await ordered(view, caller, "amend", body, order_id=order_id)
+        return amended(said, order_id)
+
+    asks = " and ".join(f"{name} {value}" for name, value in (("quantity", quantity), ("price", price)) if value)
+    question = f"Change order {order_id} to {asks}?" if asks else f"Change nothing of order {order_id}?"
+    await perform(view, Action("Amend order", Permission.TRADE, work, question), panel.wanted.set)
+
+
+def amended(said: Mapping[str, Json], order_id: str) -> str:
+    """What came of a change: the same order where it kept its place, else the one that stands for it."""
+    now, state = said_of(said, "order_id") or order_id, said_of(said, "state") or said_of(said, "action")
+    place = "" if now == order_id else f", it stands for {order_id}"
+    why = said_of(said, "reason")
+    return f"Order {now}: {state or 'as it was'}{place}. {why}".strip()
+
+
+async def _wished(order_id: str) -> tuple[str, str] | None:
+    """Quantity and price that are wanted; None: they thought better of it."""
+    with ui.dialog() as dialog, ui.card().classes("asks").props('role="document" aria-label="Amend order"'):
+        ui.label(f"What shall order {order_id} be? What stays empty stays as it is.").classes("question")
+        fields = [
+            ui.input(label).props("outlined dense inputmode=decimal maxlength=40") for label in ("Quantity", "Price")
+        ]
+        with ui.row().classes("ends"):
+            ui.button("Back", on_click=lambda: dialog.submit(None)).props("no-caps flat")
+            ui.button(
+                "Go on", on_click=lambda: dialog.submit([str(field.value or "").strip() for field in fields])
+            ).props("no-caps unelevated")
+    answer: object = await dialog
+    dialog.delete()
+    return (str(answer[0]), str(answer[1])) if isinstance(answer, list) else None

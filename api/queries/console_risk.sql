@@ -1,0 +1,16 @@
+-- drawdown: by how much each account's profit lies below its best of seven days, as a share of its worth at that best.
+-- As the trader counts it: profit is equity less capital, so money that came or went is no gain and no loss.
+SELECT account, CASE WHEN worth + fall > 0 THEN fall / (worth + fall) ELSE NULL END AS drawdown
+FROM (
+  SELECT account, max(profit) - last(profit) AS fall, last(worth) AS worth
+  FROM (
+    SELECT ts, account, (equity_quote - capital_quote)::DOUBLE AS profit, equity_quote::DOUBLE AS worth
+    FROM equity WHERE ts > dateadd('d', -7, now()) AND (%(accounts)s = '' OR account ~ %(accounts)s)
+  )
+);
+
+-- alerts: what fires now, of the last 90 days, newest first.
+SELECT ts::long AS ts, payload FROM (
+  SELECT ts, type, payload FROM events
+  WHERE category = 'alert' AND ts > dateadd('d', -90, now()) LATEST ON ts PARTITION BY stream
+) WHERE type = 'fired' ORDER BY ts DESC LIMIT 100;
