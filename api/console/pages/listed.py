@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from api.console.pages import commands, market, order, orders, overview, positions, risk
+from api.console.pages import market, overview, strategies, strategy
 from api.console.registry import Page
 from ares.security.access.roles import Permission
 
@@ -17,4 +18,6 @@ PAGES: Sequence[Page] = (
     Page("risk", "Risk", risk.build, P.READ_TRADING, "Trade"),
     Page("commands", "Commands", commands.build, P.READ_TRADING, "Trade"),
     Page("orders/{order_id}", "Order", order.build, P.READ_TRADING),
+    Page("strategies", "Strategies", strategies.build, P.READ_TRADING, "Research"),
+    Page("strategies/{name}", "Strategy", strategy.build, P.READ_TRADING),
 )
