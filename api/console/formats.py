@@ -68,6 +68,20 @@ def number(value: Value, decimals: int, *, sign: bool = False) -> str:
     return f"+{text}" if sign and rounded else text
 
 
+def figure(value: Value, digits: int = 6) -> str:
+    """A figure of no known precision, with so many digits that say something.
+
+    >>> figure(0.000123456789), figure(-12345.678), figure(12_345_678.0), figure(0.0), figure(None)
+    ('0.000123457', '−12,345.7', '12,345,678', '0', '–')
+    """
+    if isinstance(value, bool) or not isinstance(value, Decimal | float | int) or not isfinite(value):
+        return NONE
+    exact = Decimal(str(value))
+    decimals = max(0, min(digits - 1 - exact.adjusted(), 2 * digits)) if exact else 0
+    text = number(exact, decimals)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def share(value: Value, decimals: int = 2, *, sign: bool = False) -> str:
     """A share of one, in per cent.
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from api.console.formats import MONEY_PLACES, NONE, Precision, duration, moment, number, share
+from api.console.formats import MONEY_PLACES, NONE, Precision, duration, figure, moment, number, share
 from ares.store import Record, Value
 
 
@@ -26,6 +26,7 @@ class Form(StrEnum):
     SIGNED = "signed"
     SHARE = "share"
     RATIO = "ratio"
+    FIGURE = "figure"
     WHOLE = "whole"
     SECONDS = "seconds"
     TIME = "time"
@@ -36,7 +37,8 @@ class Form(StrEnum):
 
 
 _RIGHT = {
-    Form.PRICE, Form.AMOUNT, Form.MONEY, Form.SIGNED, Form.SHARE, Form.RATIO, Form.WHOLE, Form.SECONDS, Form.TIME
+    Form.PRICE, Form.AMOUNT, Form.MONEY, Form.SIGNED, Form.SHARE, Form.RATIO, Form.FIGURE, Form.WHOLE,
+    Form.SECONDS, Form.TIME,
 }  # fmt: skip
 _TONES = {
     "good": "ok active filled running succeeded done ready champion approved healed traded fresh equal promoted",
@@ -165,6 +167,7 @@ _FORMS: Mapping[Form, Callable[[Value, Record, Reader], str | Markup]] = {
     Form.SIGNED: lambda value, _, __: signed(value),
     Form.SHARE: lambda value, _, __: share(value),
     Form.RATIO: lambda value, _, __: number(value, 3),
+    Form.FIGURE: lambda value, _, __: figure(value),
     Form.WHOLE: lambda value, _, __: number(value, 0),
     Form.SECONDS: lambda value, _, __: duration(value),
     Form.TIME: _time,

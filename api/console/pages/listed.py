@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from api.console.pages import commands, market, order, orders, overview, positions, risk
 from api.console.pages import market, overview, strategies, strategy
+from api.console.pages import data, features, lineage, market, model, models, overview, strategies, strategy
 from api.console.registry import Page
 from ares.security.access.roles import Permission
 
@@ -20,4 +21,9 @@ PAGES: Sequence[Page] = (
     Page("orders/{order_id}", "Order", order.build, P.READ_TRADING),
     Page("strategies", "Strategies", strategies.build, P.READ_TRADING, "Research"),
     Page("strategies/{name}", "Strategy", strategy.build, P.READ_TRADING),
+    Page("models", "Models", models.build, P.READ_RESEARCH, "Research"),
+    Page("models/{model}", "Model", model.build, P.READ_RESEARCH),
+    Page("features", "Features", features.build, P.READ_RESEARCH, "Research"),
+    Page("data", "Data", data.build, P.READ_MARKET, "Data"),
+    Page("data/lineage", "Lineage", lineage.build, P.READ_RESEARCH, "Data"),
 )
