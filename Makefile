@@ -24,6 +24,7 @@ AWAY_S ?= 120
 SOAK_S ?= 1200
 GB ?= 5
 GRAFANA ?=
+PICTURES ?=
 ONLY ?=
 OUT ?= bench.json
 DATA ?=
@@ -111,6 +112,9 @@ test-influx: .venv/ready influxd ## the tests against a real InfluxDB
 api-proof: EXAMPLES = 200
 api-proof: .venv/ready ## EXAMPLES (200) of every operation as every role and as a key: the API answers as its OpenAPI says
 	ARES_API_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/integration/test_api_schema.py $(ARGS)
+
+console-proof: .venv/ready ## every page of the console at both sizes, as each role, in both themes; rows reach an open page in time; PICTURES=folder
+	ARES_TEST_CONSOLE=full ARES_SCREENSHOTS="$(PICTURES)" $(BIN)/python -m pytest -q -s tests/browser $(ARGS)
 
 stream-load: READERS = 500
 stream-load: .venv/ready ## READERS (500) of the API's stream, a tenth asleep: memory is bounded, nobody is slowed down

@@ -20,14 +20,18 @@ _HELD_S = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`question`: asked before it is done; empty: it is done at once. `reason`: whether one is asked for."""
+    """`question`: asked before it is done; empty: it is done at once. `reason`: whether one is asked for.
+
+    No permission: of oneself. `fresh`: it wants a second factor that was shown just now, as what is dangerous does.
+    """
 
     label: str
-    permission: Permission
+    permission: Permission | None
     work: Work
     question: str = ""
     reason: bool = True
     grave: bool = False
+    fresh: bool = False
 
 
 def button(view: View, action: Action, *, done: Callable[[], None] | None = None) -> ui.button:
@@ -53,7 +57,7 @@ async def perform(view: View, action: Action, done: Callable[[], None] | None = 
         reason = asked
     try:
         caller = await view.caller(action.permission)
-        if not await _fresh(view, caller, action.permission):
+        if not await _fresh(view, caller, action):
             return
         said = await action.work(await view.caller(action.permission), reason)
     except AccessDenied as error:
@@ -101,9 +105,9 @@ async def _asked(action: Action) -> str | None:
     return answer if isinstance(answer, str) else None
 
 
-async def _fresh(view: View, caller: Caller, permission: Permission) -> bool:
+async def _fresh(view: View, caller: Caller, action: Action) -> bool:
     """Whether the second factor was shown just now, once it was asked for where it was not."""
-    if permission not in DANGEROUS or view.house.parts.door.is_fresh(caller):
+    if not (action.fresh or action.permission in DANGEROUS) or view.house.parts.door.is_fresh(caller):
         return True
     with ui.dialog() as dialog, ui.card().classes("asks").props('role="document" aria-label="Second factor"'):
         ui.label("This needs a code of your second factor.").classes("question")

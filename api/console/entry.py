@@ -24,6 +24,7 @@ STATIC = Path(__file__).parent / "static"
 _WORDS = {
     "session_ended": "Your session has ended. Log in again.",
     "token_expired": "You were away for long. Log in again.",
+    "password_changed": "Your password is another one now. Log in with it.",
     "": "",
 }
 _PAGE = Markup(

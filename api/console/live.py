@@ -151,7 +151,7 @@ class Panel:
                 raise
             content = nothing("Your role or scope does not let you see this.")
         except AresError as error:
-            content = Markup('<p class="failed" role="status">{} It is tried again.</p>').format(_sentence(error))
+            content = Markup('<p class="failed" role="status">{} It is tried again.</p>').format(sentence(error))
         if content != self.html.content:
             self.html.set_content(content)
 
@@ -164,6 +164,7 @@ def section(title: str, size: str = "half") -> ui.element:
     return part
 
 
-def _sentence(error: AresError) -> str:
+def sentence(error: AresError) -> str:
+    """What an error says, with its full stop."""
     text = str(error)
     return text if text.endswith(".") else f"{text}."

@@ -30,6 +30,8 @@ from ares.errors import AccessDenied, AresError
 _ZONE, _THEME = "ares_zone", "ares_theme"
 _RECONNECT_S = 10.0
 _QUERY_MAX = 200
+_READY_S_MAX = 30.0
+"""A page that is not there by then failed. A busy machine may take longer than the three seconds that NiceGUI gives."""
 
 
 def mount(app: FastAPI, house: House) -> None:
@@ -84,7 +86,7 @@ def _serve(house: House, page: Page, pages: Sequence[Page]) -> None:
     show.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # FastAPI reads parameters from it
         [inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)]
     )
-    ui.page(f"/{page.path}", title=f"{page.title} · Ares")(show)
+    ui.page(f"/{page.path}", title=f"{page.title} · Ares", response_timeout=_READY_S_MAX)(show)
 
 
 class KeepsSessions:

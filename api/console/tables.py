@@ -73,13 +73,23 @@ def table(caption: str, columns: Sequence[Col], rows: Iterable[Record], reader: 
     body = Markup("").join(_row(columns, row, reader) for row in rows)
     if not body:
         return nothing(empty or f"No {caption.lower()}.")
-    head = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(_aligned(column), column.head) for column in columns
-    )
+    head = heads(columns)
     return Markup(
         '<div class="scrolls" tabindex="0" role="region" aria-label="{}"><table><caption class="unseen">{}</caption>'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
     ).format(caption, caption, head, body)
+
+
+def heads(columns: Sequence[Col]) -> Markup:
+    """The cells above the columns."""
+    return Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(_aligned(column), column.head) for column in columns
+    )
+
+
+def is_figure(column: Col) -> bool:
+    """Whether its cells are aligned right."""
+    return column.form in _RIGHT
 
 
 def nothing(words: str) -> Markup:
@@ -112,17 +122,18 @@ def link(href: str, text: str | Markup) -> Markup:
 
 
 def _row(columns: Sequence[Col], row: Record, reader: Reader) -> Markup:
-    cells = Markup("").join(
-        Markup("<td{}>{}</td>").format(_aligned(column), _cell(column, row, reader)) for column in columns
+    shown = Markup("").join(
+        Markup("<td{}>{}</td>").format(_aligned(column), cell(column, row, reader)) for column in columns
     )
-    return Markup("<tr>{}</tr>").format(cells)
+    return Markup("<tr>{}</tr>").format(shown)
 
 
 def _aligned(column: Col) -> Markup:
-    return Markup(' class="right"') if column.form in _RIGHT else Markup("")
+    return Markup(' class="right"') if is_figure(column) else Markup("")
 
 
-def _cell(column: Col, row: Record, reader: Reader) -> Markup:
+def cell(column: Col, row: Record, reader: Reader) -> Markup:
+    """What is in the cell of a row."""
     shown = written(column.form, row.get(column.name), row, reader)
     if column.link and row.get(column.name) not in (None, ""):
         where = column.link.format_map({name: quote(str(value), safe="") for name, value in row.items()})

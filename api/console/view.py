@@ -52,12 +52,12 @@ class View:
             self.known.require(permission)
         return self.known
 
-    def may(self, permission: Permission) -> bool:
-        """Whether what needs this is shown. What happens is asked of `caller`, each time."""
-        return permission in self.known.permissions
+    def may(self, permission: Permission | None) -> bool:
+        """Whether what needs this is shown; None: what anybody may. What happens is asked of `caller`, each time."""
+        return permission is None or permission in self.known.permissions
 
     async def rows(self, path: str, limit: int = 100, **filters: str | None) -> Sequence[Record]:
-        """Rows of a collection, as the API gives them to who looks. Raises `AccessDenied`, `StoreError`."""
+        """Rows of a collection, as the API gives them to who looks. Raises `UsageError`, `StoreError`."""
         return (await self.page(path, limit, **filters)).rows
 
     async def page(self, path: str, limit: int = 100, **filters: str | None) -> Found:

@@ -155,6 +155,13 @@ class AccessStore:
         with self._control.reading() as connection:
             return connection.execute(select(func.count()).select_from(LOGINS).where(mine)).scalar() or 0
 
+    def last_logins(self) -> dict[str, int]:
+        """When each user last logged in (UTC ns), of those who ever did."""
+        went_well = (LOGINS.c.ok == 1) & (LOGINS.c.address != "")
+        query = select(LOGINS.c.user, func.max(LOGINS.c.at_ns).label("at_ns")).where(went_well).group_by(LOGINS.c.user)
+        with self._control.reading() as connection:
+            return {row.user: row.at_ns for row in connection.execute(query)}
+
     def claim_answer(self, caller: str, key: str, request: str, at_ns: int) -> Answer | None:
         """None: the request is the caller's to carry out. Else what was answered to this key before."""
         if self._add_once(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from api.console.pages import commands, market, order, orders, overview, positions, risk
 from api.console.pages import market, overview, strategies, strategy
 from api.console.pages import data, features, lineage, market, model, models, overview, strategies, strategy
+from api.console.pages import account, audit, config, market, operations, overview, users
 from api.console.registry import Page
 from ares.security.access.roles import Permission
 
@@ -26,4 +27,11 @@ PAGES: Sequence[Page] = (
     Page("features", "Features", features.build, P.READ_RESEARCH, "Research"),
     Page("data", "Data", data.build, P.READ_MARKET, "Data"),
     Page("data/lineage", "Lineage", lineage.build, P.READ_RESEARCH, "Data"),
+    Page("operations", "Operations", operations.build, P.READ_OPERATIONS, "Operate"),
+    Page("config", "Settings", config.build, P.READ_CONFIG, "Operate"),
+    Page("jobs/{job}", "Job", operations.build_job, P.READ_OPERATIONS),
+    Page("users", "Users", users.build, P.READ_USERS, "People"),
+    Page("audit", "Audit", audit.build, P.READ_AUDIT, "People"),
+    Page("users/{user}", "User", users.build_one, P.READ_USERS),
+    Page("account", "Account", account.build),
 )

@@ -1,0 +1,189 @@
+"""Operations: what runs, which jobs ran and how, whether copies are good, what services say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from markupsafe import Markup
+from nicegui import ui
+
+from api.console.filters import Filter, form
+from api.console.live import Panels, section
+from api.console.loglines import LEVELS, newest, services
+from api.console.tables import Col, Form, nothing, table
+from api.console.view import View
+from ares.clock import NANOS_PER_SECOND
+from ares.security.access.roles import EVERYTHING, Permission
+from ares.store import Record
+
+BEATS_MISSED = 4
+SERVICES = (
+    Col("service", "Service"),
+    Col("state", "State", Form.STATE),
+    Col("age_s", "Beat", Form.SECONDS),
+    Col("resident_mb", "Memory, MiB", Form.WHOLE),
+    Col("cpu_s", "Processor", Form.SECONDS),
+    Col("threads", "Threads", Form.WHOLE),
+    Col("open_files", "Files", Form.WHOLE),
+    Col("version", "Version"),
+    Col("instance", "Instance", Form.CODE),
+    Col("detail", "Says"),
+)
+JOBS = (
+    Col("job", "Job", link="jobs/{job}"),
+    Col("status", "Newest run", Form.STATE),
+    Col("ts", "When", Form.TIME),
+    Col("duration_s", "Took", Form.SECONDS),
+    Col("cause", "Because of", Form.WORD),
+    Col("runs", "Runs, week", Form.WHOLE),
+    Col("failed", "Of them not well", Form.WHOLE),
+)
+RUNS = (
+    Col("ts", "When", Form.TIME),
+    Col("status", "Status", Form.STATE),
+    Col("duration_s", "Took", Form.SECONDS),
+    Col("cause", "Because of", Form.WORD),
+    Col("slot", "Due", Form.TIME),
+    Col("run_id", "Run", Form.CODE),
+    Col("outcome", "Outcome", Form.CODE),
+)
+BACKUPS = (
+    Col("ts", "When", Form.TIME),
+    Col("kind", "Kind"),
+    Col("status", "Status", Form.STATE),
+    Col("covers_to", "Covers to", Form.TIME),
+    Col("duration_s", "Took", Form.SECONDS),
+    Col("files", "Files", Form.WHOLE),
+    Col("total_mb", "MB", Form.WHOLE),
+    Col("added_mb", "New, MB", Form.WHOLE),
+    Col("error", "Error"),
+)
+DRILLS = (
+    Col("ts", "When", Form.TIME),
+    Col("status", "Status", Form.STATE),
+    Col("rpo_market_s", "RPO, market", Form.SECONDS),
+    Col("rpo_journal_s", "RPO, journal", Form.SECONDS),
+    Col("rto_s", "RTO", Form.SECONDS),
+    Col("proved_to", "Proved to", Form.TIME),
+    Col("tables", "Tables", Form.WHOLE),
+    Col("rows", "Rows", Form.WHOLE),
+    Col("differences", "Differences", Form.WHOLE),
+    Col("error", "Error"),
+)
+LOGS = (
+    Col("ts", "Time", Form.TIME),
+    Col("service", "Service"),
+    Col("level", "Level", Form.STATE),
+    Col("event", "Event", Form.WORD),
+    Col("data", "With", Form.CODE),
+)
+LINES = 100
+
+
+async def build(view: View) -> None:
+    """The page of who operates it."""
+    panels = Panels(view)
+    panels.add("Services", lambda: _services(view), follows=("services",), every_s=5, size="full")
+    panels.add("Jobs", lambda: _jobs(view), follows=("jobs",), every_s=30, size="full")
+    panels.add("Backups", lambda: _backups(view), every_s=30, size="full")
+    panels.add("Restore drills", lambda: _drills(view), every_s=30, size="full")
+    folder = view.house.parts.config().environment.state_dir
+    filters = (
+        Filter("service", "Service", await asyncio.to_thread(services, folder)),
+        Filter("level", "Level", LEVELS),
+    )
+    with section("Logs", "full").props("id=logs"):
+        ui.html(form("operations#logs", filters, view.query), sanitize=False)
+        box = ui.element("div").classes("filled")
+    panels.join(box, lambda: _logs(view), (), 5.0)
+    await panels.settle()
+
+
+async def build_job(view: View) -> None:
+    """Runs of one job."""
+    job = view.query["job"]
+    panels = Panels(view)
+    panels.add(f"Runs of {job}", lambda: _runs(view, job), follows=("jobs",), every_s=30, size="full")
+    await panels.settle()
+
+
+async def _services(view: View) -> Markup:
+    rows = await view.rows("services", 200)
+    beat_s = view.house.parts.config().monitoring.heartbeat_s
+    now_ns = view.house.parts.clock.now_ns()
+    return table(
+        "Services", SERVICES, [beaten(row, now_ns, beat_s * BEATS_MISSED) for row in rows], view.reader,
+        empty="Nothing has run here in the last day.",
+    )  # fmt: skip
+
+
+def beaten(row: Record, now_ns: int, silent_s: float) -> Record:
+    """A service with the age of its beat; without one for longer than `silent_s` it is silent, unless it stopped.
+
+    >>> dict(beaten({"ts": 0, "state": "ready"}, 30 * 10**9, 20.0))
+    {'ts': 0, 'state': 'silent', 'age_s': 30.0}
+    """
+    age_s = max(0.0, (now_ns - int(str(row["ts"]))) / NANOS_PER_SECOND)
+    silent = age_s > silent_s and row["state"] != "stopped"
+    return {**row, "state": "silent" if silent else row["state"], "age_s": age_s}
+
+
+async def _jobs(view: View) -> Markup:
+    rows = by_job(await view.rows("jobs", 10_000))
+    return table("Jobs", JOBS, rows, view.reader, empty="No job ran in the last week.")
+
+
+def by_job(rows: Sequence[Record]) -> list[Record]:
+    """The newest step of each job, newest first, with how many runs ended and how many of them not well.
+
+    `rows`: newest first.
+    """
+    newest_of: dict[str, dict[str, Record]] = {}
+    for row in rows:
+        newest_of.setdefault(str(row["job"]), {}).setdefault(str(row["run_id"]), row)
+    return [
+        {
+            **next(iter(runs.values())),
+            "runs": len(runs),
+            "failed": sum(run["status"] not in ("ok", "started") for run in runs.values()),
+        }
+        for runs in newest_of.values()
+    ]
+
+
+async def _runs(view: View, job: str) -> Markup:
+    seen: dict[str, Record] = {}
+    for row in await view.rows("jobs", 400, job=job, since="1970-01-01T00:00:00Z"):
+        seen.setdefault(str(row["run_id"]), row)
+    return table("Runs", RUNS, seen.values(), view.reader, empty="It did not run in the last thirty days.")
+
+
+async def _backups(view: View) -> Markup:
+    rows = [
+        {**row, "total_mb": _mb(row["bytes_total"]), "added_mb": _mb(row["bytes_added"])}
+        for row in await view.rows("backups", 20)
+    ]
+    words = "None was made yet. How: the chapter Backup of the operator's guide."
+    return table("Backups", BACKUPS, rows, view.reader, empty=words)
+
+
+async def _drills(view: View) -> Markup:
+    rows = await view.rows("drills", 10)
+    return table("Restore drills", DRILLS, rows, view.reader, empty="No restore was proved yet.")
+
+
+async def _logs(view: View) -> Markup:
+    caller = await view.caller(Permission.READ_OPERATIONS)
+    if caller.scope != EVERYTHING:
+        return nothing("Logs know no bounds: not for who is confined to accounts or strategies.")
+    folder = view.house.parts.config().environment.state_dir
+    service, level = view.query.get("service", ""), view.query.get("level", "")
+    rows = await asyncio.to_thread(newest, folder, service, level, LINES)
+    return table(
+        "Logs", LOGS, rows, view.reader, empty="No lines here: services on other machines keep their own logs."
+    )
+
+
+def _mb(size: object) -> float | None:
+    return size / 1e6 if isinstance(size, int) else None
