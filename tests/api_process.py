@@ -24,7 +24,7 @@ from ares.service.entrance import door_of
 from tests.api import PASSWORD, config_of
 from tests.conftest import free_port
 
-READY_S_MAX = 60.0
+READY_S_MAX = 240.0
 
 
 class DoorProcess(NamedTuple):

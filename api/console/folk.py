@@ -8,6 +8,7 @@ from ares.security.access.roles import EVERYTHING, Scope
 from ares.security.access.state import ApiKey, User
 from ares.store import Record
 
+AGENT_MAX = 60
 USERS = (
     Col("user", "User", link="users/{user}"),
     Col("role", "Role"),
@@ -21,7 +22,7 @@ SESSIONS = (
     Col("began_at", "Began", Form.TIME),
     Col("ends_at", "Ends", Form.TIME),
     Col("address", "From"),
-    Col("which", ""),
+    Col("which", "Which"),
     Col("agent", "With"),
 )
 KEYS = (
@@ -61,7 +62,7 @@ def session_row(session: Session, mine: str) -> Record:
         "ends_at": session.ends_at_ns,
         "address": session.address,
         "which": "this one" if session.id == mine else "",
-        "agent": session.agent,
+        "agent": session.agent if len(session.agent) <= AGENT_MAX else f"{session.agent[:AGENT_MAX]} …",
     }
 
 

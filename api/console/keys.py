@@ -69,7 +69,7 @@ class _Wish:
             self._label = ui.input("What it is for").props("outlined dense maxlength=100")
             self._may = ui.select(may, multiple=True, label="May").props("outlined dense options-dense use-chips")
             self._may.classes("instrument")
-            self._accounts = ui.input("Accounts (empty: all of the user)").props("outlined dense maxlength=1000")
+            self._accounts = ui.input("Accounts (empty: all)").props("outlined dense maxlength=1000")
             self._strategies = ui.input("Strategies (empty: all)").props("outlined dense maxlength=1000")
             self._days = ui.input("Days (empty: for ever)", value=DAYS).props("outlined dense inputmode=numeric")
             make = Action("Make key", Permission.MANAGE_USERS, self._make)

@@ -26,6 +26,7 @@ AGAIN_S_MIN = 0.5
 FIRST_S_MAX = 1.2
 """A page waits so long for its panels, then it goes out and they come when they come."""
 SESSION_S = 2.0
+LOADING = Markup('<p class="empty">Loading …</p>')
 
 
 class Panels:
@@ -49,7 +50,7 @@ class Panels:
             pass
         panel = self.join(box, load, follows, every_s)
         panel.html.classes("filled")
-        panel.html.set_content(Markup('<p class="empty">Loading …</p>'))
+        panel.html.set_content(LOADING)
         return panel
 
     def join(self, box: ui.element, load: Load, follows: Sequence[str], every_s: float) -> Panel:

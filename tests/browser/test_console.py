@@ -51,6 +51,8 @@ QUOTE_P95_S_MAX = 0.25 if FULL else 2.0
 PATHS = [sampled(page.path) for page in PAGES]
 BY_ROLE = {role: [sampled(page.path) for page in PAGES if page.permission in {None, *ALLOWED[role]}] for role in Role}
 AT_ONCE = 1 if FULL else 3
+SETTLED_S_MAX = 120.0
+expect.set_options(timeout=20_000)
 EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 Looked = Mapping[tuple[str, str, str, str], Seen]
 
@@ -93,7 +95,7 @@ async def filled(console: Console, writer: RowWriter) -> None:
     )
     await writer.write([*seeds(to_datetime(now_ns)), evil])
     async with await Database.connect(console.database) as database:
-        await database.wait_applied(None, 60.0)
+        await database.wait_applied(None, SETTLED_S_MAX)
 
 
 async def seen_of(browser: Browser, console: Console, pictures: Path) -> Looked:

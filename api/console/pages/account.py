@@ -28,9 +28,10 @@ async def build(view: View) -> None:
     """One's own page; everybody has it."""
     panels = Panels(view)
     panels.add("Who you are", lambda: _oneself(view), every_s=30, size="full")
-    factor, sessions = SecondFactor(view), Sessions(view)
+    factor = SecondFactor(view)
     with section("Password"), ui.element("div").classes("filled acts"):
         Password(view)
+    sessions = Sessions(view)
     keys = Keys(view, view.known.user, None)
     await asyncio.gather(factor.area.write(), sessions.area.write(), keys.write())
     await panels.settle()

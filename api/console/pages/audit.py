@@ -11,7 +11,7 @@ from nicegui import ui
 from api.console.changes import breaks, changes, written
 from api.console.filters import Filter, form, older
 from api.console.formats import moment
-from api.console.live import Panels, section
+from api.console.live import LOADING, Panels, section
 from api.console.tables import Col, Form, badge, nothing, table
 from api.console.view import ROOT, View
 from api.formats import Page
@@ -38,11 +38,11 @@ async def build(view: View) -> None:
     with section("Entries", "full"):
         ui.html(form("audit", FILTERS, asked), sanitize=False)
         entries = ui.element("div").classes("filled")
-    panels.join(entries, lambda: _entries(view, asked), (), 15.0)
+    panels.join(entries, lambda: _entries(view, asked), (), 15.0).html.set_content(LOADING)
     with section("Events", "full").props("id=events"):
         ui.html(form("audit", OF_EVENTS, asked), sanitize=False)
         events = ui.element("div").classes("filled")
-    panels.join(events, lambda: _events(view, asked), ("events",), 15.0)
+    panels.join(events, lambda: _events(view, asked), ("events",), 15.0).html.set_content(LOADING)
     await panels.settle()
 
 

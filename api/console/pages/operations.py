@@ -9,7 +9,7 @@ from markupsafe import Markup
 from nicegui import ui
 
 from api.console.filters import Filter, form
-from api.console.live import Panels, section
+from api.console.live import LOADING, Panels, section
 from api.console.loglines import LEVELS, newest, services
 from api.console.tables import Col, Form, nothing, table
 from api.console.view import View
@@ -96,7 +96,7 @@ async def build(view: View) -> None:
     with section("Logs", "full").props("id=logs"):
         ui.html(form("operations#logs", filters, view.query), sanitize=False)
         box = ui.element("div").classes("filled")
-    panels.join(box, lambda: _logs(view), (), 5.0)
+    panels.join(box, lambda: _logs(view), (), 5.0).html.set_content(LOADING)
     await panels.settle()
 
 

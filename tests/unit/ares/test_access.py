@@ -16,6 +16,7 @@ import pytest
 from ares.clock import NANOS_PER_SECOND
 from ares.config.access import AccessConfig
 from ares.control import ControlStore
+from ares.control.access import AccessStore
 from ares.control.types import StoredEvent
 from ares.errors import AccessDenied, ConfigError, UnknownName, UsageError
 from ares.security.access import tokens
@@ -83,6 +84,18 @@ def test_who_logs_in_is_who_they_are_with_their_role_and_scope(door: Door) -> No
 
 def test_a_wrong_password_and_an_unknown_name_are_told_apart_by_nobody(door: Door) -> None:
     assert refused_login(door, "wrong" * 3) == refused_login(door, name="nobody") == "credentials_wrong"
+
+
+def test_last_login_is_the_last_that_went_well_and_an_unlocking_is_none(
+    control: ControlStore, clock: SteppedClock, door: Door
+) -> None:
+    access = AccessStore(control)
+    assert access.last_logins() == {}
+    log_in(door)
+    later(clock, 60)
+    refused_login(door, "wrong" * 3)
+    door.unlock("maria")
+    assert access.last_logins() == {"maria": NOW_NS}
 
 
 def test_nobody_forges_or_alters_an_access_token(door: Door) -> None:
