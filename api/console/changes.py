@@ -93,7 +93,8 @@ def _told(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[Chan
     for field in sorted({*old, *new}):
         before, after = _text(old.get(field)), _text(new.get(field))
         if field not in new:
-            yield Change(field, before, None)
+            if not new:  # what is gone as a whole; else it is told to say of what it was, and stays as it is
+                yield Change(field, before, None)
         elif not _is_list(field, new[field]) and after not in (None, '""'):
             yield Change(field, before if before != after else None, after)
 

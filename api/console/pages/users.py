@@ -81,7 +81,7 @@ async def _facts(view: View, name: str) -> Markup:
             ("Confined to", scope_words(user.scope) or "nothing"),
             ("Second factor", "yes" if user.second_factor else "none"),
             ("Last login", moment(last, view.zone)),
-            ("Failed since", str(failed)),
+            ("Failed logins, last hour", str(failed)),
         ]
     )
 
