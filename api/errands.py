@@ -23,13 +23,12 @@ from api.resource import askers_of
 from ares.clock import isoformat
 from ares.control import Json
 from ares.control.errands import Errand, State, Wish
-from ares.errors import AccessDenied, UnknownName
+from ares.errors import OperatingError, UnknownName
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
 from ares.service.errands.registry import errands
 from ares.service.errands.spec import Arguments, ErrandSpec
 
-WAIT_S = 30
 _FAULTS = responses(
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
@@ -140,11 +139,11 @@ def _add(router: APIRouter, parts: Parts, spec: ErrandSpec) -> None:
 
 
 def _kept(parts: Parts, wish: Wish) -> Errand:
-    """Raises `AccessDenied` while too many are open."""
+    """Raises `OperatingError` while too many are open: the same key may ask again."""
     open_max = parts.config().errands.open_max
     errand = parts.errands.ask(wish, parts.clock.now_ns(), open_max)
     if errand is None:
-        raise AccessDenied("too_many_requests", f"errands.open_max = {open_max} are open", retry_after_s=WAIT_S)
+        raise OperatingError(f"errands.open_max = {open_max}: so many wait or run. Ask again once one has ended")
     return errand
 
 

@@ -25,7 +25,9 @@ ENDED_S_MAX = 240.0
 
 
 class Endless(Arguments):
-    """A real process that ends when it is told to: a service."""
+    """A real process that ends when it is told to, a service, in place of a job."""
+
+    job: str
 
     def command(self, place: Place) -> Sequence[str]:
         return "service", "run", "mirror"
