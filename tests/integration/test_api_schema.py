@@ -29,6 +29,8 @@ LEFT_OUT = (
     "/api/v1/trading/(status|why|halt|flatten|resume|preview|cancel|orders|strategies|limits|approvals|live)(/.*)?",
 )
 """What would end the session that asks, and what needs a trader."""
+ERRANDS = "^ask_"
+"""What is asked for that takes long: a few examples more, and too many are open (503)."""
 
 
 @pytest.fixture
@@ -62,6 +64,7 @@ async def prove(door: OpenDoor, token: str) -> None:
         "--request-timeout", str(ANSWER_S_MAX),
         "--phases", "examples,coverage,fuzzing,stateful" if EXAMPLES else "examples,fuzzing",
         "--exclude-path-regex", f"^({'|'.join(LEFT_OUT)})$",
+        "--exclude-operation-id-regex", ERRANDS,
         "--exclude-checks", "positive_data_acceptance",
         "--continue-on-failure",
         "--warnings", "off",
