@@ -30,6 +30,8 @@ from ares.security.access.users import By
 from tests.api import PASSWORD, Asked, OpenDoor, config_of, open_door
 from tests.conftest import free_port
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""The provider calls what its own library will drop one day."""
 CLIENT, SUBJECT = "ares", "00u1a2b3c4"
 KEY, OTHER = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
 
