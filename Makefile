@@ -162,6 +162,10 @@ simulate: SEEDS = 3000
 simulate: .venv/ready ## a trader under SEEDS schedules of failures (3000), in virtual time; SEED=n replays one with its log
 	$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed "$(SEED)",--seeds "$(SEEDS)")
 
+simulate-leaders: SEEDS = 200
+simulate-leaders: .venv/ready ## SEEDS pairs (200) of traders that both believe in their lease, on one account and one store
+	ARES_TEST_LEADERS=$(SEEDS) $(BIN)/python -m pytest tests/simulation/test_two_leaders.py $(ARGS)
+
 simulate-processes: SEEDS = 100
 simulate-processes: .venv/ready ## a trader process killed SEEDS times (100), then compared with the exchange's record
 	ARES_TEST_PROCESS_KILLS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation/test_processes.py $(ARGS)

@@ -14,7 +14,7 @@ from tests.simulation.schedule import OPENING
 from tests.simulation.store import FlakyStore
 from tests.simulation.venue import LATE_S_MAX, Exchange, Weather
 
-RUNS = int(os.environ.get("ARES_TEST_LEADERS", "30"))
+RUNS = int(os.environ.get("ARES_TEST_LEADERS", "15"))
 
 
 def test_two_leaders_at_once_execute_nothing_twice() -> None:

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pyotp
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 
 from ares.clock import NANOS_PER_SECOND
 from ares.config.access import AccessConfig
@@ -19,7 +21,7 @@ from ares.control import ControlStore
 from ares.control.access import AccessStore
 from ares.control.types import StoredEvent
 from ares.errors import AccessDenied, ConfigError, UnknownName, UsageError
-from ares.security.access import tokens
+from ares.security.access import passwords, tokens
 from ares.security.access.door import Door, Origin, Tokens
 from ares.security.access.keyring import Keyring, rotate
 from ares.security.access.roles import DANGEROUS, KEYLESS, Permission, Role, Scope
@@ -45,7 +47,15 @@ def control(tmp_path: Path) -> Iterator[ControlStore]:
 
 
 @pytest.fixture
-def door(control: ControlStore, clock: SteppedClock, tmp_path: Path) -> Door:
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To try one takes long on purpose, and here hundreds are tried."""
+    hasher = PasswordHasher.from_parameters(CHEAPEST)
+    monkeypatch.setattr(passwords, "_HASHER", hasher)
+    monkeypatch.setattr(passwords, "_NOBODY", hasher.hash("a password of nobody"))
+
+
+@pytest.fixture
+def door(quick_passwords: None, control: ControlStore, clock: SteppedClock, tmp_path: Path) -> Door:
     door = Door(control, Keyring.open(tmp_path / "access.key", "access.key_file"), clock, AccessConfig)
     door.users.add("maria", Role.TRADER, Scope(frozenset({"spot-1"})), PASSWORD, ADMIN)
     return door
@@ -235,6 +245,13 @@ def test_too_many_failures_lock_a_user_ever_longer_and_are_told_once(
     assert refused_login(door) == "locked"
     later(clock, 30)
     assert log_in(door).session.user == "maria"
+
+
+def test_to_try_a_password_takes_what_rfc_9106_recommends_whether_or_not_there_is_one() -> None:
+    for kept in (passwords.hashed(PASSWORD), passwords._NOBODY):
+        assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert passwords.fits(passwords.hashed(PASSWORD), PASSWORD)
+    assert not passwords.fits("", "a password of nobody")
 
 
 def test_an_admin_unlocks_and_an_address_that_tries_many_names_is_locked_too(door: Door) -> None:
