@@ -33,7 +33,8 @@ class RunningKafka:
         self._settings = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         path = kafka_path()
-        self._java = [str(resolve_java()), "-Xmx384m", "-cp", f"{path}/jars/*:{path}/modules/*"]
+        # QuestDB's classes, which JDK_JAVA_OPTIONS may name, are of no use here, and Java would say so each time.
+        self._java = [str(resolve_java()), "-XX:AOTMode=off", "-Xmx384m", "-cp", f"{path}/jars/*:{path}/modules/*"]
         self._settings.write_text(
             "process.roles=broker,controller\nnode.id=1\n"
             f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n"

@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 
 from backup.restore.scratch import free_ports
 from tests.conftest import free_port
-from tests.helpers import ares, typed
+from tests.helpers import typed
 from tests.vaultd import running_vault, vaultd_built
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +59,14 @@ class RunningDemo:
     def ares(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Type a command of this demo's installation; whatever it says is kept."""
         return self.kept(typed(*arguments, **self.environment | environment))
+
+    def started(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Type a command that is a service: it runs in a process of its own."""
+        command = [sys.executable, "-m", "ares.cli", *arguments]
+        environment = self.environment | environment
+        return self.kept(
+            subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        )
 
     def kept(self, ran: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
         self.said.append(ran.stdout + ran.stderr)
@@ -373,7 +381,7 @@ def test_what_fails_is_said_without_secrets(demo: RunningDemo) -> None:
         "ARES_ENVIRONMENT__STATE_DIR": str(demo.state_dir.parent / "other"),
         "ARES_CONTROL__URL": f"postgresql+psycopg://u:{secret}@127.0.0.1:9/x",
     }
-    assert demo.kept(ares("service", "run", "trader", **demo.environment | other)).returncode == 1
+    assert demo.started("service", "run", "trader", **other).returncode == 1
     demo.ares("doctor")
     demo.ares("events", "tail", "--json")
     for service in ("exchange", "ingest", "analytics", "mirror", "trader"):
