@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from api.console.pages import commands, market, order, orders, overview, positions, risk
-from api.console.pages import market, overview, strategies, strategy
-from api.console.pages import data, features, lineage, market, model, models, overview, strategies, strategy
-from api.console.pages import account, audit, config, market, operations, overview, users
+from api.console.pages import (
+    account,
+    audit,
+    commands,
+    config,
+    data,
+    features,
+    lineage,
+    market,
+    model,
+    models,
+    operations,
+    order,
+    orders,
+    overview,
+    positions,
+    risk,
+    strategies,
+    strategy,
+    users,
+)
 from api.console.registry import Page
 from ares.security.access.roles import Permission
 
