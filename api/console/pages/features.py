@@ -34,7 +34,7 @@ VALUES: Final = (
 async def build(view: View) -> None:
     """All of them, or those that hold a word."""
     panels = Panels(view)
-    units = units_of(await view.rows("columns", 10_000)) if view.may(Permission.READ_MARKET) else {}
+    units: dict[str, str] = {}
     asked = {"search": view.query.get("search", "")}
 
     def search(event: events.ValueChangeEventArguments[str | None]) -> None:
@@ -49,7 +49,9 @@ async def build(view: View) -> None:
     await panels.settle()
 
 
-async def _values(view: View, units: Mapping[str, str], search: str) -> Markup:
+async def _values(view: View, units: dict[str, str], search: str) -> Markup:
+    if not units and view.may(Permission.READ_MARKET):
+        units.update(units_of(await view.rows("columns", 10_000)))
     rows = await ask(view, Permission.READ_RESEARCH, QUERIES["newest"])
     found = matching([described(row, units) for row in rows], search)
     empty = f'No feature has "{search}" in its name, unit or words.' if search else "Nothing was frozen in three hours."

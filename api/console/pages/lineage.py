@@ -19,7 +19,6 @@ from api.console.tables import Col, Form, nothing, table
 from api.console.view import ROOT, View
 from ares.clock import NANOS_PER_SECOND
 from ares.commands.lineage_rows import order_edges
-from ares.errors import StoreError
 from ares.model.lineage import KINDS, Edge, Graph, Node
 from ares.security.access.roles import Permission
 from ares.store import Record
@@ -52,7 +51,7 @@ async def build(view: View) -> None:
     panels = Panels(view)
     known = Known(view)
     with section("Choose", "full"):
-        await _choice(known, name)
+        _choice(known, panels, name)
     if not name:
         panels.add("Everything that is known", lambda: _everything(view, known), every_s=60, size="full")
     else:
@@ -65,20 +64,24 @@ async def build(view: View) -> None:
     await panels.settle()
 
 
-async def _choice(known: Known, name: str) -> None:
-    try:
-        graph = await known.graph()
-    except StoreError as error:
-        ui.html(nothing(str(error)), sanitize=False)
-        return
-    names = [f"{node.kind}/{node.name}" for node in ordered(graph)][:NAMES_MAX]
-    ui.select(
-        names,
-        value=next((each for each in names if name in (each, each.partition("/")[2])), None),
+def _choice(known: Known, panels: Panels, name: str) -> None:
+    """Names come with the database's answer: the page does not wait for it."""
+    choice = ui.select(
+        [name] if name else [],
+        value=name or None,
         label="Thing",
         with_input=True,
         on_change=lambda event: ui.navigate.to(f"{ROOT}/data/lineage?name={quote(str(event.value), safe='')}"),
-    ).props("outlined dense options-dense").classes("instrument")
+    )
+    choice.props("outlined dense options-dense").classes("instrument")
+
+    async def fill() -> Markup:
+        names = [f"{node.kind}/{node.name}" for node in ordered(await known.graph())][:NAMES_MAX]
+        choice.options = names if not name or name in names else [name, *names]
+        choice.update()
+        return Markup("")
+
+    panels.join(ui.element("div"), fill, (), 600)
 
 
 class Known:

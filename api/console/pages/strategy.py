@@ -100,7 +100,10 @@ async def build(view: View) -> None:
         with section("No such strategy", "full"):
             ui.html(nothing("Its name can hold letters, digits and _ . : @ -"), sanitize=False)
         return
-    (await view.caller(Permission.READ_TRADING)).require_within(strategy=name)
+    if not view.known.scope.covers(strategy=name):
+        with section(name, "full"):
+            ui.html(nothing("It is beyond what you are confined to."), sanitize=False)
+        return
     panels = Panels(view)
     with section(name, "half") as box:
         buttons = _Steering(view, name)
