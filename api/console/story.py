@@ -148,7 +148,7 @@ def _because(story: Story) -> Markup:
     if decision["signal_ts"] is None:
         actor = story.commands[0]["actor"] if story.commands else None
         return Markup(", because {} ordered it by hand").format(actor or "somebody")
-    return Markup(" because {} wanted {} of its capital, {}").format(
+    return Markup(" because {} wanted {}, {}").format(
         who, number(decision["target"], 2, sign=True), REASONS.get(str(decision["reason"]), str(decision["reason"]))
     )
 
@@ -189,7 +189,7 @@ def timeline(story: Story, reader: Reader) -> Markup:
     items = Markup("")
     before: int | None = None
     for leg in sorted(legs(story, reader), key=lambda each: each.at_ns):
-        took = "" if before is None or leg.at_ns < before else f"+{duration((leg.at_ns - before) / NANOS_PER_SECOND)}"
+        took = "" if before is None or before == leg.at_ns else f"+{duration((leg.at_ns - before) / NANOS_PER_SECOND)}"
         items += Markup(
             '<li class="{}"><div class="when"><time>{}</time> <span class="hint">{}</span></div>'
             "<div><h4>{}</h4><p>{}</p>{}</div></li>"
@@ -242,7 +242,7 @@ def features_written(features: Sequence[Record], inputs: frozenset[str], reader:
     shown = table("Features of the signal", FEATURES, mine, reader) if mine else Markup("")
     if not others:
         return shown
-    head = f"{len(others)} more of that minute" if mine else "All of them"
+    head = f"{len(others)} more of that minute" if mine else "Show them"
     return Markup("{}<details><summary>{}</summary>{}</details>").format(
         shown, head, table("Other features", FEATURES, others, reader)
     )
@@ -314,7 +314,7 @@ def names(story: Story) -> Markup:
         "Venue": last["venue"],
     }
     pairs: Mapping[str, Markup] = {name: Markup("<code>{}</code>").format(each) for name, each in shown.items() if each}
-    return facts(pairs.items())
+    return Markup('<div class="names">{}</div>').format(facts(pairs.items()))
 
 
 def _sum(rows: Sequence[Record], name: str) -> Decimal:

@@ -20,7 +20,7 @@ from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
 from ares.store import Record
 
-PAGE: Final = 50
+PAGE: Final = 30
 STATES: Final = ("", *sorted(OPEN), "CANCELED", "EXPIRED", "FILLED", "REJECTED")
 FILTERS: Final = ("strategy", "symbol", "state")
 OLDER: Final = {"orders": "orders_at", "fills": "fills_at"}
@@ -120,7 +120,7 @@ def _filters(view: View, asked: Mapping[str, str]) -> None:
         known = asked["state"] if asked["state"] in STATES else ""
         state = ui.select({each: each or "all" for each in STATES}, value=known, label="State")
         for each in (strategy, symbol, state):
-            each.props("outlined dense options-dense").classes("interval")
+            each.props("outlined dense options-dense").classes("choice")
 
         def go() -> None:
             given = {"strategy": strategy.value, "symbol": symbol.value, "state": state.value}

@@ -135,7 +135,7 @@ def test_an_order_that_was_executed_is_told_in_a_sentence() -> None:
     told_of = sentence(Story([STEP, FILLED], [FILL], DECISION), READER)
     assert "Bought 0.02000" in told_of
     assert "BTC/USDT at 100.10" in told_of
-    assert "wanted +0.80 of its capital, to come to its target" in told_of
+    assert "wanted +0.80, to come to its target" in told_of
 
 
 def test_an_order_by_hand_names_who_ordered_it() -> None:
