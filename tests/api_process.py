@@ -24,7 +24,7 @@ from ares.service.entrance import door_of
 from tests.api import PASSWORD, config_of
 from tests.conftest import free_port
 
-READY_S_MAX = 240.0
+READY_S_MAX = 120.0
 
 
 class DoorProcess(NamedTuple):
@@ -71,17 +71,18 @@ def started(arguments: list[str], address: str, variables: Mapping[str, str]) ->
         stderr=subprocess.DEVNULL,
     )
     try:
-        asyncio.run(_answers(address))
+        asyncio.run(_answers(address, process))
         yield address, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(READY_S_MAX)
 
 
-async def _answers(address: str) -> None:
+async def _answers(address: str, process: subprocess.Popen[bytes]) -> None:
     """Return once somebody answers there."""
     async with asyncio.timeout(READY_S_MAX), aiohttp.ClientSession() as http:
         while True:
+            assert process.poll() is None, f"it ended with {process.returncode} before anybody answered at {address}"
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 async with http.get(f"{address}/"):
                     return

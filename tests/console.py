@@ -109,7 +109,6 @@ def serving_console(database: DatabaseConfig, state_dir: Path) -> Iterator[Conso
         "DATABASE__PG_PORT": database.pg_port,
         "DATABASE__HEALTH_PORT": database.health_port,
         "API__PORT": port,
-        "API__CONSOLE": True,
         "API__REQUESTS_PER_MINUTE": 10**8,
         "API__REQUESTS_PER_MINUTE_ADDRESS": 10**8,
     }
