@@ -239,10 +239,8 @@ def test_psql_gets_in_as_the_read_only_user(demo: RunningDemo, psql: str) -> Non
 
 
 def test_services_are_found_by_what_they_offer(demo: RunningDemo) -> None:
-    command = [sys.executable, "-m", "ares.cli", "services", "--offers", "venue-feed", "--label", "venue=sim", "--json"]
-
     def found() -> list[str]:
-        asked = subprocess.run(command, cwd=ROOT, env=demo.environment, capture_output=True, text=True, check=True)
+        asked = demo.ares("services", "--offers", "venue-feed", "--label", "venue=sim", "--json")
         return [row["service"] for row in json.loads(asked.stdout)]
 
     demo.until("a ready venue feed", lambda: found() == ["ingest"], 60)
@@ -265,12 +263,9 @@ def test_settings_change_again_and_again_without_a_restart(demo: RunningDemo) ->
         _write(demo.settings, text)
         time.sleep(rng.uniform(0.1, 0.6))
     _write(demo.settings, f"[trading]\ncycle_s = {cycle_s}\n")
-    drift = [sys.executable, "-m", "ares.cli", "config", "drift", "--json"]
 
     def in_step() -> bool:
-        asked = subprocess.run(
-            drift, cwd=ROOT, env=demo.environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        asked = demo.ares("config", "drift", "--json")
         return asked.returncode == 0 and len(json.loads(asked.stdout)) == len(SERVICES) - 1
 
     demo.until("all services in step with the file", in_step, 60)
