@@ -9,9 +9,10 @@ from api.console.charts import Ink, Options
 from ares.commands.lineage_svg import columns
 from ares.model.lineage import KINDS, Edge, Graph, Node
 
-NODES_MAX: Final = 80
+NODES_MAX: Final = 40
 LETTERS_MAX: Final = 28
-_ACROSS, _DOWN = 260, 30
+_ACROSS, _DOWN = 900, 300
+"""The form of the panel, which a drawing keeps."""
 
 
 def around(graph: Graph, root: Node) -> list[Edge]:
@@ -28,9 +29,11 @@ def drawable(root: Node, edges: Sequence[Edge]) -> list[Edge]:
 
 def chart(root: Node, edges: Sequence[Edge], ink: Ink) -> Options:
     """The drawing."""
+    listed = columns([root], edges)
+    right, tallest = max(1, len(listed) - 1), max(len(nodes) for nodes in listed)
     places = {
-        node: (x * _ACROSS, (y - len(nodes) / 2) * _DOWN)
-        for x, nodes in enumerate(columns([root], edges))
+        node: (x * _ACROSS // right, int((y - len(nodes) / 2) * _DOWN / tallest))
+        for x, nodes in enumerate(listed)
         for y, node in enumerate(nodes)
     }
     kinds = [kind for kind in KINDS if any(node.kind == kind for node in places)]

@@ -25,7 +25,7 @@ from ares.store import Record
 from ares.store.lineage import read_graph
 
 NAMES_MAX: Final = 3_000
-EDGES_MAX: Final = 500
+EDGES_MAX: Final = 200
 FRESH_S: Final = 30
 EVER: Final = "1970-01-01T00:00:00Z"
 EDGES: Final = (
