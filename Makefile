@@ -111,14 +111,14 @@ test-influx: .venv/ready influxd ## the tests against a real InfluxDB
 
 api-proof: EXAMPLES = 200
 api-proof: .venv/ready ## EXAMPLES (200) of every operation as every role and as a key: the API answers as its OpenAPI says
-	ARES_API_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/integration/test_api_schema.py $(ARGS)
+	ARES_TEST_API_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/integration/test_api_schema.py $(ARGS)
 
 console-proof: .venv/ready ## every page of the console at both sizes, as each role, in both themes; rows reach an open page in time; PICTURES=folder
-	ARES_TEST_CONSOLE=full ARES_SCREENSHOTS="$(PICTURES)" $(BIN)/python -m pytest -q -s tests/browser $(ARGS)
+	ARES_TEST_CONSOLE=full ARES_TEST_SCREENSHOTS="$(PICTURES)" $(BIN)/python -m pytest -q -s tests/browser $(ARGS)
 
 stream-load: READERS = 500
 stream-load: .venv/ready ## READERS (500) of the API's stream, a tenth asleep: memory is bounded, nobody is slowed down
-	ARES_STREAM_READERS=$(READERS) ARES_STREAM_SECONDS=30 $(BIN)/python -m pytest -q tests/integration/test_api_stream_load.py $(ARGS)
+	ARES_TEST_STREAM_READERS=$(READERS) ARES_TEST_STREAM_SECONDS=30 $(BIN)/python -m pytest -q tests/integration/test_api_stream_load.py $(ARGS)
 
 backtest-proof: SEEDS = 1000
 backtest-proof: .venv/ready ## SEEDS (1000) random markets and settings: the fast and the exact tier trade alike to the last digit

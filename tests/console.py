@@ -198,7 +198,7 @@ def sampled(path: str) -> str:
 
 def pictures_in(folder: Path) -> Path:
     """Where pictures of pages go: a folder that the environment names, or this one."""
-    chosen = Path(os.environ.get("ARES_SCREENSHOTS") or folder)
+    chosen = Path(os.environ.get("ARES_TEST_SCREENSHOTS") or folder)
     chosen.mkdir(parents=True, exist_ok=True)
     return chosen
 

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import cast
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from fastapi import FastAPI
 from markupsafe import Markup
@@ -28,6 +28,7 @@ from api.console.view import ROOT, View, caller_of
 from ares.errors import AccessDenied, AresError
 
 _ZONE, _THEME = "ares_zone", "ares_theme"
+_UNSAID = {"credentials_missing", "token_invalid"}
 _RECONNECT_S = 10.0
 _QUERY_MAX = 200
 _READY_S_MAX = 30.0
@@ -41,6 +42,8 @@ def mount(app: FastAPI, house: House) -> None:
     for page in PAGES:
         _serve(house, page, PAGES)
     app.add_middleware(KeepsSessions)
+    # Its bar for requests in the background has no name that is read aloud, and nobody here waits for such.
+    pages_app.config.quasar_config["loadingBar"]["skipHijack"] = True
     ui.run_with(
         app,
         title="Ares",
@@ -59,8 +62,9 @@ def _serve(house: House, page: Page, pages: Sequence[Page]) -> None:
         try:
             caller = await asyncio.to_thread(caller_of, house, request.cookies.get(COOKIE, ""))
         except AccessDenied as error:
-            why = "" if error.reason in {"credentials_missing", "token_invalid"} else f"&why={error.reason}"
-            return RedirectResponse(f"{ROOT}/login?next={request.url.path}{why}", HTTPStatus.SEE_OTHER)
+            here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+            asked = {"next": here, "why": "" if error.reason in _UNSAID else error.reason}
+            return RedirectResponse(f"{ROOT}/login?{urlencode(asked)}", HTTPStatus.SEE_OTHER)
         except AresError as error:
             return plain("Not now", Markup("<p>{}</p>").format(str(error)), HTTPStatus.SERVICE_UNAVAILABLE)
         dark = request.cookies.get(_THEME, "dark") == "dark"

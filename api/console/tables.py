@@ -48,6 +48,9 @@ _TONES = {
 _TONE_OF = {word: tone for tone, words in _TONES.items() for word in words.split()}
 
 
+_UNHEADED = Markup('<span class="unseen">Actions</span>')
+
+
 @dataclass(frozen=True, slots=True)
 class Col:
     """A column: the cell of a row it shows, under which heading. `link`: where it leads, with {cells} of the row."""
@@ -83,7 +86,7 @@ def table(caption: str, columns: Sequence[Col], rows: Iterable[Record], reader: 
 def heads(columns: Sequence[Col]) -> Markup:
     """The cells above the columns."""
     return Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(_aligned(column), column.head) for column in columns
+        Markup('<th scope="col"{}>{}</th>').format(_aligned(column), column.head or _UNHEADED) for column in columns
     )
 
 

@@ -18,7 +18,7 @@ from ares.security.access.roles import KEYLESS, Role, permissions_of
 from ares.security.access.users import By, KeyWish
 from tests.api import OpenDoor, config_of, open_door
 
-EXAMPLES = os.environ.get("ARES_API_EXAMPLES", "")
+EXAMPLES = os.environ.get("ARES_TEST_API_EXAMPLES", "")
 MINUTES_MAX = 60
 ANSWER_S_MAX = 60
 SEED = 20261129

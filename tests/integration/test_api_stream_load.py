@@ -24,11 +24,11 @@ from ares.config.settings import DatabaseConfig
 from ares.store import RowWriter
 from tests.api_process import DoorProcess, door
 
-MEASURED = "ARES_STREAM_READERS" in os.environ
+MEASURED = "ARES_TEST_STREAM_READERS" in os.environ
 """Times say something only where nothing else runs."""
-READERS = int(os.environ.get("ARES_STREAM_READERS", "30"))
+READERS = int(os.environ.get("ARES_TEST_STREAM_READERS", "30"))
 ASLEEP = READERS // 10
-SECONDS = float(os.environ.get("ARES_STREAM_SECONDS", "3"))
+SECONDS = float(os.environ.get("ARES_TEST_STREAM_SECONDS", "3"))
 ROWS_PER_STEP, STEP_S = 20, 0.1
 GROWTH_MB_PER_READER_MAX = 1.0
 LATE_RATIO_MAX = 3.0
