@@ -83,10 +83,14 @@ def _look(router: APIRouter, parts: Parts) -> None:
     @router.delete("/errands/{errand}", openapi_extra=extra(ANYBODY), operation_id="cancel_errand", tags=["operations"])
     async def cancel(errand: ErrandId, caller: Annotated[Caller, Depends(guard(parts, ANYBODY))]) -> ErrandShown:
         """Let an errand of one's own not be done, or no further; admins, of anybody's. One that has ended stays."""
-        askers = None if Permission.MANAGE_USERS in caller.permissions else frozenset({caller.user})
-        found = _mine(await asyncio.to_thread(parts.errands.get, errand), errand, askers)
-        now = await asyncio.to_thread(parts.errands.cancel, found.id, caller.user, parts.clock.now_ns())
-        return _shown(now or found)
+        return _shown(await asyncio.to_thread(cancelled, parts, caller, errand))
+
+
+def cancelled(parts: Parts, caller: Caller, errand_id: str) -> Errand:
+    """An errand that is not done, or no further: one's own; admins, anybody's. Blocks. Raises `UnknownName`."""
+    askers = None if Permission.MANAGE_USERS in caller.permissions else frozenset({caller.user})
+    found = _mine(parts.errands.get(errand_id), errand_id, askers)
+    return parts.errands.cancel(found.id, caller.user, parts.clock.now_ns()) or found
 
 
 def _mine(errand: Errand | None, errand_id: str, askers: frozenset[str] | None) -> Errand:
@@ -102,13 +106,10 @@ def _add(router: APIRouter, parts: Parts, spec: ErrandSpec) -> None:
 
     async def ask(request: Request, caller: Caller, body: BaseModel, key: str, **names: str) -> Response:
         arguments = _arguments(spec, {**names, **body.model_dump(by_alias=True, exclude_unset=True)})
-        _require_within(parts, caller, arguments)
-        arguments.require_known(parts.config())
+        require_fit(parts, caller, arguments)
 
         async def work() -> dict[str, Json]:
-            return _tree(
-                await asyncio.to_thread(_kept, parts, Wish(str(uuid.uuid4()), spec.name, arguments.tree(), caller.user))
-            )
+            return _tree(await asyncio.to_thread(kept, parts, caller, spec, arguments))
 
         answer = await once(parts, request, caller, key, work, well=HTTPStatus.ACCEPTED)
         if answer.status_code == HTTPStatus.ACCEPTED:
@@ -138,22 +139,26 @@ def _add(router: APIRouter, parts: Parts, spec: ErrandSpec) -> None:
     )
 
 
-def _kept(parts: Parts, wish: Wish) -> Errand:
-    """Raises `OperatingError` while too many are open: the same key may ask again."""
+def kept(parts: Parts, caller: Caller, spec: ErrandSpec, arguments: Arguments) -> Errand:
+    """Keep what somebody asks for. Raises `OperatingError` while too many are open: the same key may ask again."""
     open_max = parts.config().errands.open_max
+    wish = Wish(str(uuid.uuid4()), spec.name, arguments.tree(), caller.user)
     errand = parts.errands.ask(wish, parts.clock.now_ns(), open_max)
     if errand is None:
         raise OperatingError(f"errands.open_max = {open_max}: so many wait or run. Ask again once one has ended")
     return errand
 
 
-def _require_within(parts: Parts, caller: Caller, arguments: Arguments) -> None:
-    """Raises `AccessDenied` for what is beyond who asks: another strategy, or all while they are confined to some."""
+def require_fit(parts: Parts, caller: Caller, arguments: Arguments) -> None:
+    """Raises `AccessDenied` for what is beyond who asks: another strategy, or all while they are confined to some;
+    `UsageError` for what there is not.
+    """
     strategy = arguments.concerns()
     if strategy is None:
         Desk(parts).whole(caller)
     else:
         caller.require_within(strategy=strategy)
+    arguments.require_known(parts.config())
 
 
 def _arguments(spec: ErrandSpec, given: Mapping[str, object]) -> Arguments:

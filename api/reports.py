@@ -51,16 +51,21 @@ def router_of(parts: Parts) -> APIRouter:
     )
     async def report(run_id: RunId, caller: Annotated[Caller, Depends(guard(parts, reads))]) -> FileResponse:
         """The page of a backtest that was asked for here, as long as it is kept."""
-        row = await parts.database.fetch_one(ERRANDS["report"], {"run_id": run_id})
-        if row is None:
-            raise UnknownName("run", run_id, [])
-        caller.require_within(strategy=str(row["strategy"]))
-        page = await asyncio.to_thread(page_of, parts.reports, str(row["report"] or ""))
-        if page is None:
-            raise UnknownName("report of run", run_id, [])
-        return FileResponse(page, media_type="text/html", headers=HEADERS)
+        return await shown(parts, caller, run_id)
 
     return router
+
+
+async def shown(parts: Parts, caller: Caller, run_id: str) -> FileResponse:
+    """The page of a run. Raises `UnknownName`, `AccessDenied`, `StoreError`."""
+    row = await parts.database.fetch_one(ERRANDS["report"], {"run_id": run_id})
+    if row is None:
+        raise UnknownName("run", run_id, [])
+    caller.require_within(strategy=str(row["strategy"]))
+    page = await asyncio.to_thread(page_of, parts.reports, str(row["report"] or ""))
+    if page is None:
+        raise UnknownName("report of run", run_id, [])
+    return FileResponse(page, media_type="text/html", headers=HEADERS)
 
 
 def page_of(folder: FilePath, written_to: str) -> FilePath | None:

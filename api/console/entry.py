@@ -16,8 +16,10 @@ from starlette.routing import Route
 from api.callers import origin
 from api.console.house import House
 from api.console.view import ROOT, caller_of
-from ares.errors import AccessDenied, AresError
+from api.reports import shown
+from ares.errors import AccessDenied, AresError, UnknownName
 from ares.security.access.door import Caller
+from ares.security.access.roles import Permission
 
 COOKIE: Final = "ares_session"
 STATIC = Path(__file__).parent / "static"
@@ -74,7 +76,22 @@ def routes_of(house: House) -> list[Route]:
             await asyncio.to_thread(_log_out, house, request.cookies.get(COOKIE, ""))
         return answer
 
+    async def report(request: Request) -> Response:
+        """The page of a backtest. Its own policy lets nothing in it load or run."""
+        try:
+            caller = await asyncio.to_thread(caller_of, house, request.cookies.get(COOKIE, ""))
+            caller.require(Permission.READ_RESEARCH)
+            return await shown(house.parts, caller, request.path_params["run_id"])
+        except AccessDenied as error:
+            return plain("Not for you", Markup("<p>{}</p>").format(str(error)), HTTPStatus.FORBIDDEN)
+        except UnknownName:
+            words = Markup("<p>No page of this run is kept here.</p>")
+            return plain("No such report", words, HTTPStatus.NOT_FOUND)
+        except AresError as error:
+            return plain("Not now", Markup("<p>{}</p>").format(str(error)), HTTPStatus.SERVICE_UNAVAILABLE)
+
     return [
+        Route(f"{ROOT}/reports/{{run_id}}", report),
         Route(f"{ROOT}/login", login, methods=["GET", "POST"]),
         Route(f"{ROOT}/logout", logout, methods=["POST"]),
         Route(ROOT, lambda _: RedirectResponse(f"{ROOT}/")),

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from api.console import launch
 from api.console.changes import leaves, listed, tree_of, written
+from api.console.errands import add_errands
 from api.console.filters import older
 from api.console.formats import moment
 from api.console.live import Panels
@@ -23,6 +25,8 @@ VERSIONS = 25
 async def build(view: View) -> None:
     """Settings as they were last taken up, section by section, then their history."""
     panels = Panels(view)
+    launch.setting(view)
+    add_errands(view, panels, "Changes that were asked for", "config-set", "config-rollback")
     panels.add("Now", lambda: _now(view), every_s=30, size="full")
     panels.add("History", lambda: _history(view), every_s=30, size="full")
     await panels.settle()

@@ -8,14 +8,17 @@ from typing import Final
 from markupsafe import Markup
 from nicegui import ui
 
+from api.console import launch
 from api.console.charts import Ink, lines
 from api.console.drawn import Chart
+from api.console.errands import add_errands
 from api.console.formats import moment
 from api.console.live import Panels, section
 from api.console.pages.models import DRIFT, STEPS_MAX, TRAINED, Standing, standings, worst_first
 from api.console.research import ask, named, series
 from api.console.tables import Col, Form, badge, facts, link, nothing, table
 from api.console.view import ROOT, View
+from ares.errors import StoreError
 from ares.security.access.roles import Permission
 from ares.store import Record, load_queries
 
@@ -66,10 +69,22 @@ async def build(view: View) -> None:
     chart = Chart("Score, last day", lambda: _scores(view, name), "full", empty="It scored nothing in the last day.")
     chart.join(panels)
     panels.add("Who promoted what, when and why", lambda: _steps(view, name), size="full")
+    if name == view.house.parts.config().training.model:
+        launch.model(view, name, await _versions(view, name))
+        add_errands(view, panels, "Decisions that were asked for", "model-promote", "model-rollback", about=name)
     panels.add("Trainings, out of sample", lambda: _trained(view, name), every_s=60, size="full")
     panels.add("Drift, worst first", lambda: _drift(view, name), every_s=60, size="full")
     panels.add("Challenger beside champion", lambda: _beside(view, name), every_s=60, size="full")
     await panels.settle()
+
+
+async def _versions(view: View, name: str) -> list[str]:
+    """Those that there are to decide about, the newest first; without a database none."""
+    try:
+        rows = await view.rows("training-runs", 50, model=name)
+    except StoreError:
+        return []
+    return list(dict.fromkeys(str(row["version"]) for row in rows if row["version"]))
 
 
 async def _now(view: View, name: str) -> Markup:

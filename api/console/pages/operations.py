@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from nicegui import ui
 
+from api.console import launch
+from api.console.errands import add_errands
 from api.console.filters import Filter, form
 from api.console.live import LOADING, Panels, section
 from api.console.loglines import LEVELS, newest, services
@@ -15,6 +17,7 @@ from api.console.tables import Col, Form, nothing, table
 from api.console.view import View
 from ares.clock import NANOS_PER_SECOND
 from ares.security.access.roles import EVERYTHING, Permission
+from ares.service.registry import job_names
 from ares.store import Record
 
 BEATS_MISSED = 4
@@ -88,6 +91,8 @@ async def build(view: View) -> None:
     panels.add("Jobs", lambda: _jobs(view), follows=("jobs",), every_s=30, size="full")
     panels.add("Backups", lambda: _backups(view), every_s=30, size="full")
     panels.add("Restore drills", lambda: _drills(view), every_s=30, size="full")
+    launch.job(view)
+    add_errands(view, panels, "Jobs that were asked for", "job")
     folder = view.house.parts.config().environment.state_dir
     filters = (
         Filter("service", "Service", await asyncio.to_thread(services, folder)),
@@ -104,6 +109,9 @@ async def build_job(view: View) -> None:
     """Runs of one job."""
     job = view.query["job"]
     panels = Panels(view)
+    if job in job_names():
+        launch.job(view, job)
+        add_errands(view, panels, "Runs that were asked for", "job", about=job)
     panels.add(f"Runs of {job}", lambda: _runs(view, job), follows=("jobs",), every_s=30, size="full")
     await panels.settle()
 

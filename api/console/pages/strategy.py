@@ -8,9 +8,11 @@ from typing import Final
 from markupsafe import Markup
 from nicegui import ui
 
+from api.console import launch
 from api.console.act import Action, button
 from api.console.charts import Ink, lines
 from api.console.drawn import Chart
+from api.console.errands import add_errands
 from api.console.formats import moment, number
 from api.console.live import Panels, section
 from api.console.pages.strategies import PAUSED, QUERIES, pauses
@@ -116,6 +118,8 @@ async def build(view: View) -> None:
     panels.add("Decisions of the last day by rule and reason", lambda: _tally(view, name), follows=("decisions",))
     panels.add("Newest decisions", lambda: _decided(view, name), follows=("decisions",), size="full")
     if view.may(Permission.READ_RESEARCH):
+        launch.backtest(view, name)
+        add_errands(view, panels, "Backtests that were asked for", "backtest", about=name)
         panels.add("Backtests", lambda: _tests(view, name), size="full")
     panels.add("Live beside a replay", lambda: _parity(view, name), every_s=60, size="full")
     if view.may(Permission.READ_RESEARCH):
