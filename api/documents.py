@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from api.problem import Problem
 from api.versions import Version
@@ -25,12 +27,14 @@ Document = dict[str, object]
 
 def add(app: FastAPI, version: Version) -> None:
     """Serve the document of a version whose routes are there."""
-    made: list[Document] = []
+    written: list[bytes] = []
+    writing = asyncio.Lock()
 
-    async def openapi(_: Request) -> JSONResponse:
-        if not made:
-            made.append(document(app, version))
-        return JSONResponse(made[0])
+    async def openapi(_: Request) -> Response:
+        async with writing:  # it takes a second or more of a processor: others are answered meanwhile
+            if not written:
+                written.append(await asyncio.to_thread(lambda: orjson.dumps(document(app, version))))
+        return Response(written[0], media_type="application/json")
 
     app.add_route(f"{version.prefix}/openapi.json", openapi, include_in_schema=False)
 
