@@ -36,7 +36,7 @@ def test_a_user_is_added_confined_locked_out_and_let_in_again() -> None:
     run("add", "maria", "--role", "trader", "--account", "spot-1", "--why", "joins the desk", typed=PASSWORD)
     assert users()["maria"] == {
         "user": "maria", "role": "trader", "accounts": ["spot-1"], "strategies": None, "enabled": True,
-        "second_factor": False, "sessions": 0, "keys": 0,
+        "second_factor": False, "identity": "", "sessions": 0, "keys": 0,
     }  # fmt: skip
     run("role", "maria", "viewer", "--strategy", "signal_momentum")
     assert (users()["maria"]["accounts"], users()["maria"]["strategies"]) == (None, ["signal_momentum"])
