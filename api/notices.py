@@ -71,8 +71,8 @@ class CodeShown(BaseModel):
 
 
 def router_of(parts: Parts) -> APIRouter:
-    """The routes under /auth/notifications."""
-    router = APIRouter(prefix="/auth/notifications", tags=["auth"], responses=_FAULTS)
+    """The routes about where one is told what."""
+    router = APIRouter(prefix="/auth", tags=["auth"], responses=_FAULTS)
     _making(router, parts)
     _keeping(router, parts)
     return router
@@ -81,7 +81,9 @@ def router_of(parts: Parts) -> APIRouter:
 def _making(router: APIRouter, parts: Parts) -> None:
     self_, targets = guard(parts, SELF), parts.targets
 
-    @router.post("", openapi_extra=extra(SELF), operation_id="add_notifications", status_code=HTTPStatus.CREATED)
+    @router.post(
+        "/notifications", openapi_extra=extra(SELF), operation_id="add_notifications", status_code=HTTPStatus.CREATED
+    )
     async def add(body: TargetBody, caller: Annotated[Caller, Depends(self_)]) -> TargetMade:
         """Be told at a Slack incoming webhook, or a webhook of one's own."""
         wish = Wish(body.kind, body.label, frozenset(body.topics))
@@ -90,7 +92,7 @@ def _making(router: APIRouter, parts: Parts) -> None:
         target, key = await asyncio.to_thread(lambda: added(targets, caller.user, wish, body.url, by, dev=dev))
         return TargetMade(**_shown(target).model_dump(), key=key)
 
-    @router.post("/telegram", openapi_extra=extra(SELF), operation_id="link_telegram")
+    @router.post("/telegram-links", openapi_extra=extra(SELF), operation_id="link_telegram")
     async def link(body: LinkBody, caller: Annotated[Caller, Depends(self_)]) -> CodeShown:
         """Be told in a Telegram chat: a code that links the chat which says it."""
         config = parts.config().notifications
@@ -104,25 +106,27 @@ def _making(router: APIRouter, parts: Parts) -> None:
 def _keeping(router: APIRouter, parts: Parts) -> None:
     self_, targets = guard(parts, SELF), parts.targets
 
-    @router.get("", openapi_extra=extra(SELF), operation_id="list_notifications")
+    @router.get("/notifications", openapi_extra=extra(SELF), operation_id="list_notifications")
     async def every(caller: Annotated[Caller, Depends(self_)]) -> list[TargetShown]:
         """Where one is told, of what, and what is paused."""
         user = await asyncio.to_thread(parts.door.users.get, caller.user)
         return [_shown(target) for target in user.targets.values()]
 
-    @router.put("/{target}", openapi_extra=extra(SELF), operation_id="choose_notifications")
+    @router.put("/notifications/{target}", openapi_extra=extra(SELF), operation_id="choose_notifications")
     async def choose(target: TargetId, body: TopicsBody, caller: Annotated[Caller, Depends(self_)]) -> TargetShown:
         """Be told of other topics, from now on."""
         topics = frozenset(body.topics)
         return _shown(await asyncio.to_thread(targets.choose, caller.user, target, topics, By(caller.user)))
 
-    @router.delete("/{target}", openapi_extra=extra(SELF), operation_id="remove_notifications", status_code=204)
+    @router.delete(
+        "/notifications/{target}", openapi_extra=extra(SELF), operation_id="remove_notifications", status_code=204
+    )
     async def remove(target: TargetId, caller: Annotated[Caller, Depends(self_)]) -> Response:
         """Be told nothing there any more."""
         await asyncio.to_thread(targets.remove, caller.user, target, By(caller.user))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
-    @router.post("/{target}/test", openapi_extra=extra(SELF), operation_id="test_notifications")
+    @router.post("/notifications/{target}/test", openapi_extra=extra(SELF), operation_id="test_notifications")
     async def test(target: TargetId, caller: Annotated[Caller, Depends(guard(parts, SELF, TEST_COST))]) -> TargetShown:
         """Send a message there now; where it arrives, a paused target goes on."""
         known = await asyncio.to_thread(targets.get, caller.user, target)

@@ -8,8 +8,10 @@ from http import HTTPStatus
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from ares.errors import (
     AccessDenied,
@@ -113,16 +115,28 @@ def install(app: FastAPI) -> None:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", detail, errors=faults)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         answer = problem(status, status.name.lower(), error.detail)
         answer.headers.update(error.headers or {})
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = ", ".join(sorted(methods_at(app, request.url.path)))
         return answer
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "a fault of ours; it is in the log")
+
+
+def methods_at(app: FastAPI, path: str) -> set[str]:
+    """Which methods a path takes, of all its routes: each knows of its own alone (RFC 9110, 10.2.1)."""
+    return {
+        method
+        for each in iter_route_contexts(app.routes)
+        if isinstance(each.route, APIRoute) and compile_path(each.path or "")[0].match(path)
+        for method in each.route.methods or ()
+    }
 
 
 def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, object]]:

@@ -157,3 +157,5 @@ async def test_strangers_and_others_roles_are_told_no(door: OpenDoor) -> None:
     assert (viewer.status, viewer.json["code"]) == (403, "forbidden")
     assert (await door.ask("/nothing", "viewer")).status == 404
     assert (await door.ask("/fills", "viewer", method="POST")).status == 405
+    wrong = await door.ask("/backtests", "viewer", method="PATCH")
+    assert (wrong.status, wrong.headers["Allow"]) == (405, "GET, POST"), "a path says what all its routes take"

@@ -36,7 +36,7 @@ async def test_one_sets_up_ones_own_targets_and_no_others(questdb_config: Databa
             changed = await door.ask(mine, "trader", method="PUT", body={"topics": ["state", "gaps"]})
             assert changed.json["topics"] == ["gaps", "state"]
             code = await door.ask(
-                f"{path}/telegram", "trader", method="POST", body={"label": "me", "topics": ["state"]}
+                "/auth/telegram-links", "trader", method="POST", body={"label": "me", "topics": ["state"]}
             )
             assert str(code.json["say"]) == f"/link {code.json['code']}"
             bad = await door.ask(path, "trader", method="POST", body={**body, "url": "http://example.org/x"})
