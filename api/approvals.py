@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from api.callers import guard
-from api.commands import FAULTS, WORDS, Desk, Outcome
+from api.commands import COMMAND_FAULTS, WORDS, Desk, Outcome
 from api.login import Body
 from api.once import Key
 from api.parts import Parts
@@ -61,7 +61,7 @@ class ApprovalsShown(BaseModel):
 
 def router_of(parts: Parts) -> APIRouter:
     """The routes of what waits for a second person, and of going live."""
-    router = APIRouter(prefix="/trading", tags=["trading"], responses=FAULTS)
+    router = APIRouter(prefix="/trading", tags=["trading"], responses=COMMAND_FAULTS)
     desk = Desk(parts)
     sees, agrees, halts = Policy(Permission.READ_TRADING), Policy(Permission.AGREE_LIVE), Policy(Permission.HALT)
 

@@ -20,7 +20,7 @@ from ares.security.access.roles import Permission
 
 WORDS = r"^[^\x00-\x1f\x7f]*$"
 NAME = r"^[A-Za-z0-9_.:/@-]*$"
-FAULTS = responses(
+COMMAND_FAULTS = responses(
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -104,7 +104,7 @@ class Desk:
 
 def router_of(parts: Parts) -> APIRouter:
     """The routes under /trading."""
-    router = APIRouter(prefix="/trading", tags=["trading"], responses=FAULTS)
+    router = APIRouter(prefix="/trading", tags=["trading"], responses=COMMAND_FAULTS)
     desk = Desk(parts)
     _stopping(router, desk, parts)
     _ordering(router, desk, parts)

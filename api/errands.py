@@ -18,7 +18,7 @@ from api.login import Body
 from api.once import Key, once
 from api.parts import Parts
 from api.policy import ANYBODY, Policy, extra
-from api.problem import responses
+from api.problem import FAULTS, responses
 from api.resource import askers_of
 from ares.clock import isoformat
 from ares.control import Json
@@ -29,16 +29,7 @@ from ares.security.access.roles import Permission
 from ares.service.errands.registry import errands
 from ares.service.errands.spec import Arguments, ErrandSpec
 
-_FAULTS = responses(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
+_FAULTS = {**FAULTS, **responses(HTTPStatus.CONFLICT)}
 ErrandId = Annotated[str, Path(max_length=40, pattern=r"^[A-Za-z0-9-]+$")]
 
 

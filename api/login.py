@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.callers import guard, origin
 from api.parts import Parts
 from api.policy import ANYBODY, PUBLIC, SELF, extra
-from api.problem import responses
+from api.problem import FAULTS, responses
 from ares.clock import isoformat
 from ares.control.access import Session
 from ares.errors import AccessDenied, UsageError
@@ -25,7 +25,6 @@ _STRANGERS = responses(
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-_KNOWN = {**_STRANGERS, **responses(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)}
 CODE = r"^\d{6}$"
 
 
@@ -131,7 +130,7 @@ def _coming_and_going(router: APIRouter, parts: Parts) -> None:
         """New tokens for a session, before or after the access token has expired."""
         return shown(await asyncio.to_thread(parts.door.refresh, body.refresh_token, origin(request)))
 
-    @router.post("/logout", openapi_extra=extra(SELF), responses=_KNOWN, status_code=204, operation_id="logout")
+    @router.post("/logout", openapi_extra=extra(SELF), responses=FAULTS, status_code=204, operation_id="logout")
     async def logout(caller: Annotated[Caller, Depends(self_)]) -> Response:
         """End this session, at once."""
         await asyncio.to_thread(parts.door.logout, caller.session, "logged out")
@@ -141,7 +140,7 @@ def _coming_and_going(router: APIRouter, parts: Parts) -> None:
 def _oneself(router: APIRouter, parts: Parts) -> None:
     self_, anybody = guard(parts, SELF), guard(parts, ANYBODY)
 
-    @router.get("/me", openapi_extra=extra(ANYBODY), responses=_KNOWN, operation_id="me")
+    @router.get("/me", openapi_extra=extra(ANYBODY), responses=FAULTS, operation_id="me")
     async def me(caller: Annotated[Caller, Depends(anybody)]) -> Me:
         """Who asks, what they may do and where."""
         user = await asyncio.to_thread(parts.door.users.get, caller.user)
@@ -155,13 +154,13 @@ def _oneself(router: APIRouter, parts: Parts) -> None:
             keys=[key_shown(key) for key in user.keys.values()] if caller.session else [],
         )
 
-    @router.post("/step-up", openapi_extra=extra(SELF), responses=_KNOWN, operation_id="step_up")
+    @router.post("/step-up", openapi_extra=extra(SELF), responses=FAULTS, operation_id="step_up")
     async def step_up(body: CodeBody, request: Request, caller: Annotated[Caller, Depends(self_)]) -> AccessShown:
         """Show a code of the second factor: for a few minutes dangerous things can be done."""
         token = await asyncio.to_thread(parts.door.step_up, caller, body.code, origin(request))
         return AccessShown(access_token=token, expires_in=int(parts.config().access.token_s))
 
-    @router.post("/password", openapi_extra=extra(SELF), responses=_KNOWN, status_code=204, operation_id="set_password")
+    @router.post("/password", openapi_extra=extra(SELF), responses=FAULTS, status_code=204, operation_id="set_password")
     async def password(body: PasswordBody, request: Request, caller: Annotated[Caller, Depends(self_)]) -> Response:
         """Another password; all sessions end, this one too."""
         await asyncio.to_thread(parts.door.prove, caller.user, body.password, origin(request))
@@ -173,14 +172,14 @@ def _second_factor(router: APIRouter, parts: Parts) -> None:
     self_ = guard(parts, SELF)
 
     @router.post(
-        "/second-factor/begin", openapi_extra=extra(SELF), responses=_KNOWN, operation_id="begin_second_factor"
+        "/second-factor/begin", openapi_extra=extra(SELF), responses=FAULTS, operation_id="begin_second_factor"
     )
     async def begin(caller: Annotated[Caller, Depends(self_)]) -> UriShown:
         """A new second factor; it holds once its code was shown."""
         return UriShown(uri=parts.door.begin_second_factor(caller.user))
 
     @router.post(
-        "/second-factor", openapi_extra=extra(SELF), responses=_KNOWN, status_code=204,
+        "/second-factor", openapi_extra=extra(SELF), responses=FAULTS, status_code=204,
         operation_id="confirm_second_factor",
     )  # fmt: skip
     async def confirm(body: FactorBody, request: Request, caller: Annotated[Caller, Depends(self_)]) -> Response:
@@ -197,14 +196,14 @@ def _second_factor(router: APIRouter, parts: Parts) -> None:
 def _own_sessions(router: APIRouter, parts: Parts) -> None:
     self_ = guard(parts, SELF)
 
-    @router.get("/sessions", openapi_extra=extra(SELF), responses=_KNOWN, operation_id="list_sessions")
+    @router.get("/sessions", openapi_extra=extra(SELF), responses=FAULTS, operation_id="list_sessions")
     async def sessions(caller: Annotated[Caller, Depends(self_)]) -> list[SessionShown]:
         """One's own open sessions."""
         found = await asyncio.to_thread(parts.door.sessions, caller.user)
         return [session_shown(each, caller) for each in found]
 
     @router.delete(
-        "/sessions/{session}", openapi_extra=extra(SELF), responses=_KNOWN, status_code=204,
+        "/sessions/{session}", openapi_extra=extra(SELF), responses=FAULTS, status_code=204,
         operation_id="end_session",
     )  # fmt: skip
     async def end(session: str, caller: Annotated[Caller, Depends(self_)]) -> Response:

@@ -14,7 +14,7 @@ from api.notify.delivery import try_out
 from api.notify.places import added
 from api.parts import Parts
 from api.policy import SELF, extra
-from api.problem import responses
+from api.problem import FAULTS
 from ares.clock import isoformat
 from ares.errors import UsageError
 from ares.security.access.door import Caller
@@ -25,15 +25,6 @@ from ares.security.access.users import LABEL_MAX, By
 
 TEST_COST = 10.0
 """A test leaves this machine: it counts as so many requests."""
-_FAULTS = responses(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=50, examples=[["alerts", "state"]])]
 TargetId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f]+$")]
 
@@ -72,7 +63,7 @@ class CodeShown(BaseModel):
 
 def router_of(parts: Parts) -> APIRouter:
     """The routes about where one is told what."""
-    router = APIRouter(prefix="/auth", tags=["auth"], responses=_FAULTS)
+    router = APIRouter(prefix="/auth", tags=["auth"], responses=FAULTS)
     _making(router, parts)
     _keeping(router, parts)
     return router

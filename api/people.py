@@ -11,22 +11,13 @@ from api.callers import guard
 from api.login import Body, KeyShown, SessionShown, key_shown, session_shown
 from api.parts import Parts
 from api.policy import Policy, extra
-from api.problem import responses
+from api.problem import FAULTS
 from ares.clock import DAY_NS, isoformat
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission, Role, Scope
 from ares.security.access.state import User, confined, listed
 from ares.security.access.users import By, KeyWish
 
-_FAULTS = responses(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=200)]
 Name = Annotated[str, Path(max_length=32, pattern=r"^[a-z][a-z0-9._-]{1,31}$")]
 
@@ -76,7 +67,7 @@ class KeyMadeShown(BaseModel):
 
 def router_of(parts: Parts) -> APIRouter:
     """The routes under /users."""
-    router = APIRouter(prefix="/users", tags=["users"], responses=_FAULTS)
+    router = APIRouter(prefix="/users", tags=["users"], responses=FAULTS)
     _looks(router, parts)
     _roles(router, parts)
     _switches(router, parts)

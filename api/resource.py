@@ -58,6 +58,11 @@ class Resource:
         return found
 
 
+def within(scope: Scope) -> dict[str, str]:
+    """What a statement about accounts and strategies confines rows to, as patterns."""
+    return {"accounts": pattern(scope.accounts), "strategies": pattern(scope.strategies)}
+
+
 def askers_of(caller: Caller) -> frozenset[str] | None:
     """Of whose errands somebody may know: their own, or, with the right to read what everybody did, all (None)."""
     return None if Permission.READ_AUDIT in caller.permissions else frozenset({caller.user})

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from api.cells import Cell, Column, columns, written
-from api.resource import pattern
+from api.resource import within
 from api.resources import RESOURCES
 from ares.clock import DAY_NS, MINUTE_NS, isoformat
 from ares.security.access.door import Caller
@@ -87,9 +87,8 @@ class Way:
 async def way_of(database: Database, caller: Caller, order_id: str, now_ns: int) -> Way | None:
     """The way of an order; None where there is none that the caller may see. Raises `StoreError`."""
     for days in LOOK_BACK_DAYS:
-        scope = {"accounts": pattern(caller.scope.accounts), "strategies": pattern(caller.scope.strategies)}
         about: dict[str, Param] = {"order_id": order_id, "since": isoformat(max(0, now_ns - days * DAY_NS))}
-        rows = await database.fetch(QUERIES["steps"], {**about, **scope, "rows": ROWS_MAX})
+        rows = await database.fetch(QUERIES["steps"], {**about, **within(caller.scope), "rows": ROWS_MAX})
         if rows:
             return await _Telling(database, caller, rows).told()
     return None

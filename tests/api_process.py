@@ -46,6 +46,13 @@ def door(database: DatabaseConfig, state_dir: Path) -> Iterator[DoorProcess]:
     users.add("boss", Role.ADMIN, Scope(), PASSWORD, By("test"))
     key = users.make_key("boss", KeyWish("test", permissions_of(Role.ADMIN) - KEYLESS), By("test"))
     control.close()
+    with serving_api(database, state_dir, port) as (address, process):
+        yield DoorProcess(address, {"Authorization": f"Bearer {key}"}, process)
+
+
+@contextlib.contextmanager
+def serving_api(database: DatabaseConfig, state_dir: Path, port: int) -> Iterator[tuple[str, psutil.Process]]:
+    """The service `api` as a process, whose users ask as often as they like."""
     settings = {
         "ENVIRONMENT__STATE_DIR": state_dir,
         "DATABASE__HTTP_PORT": database.http_port,
@@ -57,8 +64,8 @@ def door(database: DatabaseConfig, state_dir: Path) -> Iterator[DoorProcess]:
     }
     variables = {f"ARES_{name}": str(value) for name, value in settings.items()}
     command = ["-m", "ares.cli", "service", "run", "api", "--port", "0"]
-    with started(command, f"http://127.0.0.1:{port}", variables) as (address, process):
-        yield DoorProcess(address, {"Authorization": f"Bearer {key}"}, process)
+    with started(command, f"http://127.0.0.1:{port}", variables) as there:
+        yield there
 
 
 @contextlib.contextmanager

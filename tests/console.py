@@ -28,7 +28,7 @@ from ares.security.access.users import By
 from ares.service import ServiceContext
 from ares.service.entrance import door_of
 from tests.api import PASSWORD, config_of
-from tests.api_process import started
+from tests.api_process import serving_api
 from tests.conftest import free_port
 from tests.helpers import missing
 
@@ -103,19 +103,8 @@ def serving_console(database: DatabaseConfig, state_dir: Path) -> Iterator[Conso
     door = door_of(context, control)
     with ThreadPoolExecutor() as hashing:  # hashes of passwords take long
         list(hashing.map(lambda role: door.users.add(role.value, role, Scope(), PASSWORD, By("test")), Role))
-    settings = {
-        "ENVIRONMENT__STATE_DIR": state_dir,
-        "DATABASE__HTTP_PORT": database.http_port,
-        "DATABASE__PG_PORT": database.pg_port,
-        "DATABASE__HEALTH_PORT": database.health_port,
-        "API__PORT": port,
-        "API__REQUESTS_PER_MINUTE": 10**8,
-        "API__REQUESTS_PER_MINUTE_ADDRESS": 10**8,
-    }
-    variables = {f"ARES_{name}": str(value) for name, value in settings.items()}
-    command = ["-m", "ares.cli", "service", "run", "api", "--port", "0"]
     try:
-        with started(command, f"http://127.0.0.1:{port}", variables) as (address, _):
+        with serving_api(database, state_dir, port) as (address, _):
             yield Console(address, door, database)
     finally:
         control.close()

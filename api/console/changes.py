@@ -85,7 +85,7 @@ def leaves(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def tree_of(text: Value) -> Mapping[str, object]:
-    """Settings as a row has them; empty where they are none."""
+    """What a row has as a JSON object, settings or arguments; empty where it is none."""
     return _read(text)
 
 

@@ -19,7 +19,6 @@ class Chart:
     def __init__(self, title: str, draw: Draw, size: str, *, low: bool = True, empty: str = "") -> None:
         self._draw = draw
         self._empty = empty or "Nothing to draw yet."
-        self._title = title
         with section(title, size):
             self._chart = ui.echart({"series": []})
             self._chart.classes("chart low" if low else "chart").props(f'role="img" aria-label="{title}"')

@@ -18,7 +18,6 @@ from api.console.house import House
 from api.console.view import ROOT, caller_of
 from api.reports import shown
 from ares.errors import AccessDenied, AresError, UnknownName
-from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
 
 COOKIE: Final = "ares_session"
@@ -59,14 +58,13 @@ def routes_of(house: House) -> list[Route]:
         given = await request.form(max_fields=10, max_files=0)
         name, password, code, following = (str(given.get(each, "")) for each in ("user", "password", "code", "next"))
         try:
-            caller, cookie = await asyncio.to_thread(_log_in, house, request, name, password, code)
+            cookie = await asyncio.to_thread(_log_in, house, request, name, password, code)
         except AccessDenied as error:
             return form(str(error).capitalize(), following, HTTPStatus.UNAUTHORIZED)
         except AresError as error:
             return form(str(error).capitalize(), following, HTTPStatus.SERVICE_UNAVAILABLE)
         answer = RedirectResponse(inside(following), HTTPStatus.SEE_OTHER)
         answer.headers.append("Set-Cookie", kept(cookie, secure=request.url.scheme == "https"))
-        house.stepped_up[caller.session] = caller.second_factor_at_s
         return answer
 
     async def logout(request: Request) -> Response:
@@ -131,10 +129,9 @@ def same_origin(request: Request) -> bool:
     return said is None or urlsplit(said).netloc == request.headers.get("Host")
 
 
-def _log_in(house: House, request: Request, name: str, password: str, code: str) -> tuple[Caller, str]:
+def _log_in(house: House, request: Request, name: str, password: str, code: str) -> str:
     door = house.parts.door
-    caller = door.caller(door.login(name, password, code, origin(request)).access)
-    return caller, door.browser_token(caller)
+    return door.browser_token(door.caller(door.login(name, password, code, origin(request)).access))
 
 
 def _log_out(house: House, cookie: str) -> None:

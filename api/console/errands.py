@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
-import orjson
 from markupsafe import Markup
 from pydantic import ValidationError
 
 from api.console.act import Action, perform
+from api.console.changes import tree_of
 from api.console.deeds import deed, listen
 from api.console.formats import MONEY_PLACES, share
 from api.console.live import Panel, Panels
@@ -81,7 +81,7 @@ async def _written(view: View, kinds: tuple[str, ...], about: str) -> Markup:
 
 def told(row: Record) -> Record:
     """An errand as a table shows it."""
-    arguments, outcome = _tree(row["arguments"]), _tree(row["outcome"])
+    arguments, outcome = tree_of(row["arguments"]), tree_of(row["outcome"])
     about = next((str(arguments[name]) for name in ("strategy", "job", "model", "field") if name in arguments), "")
     ended = row["state"] in ENDED
     cancel = Markup("") if ended else deed(_CANCEL, str(row["errand_id"]), "Cancel", f"{row['kind']} {about}")
@@ -104,14 +104,6 @@ def _came(row: Record, outcome: Mapping[str, object]) -> Markup:
         words = f"return {share(earned, MONEY_PLACES, sign=True)}" if isinstance(earned, float | int) else "its figures"
         return Markup("{}, {}").format(words, link(f"{ROOT}/reports/{outcome['run_id']}", "report"))
     return Markup("{}").format(str(row["outcome"] or "")[:_WORDS_MAX])
-
-
-def _tree(text: object) -> Mapping[str, object]:
-    try:
-        found: object = orjson.loads(str(text or "{}"))
-    except orjson.JSONDecodeError:
-        return {}
-    return cast("Mapping[str, object]", found) if isinstance(found, dict) else {}
 
 
 async def _cancel(view: View, errand_id: str, panel: Panel) -> None:

@@ -12,11 +12,11 @@ from api.console.act import Action, perform
 from api.console.live import Panel
 from api.console.trader import body_of, ordered, said_of
 from api.console.view import View
-from api.resource import pattern
+from api.resource import within
 from ares.control import Json
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
-from ares.store import Param, Record, load_queries
+from ares.store import Record, load_queries
 
 QUERIES = load_queries("api", "queries/console_orders.sql")
 OPEN: Final = frozenset({"INTENDED", "SUBMITTED", "ACCEPTED", "PARTIALLY_FILLED", "UNKNOWN"})
@@ -27,11 +27,7 @@ async def open_orders(view: View, **of: str) -> Sequence[Record]:
     `StoreError`.
     """
     caller = await view.caller(Permission.READ_TRADING)
-    within: dict[str, Param] = {
-        "accounts": pattern(caller.scope.accounts),
-        "strategies": pattern(caller.scope.strategies),
-    }
-    rows = await view.house.parts.database.fetch(QUERIES["standing"], within)
+    rows = await view.house.parts.database.fetch(QUERIES["standing"], within(caller.scope))
     return [row for row in rows if all(row[name] == value for name, value in of.items())]
 
 

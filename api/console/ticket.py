@@ -8,15 +8,15 @@ from uuid import uuid4
 
 from markupsafe import Markup
 from nicegui import ui
-from pydantic import ValidationError
 
 from api.commands import OrderBody
 from api.console.act import Action, button, refused, tell
 from api.console.live import section
 from api.console.tables import Col, Form, Reader, badge, facts, table
+from api.console.trader import body_of, ordered
 from api.console.view import View
 from ares.control import Json
-from ares.errors import AccessDenied, AresError, UsageError
+from ares.errors import AccessDenied, AresError
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
 from ares.store import Record
@@ -28,7 +28,6 @@ RULES = (
     Col("limit", "Limit"),
     Col("unit", "Unit"),
 )
-_FIELDS = {"quantity": "Quantity", "price": "Price"}
 
 
 class Ticket:
@@ -47,29 +46,16 @@ class Ticket:
             button(view, place, done=self._new)
         self._said = ui.html("", sanitize=False).props('aria-live="polite"')
 
-    def _wish(self) -> OrderBody:
-        """Raises `UsageError` naming the field."""
-        price = str(self._price.value or "").strip()
-        try:
-            return OrderBody(
-                symbol=self._symbol,
-                side=self._side.value,
-                quantity=str(self._quantity.value or "").strip(),
-                price=price or None,
-                strategy="",
-                reason="",
-            )
-        except ValidationError as error:
-            name = str(error.errors(include_url=False)[0]["loc"][0])
-            given = self._price.value if name == "price" else self._quantity.value
-            text = f"{_FIELDS.get(name, name)} = {given!r}: a number above 0 with at most ten decimals. Example: 0.001"
-            raise UsageError(text) from None
-
     async def _order(self, verb: str, caller: Caller, **more: str) -> Mapping[str, Json]:
-        parts = self._view.house.parts
-        caller.require_within(account=parts.config().trading.account)
-        wish = {name: str(value) for name, value in self._wish().model_dump().items() if value not in (None, "")}
-        return await parts.trader.order(verb, {**wish, **more, "actor": caller.user})
+        price = str(self._price.value or "")
+        body = body_of(
+            OrderBody,
+            symbol=self._symbol,
+            side=str(self._side.value),
+            quantity=str(self._quantity.value or ""),
+            **({"price": price} if price.strip() else {}),
+        )
+        return await ordered(self._view, caller, verb, body, all_strategies=False, **more)
 
     async def _preview(self) -> None:
         try:

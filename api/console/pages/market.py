@@ -17,6 +17,7 @@ from api.console.drawn import Chart
 from api.console.formats import moment, number
 from api.console.live import Panels, section
 from api.console.prices import QUERIES, Prices
+from api.console.research import finite
 from api.console.standing import open_orders
 from api.console.tables import Col, Form, nothing, table
 from api.console.ticket import add_ticket
@@ -154,10 +155,10 @@ def candle(row: Record, view: View, interval: str) -> Candle:
     """A bar as it is drawn."""
     label = moment(row["ts"], view.zone)
     shown = label[:10] if INTERVALS_S[interval] * NANOS_PER_SECOND >= DAY_NS else label[5:16]
-    values = [_figure(row[name]) for name in ("open", "high", "low", "close")]
+    values = [finite(row[name]) for name in ("open", "high", "low", "close")]
     traded = row["status"] == "traded" and None not in values
     opened, high, low, close = values if traded else [None] * 4
-    return Candle(shown, opened, high, low, close, _figure(row["volume"]) or 0.0, gap=row["status"] == "gap")
+    return Candle(shown, opened, high, low, close, finite(row["volume"]) or 0.0, gap=row["status"] == "gap")
 
 
 class _Places:
@@ -184,7 +185,3 @@ class _Places:
         index, target = self._index(row["ts"]), float(str(row["target"]))
         words = f"{row['strategy']}: {number(target, 2, sign=True)}"
         return Mark(self._labels[index], self._closes[index] or 0.0, "buy" if target > 0 else "sell", words)
-
-
-def _figure(value: Value) -> float | None:
-    return float(value) if isinstance(value, float | int) and value == value else None  # noqa: PLR0124 - NaN is not itself

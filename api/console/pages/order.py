@@ -13,7 +13,7 @@ from api.console.standing import amend, cancel
 from api.console.story import Story, figures, names, sentence, timeline
 from api.console.tables import nothing
 from api.console.view import View
-from api.resource import pattern
+from api.resource import within
 from ares.clock import DAY_NS, MINUTE_NS, NANOS_PER_MICRO, isoformat, to_datetime
 from ares.security.access.roles import Permission
 from ares.store import Param, Record, load_queries
@@ -91,8 +91,7 @@ async def _decision(view: View, order_id: str, first: Record) -> Record | None:
         "correlation_id": str(first["correlation_id"] or ""),
         "since": isoformat(at - DAY_NS),
         "until": isoformat(at + MINUTE_NS),
-        "accounts": pattern(caller.scope.accounts),
-        "strategies": pattern(caller.scope.strategies),
+        **within(caller.scope),
     }
     found = await view.house.parts.database.fetch(QUERIES["decision"], asked)
     return found[0] if found else None

@@ -14,7 +14,7 @@ from api.console.formats import moment
 from api.console.live import Panels
 from api.console.tables import Col, Form, table
 from api.console.view import View
-from api.resource import pattern
+from api.resource import pattern, within
 from ares.security.access.roles import Permission
 from ares.store import Record, load_queries
 from ares.store.pool import as_int
@@ -110,10 +110,9 @@ async def _balances(view: View) -> Markup:
 
 async def _days(view: View) -> Markup:
     caller = await view.caller(Permission.READ_TRADING)
-    database, accounts = view.house.parts.database, pattern(caller.scope.accounts)
-    days = await database.fetch(QUERIES["days"], {"accounts": accounts})
-    within = {"accounts": accounts, "strategies": pattern(caller.scope.strategies)}
-    traded = {(row["ts"], row["account"]): row for row in await database.fetch(QUERIES["traded"], within)}
+    database, asked = view.house.parts.database, within(caller.scope)
+    days = await database.fetch(QUERIES["days"], {"accounts": asked["accounts"]})
+    traded = {(row["ts"], row["account"]): row for row in await database.fetch(QUERIES["traded"], asked)}
     nothing: Record = {"fills": 0, "fees_quote": 0.0, "turnover_quote": 0.0}
     rows: list[Record] = [
         {**nothing, **traded.get((row["ts"], row["account"]), {}), **row, "day": _day(row)} for row in days

@@ -8,6 +8,7 @@ from typing import Final
 from markupsafe import Markup
 from nicegui import ui
 
+from api.commands import ReasonBody
 from api.console import launch
 from api.console.act import Action, button
 from api.console.charts import Ink, lines
@@ -18,6 +19,7 @@ from api.console.live import Panels, section
 from api.console.pages.strategies import PAUSED, QUERIES, pauses
 from api.console.research import ask, named, series, text_of_view
 from api.console.tables import Col, Form, badge, facts, link, nothing, signed, table
+from api.console.trader import body_of, ordered
 from api.console.view import ROOT, View
 from api.resource import pattern
 from ares.security.access.door import Caller
@@ -150,9 +152,8 @@ class _Steering:
         return await self._order("resume", caller, reason, "trades again", "was not resting")
 
     async def _order(self, verb: str, caller: Caller, reason: str, done: str, before: str) -> str:
-        parts = self._view.house.parts
-        caller.require_within(account=parts.config().trading.account, strategy=self._name)
-        said = await parts.trader.order(verb, {"strategy": self._name, "reason": reason, "actor": caller.user})
+        body = body_of(ReasonBody, reason=reason)
+        said = await ordered(self._view, caller, verb, body, all_strategies=False, strategy=self._name)
         self.show(resting=verb == "pause")
         return f"{self._name} {done if said.get('changed') else before}."
 
