@@ -19,12 +19,15 @@ from ares.config.settings import AresConfig
 from ares.control import ControlStore, Json
 from ares.errors import AresError, ConfigError
 from ares.model.row import Cell, Row, UtcNs
-from ares.service.runner import end_with_parent
+from ares.service.runner import end_with_parent, ended
 from ares.service.types import ServiceContext
 from ares.telemetry import correlation, get_logger, metrics, observability
 
 SLOT_NS = 60 * NANOS_PER_SECOND
 """Cron's own resolution: two starts of a job within one minute are the same slot."""
+
+STOP_S_MAX = 5.0
+"""A job apart that is to end with us ends by itself for so long."""
 
 log = get_logger(__name__)
 
@@ -139,8 +142,7 @@ class JobScheduler:
         try:
             code = await child.wait()
         finally:
-            if child.returncode is None:
-                child.terminate()
+            await ended(child, STOP_S_MAX)
         if code:
             log.warning("job_will_run_again", job=spec.name, cause=f"exit code {code}")
 

@@ -155,3 +155,15 @@ def end_with_parent() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def ended(child: asyncio.subprocess.Process, patience_s: float) -> int:
+    """Its exit code, once it is reaped: asked to end if it runs yet, and by force `patience_s` later."""
+    if child.returncode is None:
+        child.terminate()
+        try:
+            async with asyncio.timeout(patience_s):
+                await child.wait()
+        except TimeoutError:
+            child.kill()
+    return await child.wait()

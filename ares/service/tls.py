@@ -18,7 +18,7 @@ from ares.clock import to_datetime
 from ares.config.settings import AresConfig, TlsConfig
 from ares.errors import ConfigError, PortInUse, ServerFailed
 from ares.security.tls import DOORS, Certificate, presented, read_pair, stunnel_config
-from ares.service.runner import end_with_parent
+from ares.service.runner import end_with_parent, ended
 from ares.service.types import Capability, Health, ServiceContext, ServiceSpec
 from ares.store.server import make_dir, port_is_free
 from ares.telemetry import get_logger, metrics
@@ -76,14 +76,7 @@ class TlsProxy:
         process, listening = self._process, self._listening
         if process is None or listening is None:
             return
-        if process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(STOP_S_MAX):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await ended(process, STOP_S_MAX)
         await listening
 
     def health(self) -> Health:
