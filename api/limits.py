@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,7 +72,8 @@ class Limits:
                 return
             if message["type"] == "http.response.start":
                 began = True
-                message = {**message, "headers": [*message.get("headers", ()), *_headers(scope), *_rates_of(scope)]}
+                own = message.get("headers", ())
+                message = {**message, "headers": [*own, *_left_out(scope, own), *_rates_of(scope)]}
             await send(message)
 
         try:
@@ -88,9 +90,11 @@ class Limits:
                 await problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_long", text)(scope, receive, send)
 
 
-def _headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
-    path = str(scope["path"])
-    return OF_PAGES if path == PAGES or path.startswith(f"{PAGES}/") else OF_PROGRAMS
+def _left_out(scope: Scope, own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What every answer says unless it says so itself: of two policies of contents a browser obeys both."""
+    path, said = str(scope["path"]), {name.lower() for name, _ in own}
+    usual = OF_PAGES if path == PAGES or path.startswith(f"{PAGES}/") else OF_PROGRAMS
+    return [header for header in usual if header[0] not in said]
 
 
 def _rates_of(scope: Scope) -> list[tuple[bytes, bytes]]:

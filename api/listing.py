@@ -20,6 +20,7 @@ from api.policy import Policy, extra
 from api.problem import responses
 from api.resource import Resource, askers_of
 from ares.clock import DAY_NS, isoformat
+from ares.errors import UsageError
 from ares.security.access.door import Caller
 from ares.store import Param
 
@@ -107,6 +108,8 @@ async def page_of(parts: Parts, resource: Resource, asked: Asked, caller: Caller
     place = Place.read(asked.cursor) if asked.cursor else Place(until_ns if resource.timed else 0)
     if resource.timed:
         until_ns = min(place.until_ns, until_ns) if asked.cursor else until_ns
+    choice = asked.word(resource.choice) if resource.choice else ""
+    _within_reach(resource, choice, since_ns, until_ns)
     params: dict[str, Param] = {
         **{name: asked.word(name) for name in resource.filters},
         **resource.confinement(caller.scope, askers_of(caller)),
@@ -115,8 +118,7 @@ async def page_of(parts: Parts, resource: Resource, asked: Asked, caller: Caller
         "skip": place.skip,
         "end": place.skip + asked.limit,
     }
-    statement = resource.statements[asked.word(resource.choice) if resource.choice else ""]
-    rows = await parts.database.fetch(statement, params)
+    rows = await parts.database.fetch(resource.statements[choice], params)
     after = following(place, rows, asked.limit, timed=resource.timed)
     return Page(resource.columns, rows, after.text() if after else "")
 
@@ -144,6 +146,16 @@ def page_model(resource: Resource) -> type[BaseModel]:
     }
     model: type[BaseModel] = create_model(f"{resource.title}Page", **fields)  # type: ignore[call-overload]
     return model
+
+
+def _within_reach(resource: Resource, choice: str, since_ns: int, until_ns: int) -> None:
+    """Raises `UsageError` for more days than a choice is read at once."""
+    days = resource.days_max.get(choice)
+    if days is not None and until_ns - since_ns > days * DAY_NS:
+        raise UsageError(
+            f"from = {isoformat(since_ns)}: {resource.choice} {choice} is read {days} days at once, and to is "
+            f"{isoformat(until_ns)}. Ask for it in parts, or for another {resource.choice}"
+        )
 
 
 def _since_ns(resource: Resource, until_ns: int) -> int:

@@ -14,6 +14,7 @@ from api.policy import Policy, extra
 from api.problem import FAULTS
 from ares.clock import DAY_NS, isoformat
 from ares.security.access.door import Caller
+from ares.security.access.provider import vouched
 from ares.security.access.roles import Permission, Role, Scope
 from ares.security.access.state import User, confined, listed
 from ares.security.access.users import By, KeyWish
@@ -40,6 +41,10 @@ class UserBody(RoleBody):
 
 class WhyBody(Body):
     why: str = Field("", max_length=200)
+
+
+class IdentityBody(WhyBody):
+    subject: str = Field(max_length=255, description="`sub` at access.oidc.issuer", examples=["00u1a2b3c4"])
 
 
 class KeyBody(Body):
@@ -71,6 +76,7 @@ def router_of(parts: Parts) -> APIRouter:
     _looks(router, parts)
     _roles(router, parts)
     _switches(router, parts)
+    _identities(router, parts)
     _keys(router, parts)
     return router
 
@@ -145,6 +151,25 @@ def _switches(router: APIRouter, parts: Parts) -> None:
     async def drop(user: Name, caller: Annotated[Caller, Depends(guard(parts, manages))]) -> Response:
         """Take a lost second factor away."""
         await asyncio.to_thread(users.set_second_factor, user, "", By(caller.user))
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _identities(router: APIRouter, parts: Parts) -> None:
+    users, manages = parts.door.users, Policy(Permission.MANAGE_USERS)
+
+    @router.put("/{user}/identity", openapi_extra=extra(manages), operation_id="link_identity", status_code=204)
+    async def link(
+        user: Name, body: IdentityBody, caller: Annotated[Caller, Depends(guard(parts, manages))]
+    ) -> Response:
+        """Let a subject of the identity provider come in as this user; every session of the user ends."""
+        identity = vouched(parts.config().access.oidc, body.subject)
+        await asyncio.to_thread(users.link, user, identity, By(caller.user, body.why))
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    @router.delete("/{user}/identity", openapi_extra=extra(manages), operation_id="unlink_identity", status_code=204)
+    async def unlink(user: Name, caller: Annotated[Caller, Depends(guard(parts, manages))]) -> Response:
+        """Nobody outside comes in as this user any more; every session of the user ends."""
+        await asyncio.to_thread(users.link, user, None, By(caller.user))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

@@ -19,8 +19,7 @@ from ares.security.access.roles import Permission
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
-    " form-action 'none'; sandbox",
-    "X-Content-Type-Options": "nosniff",
+    " form-action 'none'; frame-ancestors 'none'; sandbox",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-cache",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from api.cells import Column
 from ares.security.access.door import Caller
@@ -17,6 +17,7 @@ class Resource:
     `path`: under the version's root. `table`: whose words its columns have. `statements`: the statement, or one for
     each value of the parameter `choice`. `filters`: parameters that a column must equal. `timed`: rows have a moment
     and come newest first; others are what is there now. `days`: how far back a timed one looks if nobody says; 0: all.
+    `days_max`: how many days a choice is read at once, where even minutes without anything have to be made.
     """
 
     path: str
@@ -30,6 +31,7 @@ class Resource:
     choice: str = ""
     timed: bool = True
     days: int = 0
+    days_max: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def by_account(self) -> bool:

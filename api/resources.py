@@ -56,6 +56,7 @@ OF_MARKET: Sequence[Resource] = (
         "bars", "Bar", "Bars as they are now; status tells a quiet minute from a gap.", "bars_1m", P.READ_MARKET,
         columns(time="ts", text="venue symbol status", number=_OHLC, integer="trades"),
         {each: MARKET[f"bars_{each}"] for each in ("1m", "5m", "1h", "1d")}, ("venue", "symbol"), "interval", days=1,
+        days_max={"1m": 31},
     ),
     Resource(
         "funding", "Funding", "Funding rates of perpetual contracts.", "funding", P.READ_MARKET,

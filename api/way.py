@@ -54,6 +54,8 @@ class Step(NamedTuple):
     kind: Kind
     text: str
     fields: Said
+    row: Record
+    """The same as fields, as the database has it."""
 
 
 class Missing(NamedTuple):
@@ -82,6 +84,10 @@ class Way:
     last: Said
     steps: list[Step] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+
+    def rows(self, kind: Kind) -> list[Record]:
+        """The rows that steps of a kind are, in time order."""
+        return [step.row for step in self.steps if step.kind is kind]
 
 
 async def way_of(database: Database, caller: Caller, order_id: str, now_ns: int) -> Way | None:
@@ -180,7 +186,7 @@ class _Telling:
             self._lack(f"cut off: the first {ROWS_MAX} are told", kind)
         for row, said in zip(rows, written(rows, shape.columns), strict=True):
             at_ns = as_int(row["known_at"] if shape.frozen else row["ts"])
-            self.way.steps.append(Step(at_ns, kind, shape.words(said), said))
+            self.way.steps.append(Step(at_ns, kind, shape.words(said), said, row))
 
     def _lack(self, why: str, *kinds: Kind) -> None:
         told = {each.kind for each in self.way.missing}

@@ -15,7 +15,7 @@ import aiohttp
 import psutil
 
 from ares.clock import SystemClock
-from ares.config.settings import DatabaseConfig
+from ares.config.settings import AresConfig, DatabaseConfig
 from ares.control import ControlStore
 from ares.security.access.roles import KEYLESS, Role, Scope, permissions_of
 from ares.security.access.users import By, KeyWish
@@ -38,16 +38,21 @@ class DoorProcess(NamedTuple):
 @contextlib.contextmanager
 def door(database: DatabaseConfig, state_dir: Path) -> Iterator[DoorProcess]:
     """A running API, and a key of an admin."""
-    config, port = config_of(database, state_dir), free_port()
-    context = ServiceContext(config, SystemClock(), "test")
     state_dir.mkdir()
+    headers = shown_by_an_admin(config_of(database, state_dir))
+    with serving_api(database, state_dir, free_port()) as (address, process):
+        yield DoorProcess(address, headers, process)
+
+
+def shown_by_an_admin(config: AresConfig) -> Mapping[str, str]:
+    """A key of an admin who is added, as it is shown."""
+    context = ServiceContext(config, SystemClock(), "test")
     control = ControlStore.open(context.control_url)
     users = door_of(context, control).users
     users.add("boss", Role.ADMIN, Scope(), PASSWORD, By("test"))
     key = users.make_key("boss", KeyWish("test", permissions_of(Role.ADMIN) - KEYLESS), By("test"))
     control.close()
-    with serving_api(database, state_dir, port) as (address, process):
-        yield DoorProcess(address, {"Authorization": f"Bearer {key}"}, process)
+    return {"Authorization": f"Bearer {key}"}
 
 
 @contextlib.contextmanager

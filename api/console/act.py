@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from nicegui import ui
@@ -90,36 +90,46 @@ def tell(words: str, *, good: bool = True) -> None:
     )
 
 
-async def _asked(action: Action) -> str | None:
-    """The reason; None: they thought better of it."""
-    with ui.dialog() as dialog, ui.card().classes("asks").props(f'role="document" aria-label="{action.label}"'):
-        ui.label(action.question).classes("question")
-        reason = ui.input("Reason").props("outlined dense maxlength=200 autofocus").classes("wide")
-        reason.set_visibility(action.reason)
+async def ask(
+    title: str, question: str, fields: Callable[[], Sequence[ui.input]], *, go: str = "Go on", look: str = "action"
+) -> list[str] | None:
+    """What somebody answers in a dialog, field by field; None: they thought better of it."""
+    with ui.dialog() as dialog, ui.card().classes("asks").props(f'role="document" aria-label="{title}"'):
+        ui.label(question).classes("question")
+        inputs = fields()
         with ui.row().classes("ends"):
-            ui.button("Cancel", on_click=lambda: dialog.submit(None)).props("no-caps flat")
-            sure = ui.button(action.label, on_click=lambda: dialog.submit(str(reason.value or "")))
-            sure.props("no-caps unelevated").classes("action grave" if action.grave else "action")
+            ui.button("Back", on_click=lambda: dialog.submit(None)).props("no-caps flat")
+            sure = ui.button(go, on_click=lambda: dialog.submit([str(each.value or "").strip() for each in inputs]))
+            sure.props("no-caps unelevated").classes(look)
     answer: object = await dialog
     dialog.delete()
-    return answer if isinstance(answer, str) else None
+    return [str(each) for each in answer] if isinstance(answer, list) else None
+
+
+async def _asked(action: Action) -> str | None:
+    """The reason; None: they thought better of it."""
+
+    def reason() -> Sequence[ui.input]:
+        field = ui.input("Reason").props("outlined dense maxlength=200 autofocus").classes("wide")
+        field.set_visibility(action.reason)
+        return [field]
+
+    look = "action grave" if action.grave else "action"
+    answer = await ask(action.label, action.question, reason, go=action.label, look=look)
+    return None if answer is None else answer[0]
 
 
 async def _fresh(view: View, caller: Caller, action: Action) -> bool:
     """Whether the second factor was shown just now, once it was asked for where it was not."""
     if not (action.fresh or action.permission in DANGEROUS) or view.house.parts.door.is_fresh(caller):
         return True
-    with ui.dialog() as dialog, ui.card().classes("asks").props('role="document" aria-label="Second factor"'):
-        ui.label("This needs a code of your second factor.").classes("question")
-        code = ui.input("Code").props(
-            "outlined dense maxlength=6 inputmode=numeric autocomplete=one-time-code autofocus"
-        )
-        with ui.row().classes("ends"):
-            ui.button("Cancel", on_click=lambda: dialog.submit(None)).props("no-caps flat")
-            ui.button("Go on", on_click=lambda: dialog.submit(str(code.value or ""))).props("no-caps unelevated")
-    answer: object = await dialog
-    dialog.delete()
-    if not isinstance(answer, str):
+
+    def code() -> Sequence[ui.input]:
+        of_numbers = "outlined dense maxlength=6 inputmode=numeric autocomplete=one-time-code autofocus"
+        return [ui.input("Code").props(of_numbers)]
+
+    answer = await ask("Second factor", "This needs a code of your second factor.", code)
+    if answer is None:
         return False
-    await asyncio.to_thread(view.step_up, answer.strip())
+    await asyncio.to_thread(view.step_up, answer[0])
     return True

@@ -1,4 +1,4 @@
-"""The newest lines of the logs of this installation, as far as they lie on this machine."""
+"""The newest lines of the log files on this machine: what is told where the database tells nothing."""
 
 from __future__ import annotations
 
@@ -70,6 +70,16 @@ def lines(name: str, text: str) -> Iterator[Record]:
             event, data = "", rest if own_ns is not None else line
         if ts_ns is not None and (event or data.strip()):
             yield {"ts": ts_ns, "service": name, "level": level, "event": event, "data": data[:CHARACTERS_MAX]}
+
+
+def data_of(text: str) -> str:
+    """What a line says beside its event, as words; `text`: its JSON.
+
+    >>> data_of('{"symbol": "BTC/USDT", "rows": 5}')
+    'symbol=BTC/USDT rows=5'
+    """
+    said = _json(text)
+    return text[:CHARACTERS_MAX] if said is None else _data(said)[:CHARACTERS_MAX]
 
 
 def _data(said: dict[str, object]) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from nicegui import ui
 
 from api.commands import AmendBody, ReasonBody
-from api.console.act import Action, perform
+from api.console.act import Action, ask, perform
 from api.console.live import Panel
 from api.console.trader import body_of, ordered, said_of
 from api.console.view import View
@@ -52,7 +52,7 @@ async def cancel_all(view: View, caller: Caller, reason: str) -> str:
 
 async def amend(view: View, order_id: str, panel: Panel) -> None:
     """Ask what it shall be, then let the trader change it; the panel is written again."""
-    wished = await _wished(order_id)
+    wished = await ask("Amend order", f"What shall order {order_id} be? What stays empty stays as it is.", _wish)
     if wished is None:
         return
     quantity, price = wished
@@ -75,18 +75,5 @@ def amended(said: Mapping[str, Json], order_id: str) -> str:
     return f"Order {now}: {state or 'as it was'}{place}. {why}".strip()
 
 
-async def _wished(order_id: str) -> tuple[str, str] | None:
-    """Quantity and price that are wanted; None: they thought better of it."""
-    with ui.dialog() as dialog, ui.card().classes("asks").props('role="document" aria-label="Amend order"'):
-        ui.label(f"What shall order {order_id} be? What stays empty stays as it is.").classes("question")
-        fields = [
-            ui.input(label).props("outlined dense inputmode=decimal maxlength=40") for label in ("Quantity", "Price")
-        ]
-        with ui.row().classes("ends"):
-            ui.button("Back", on_click=lambda: dialog.submit(None)).props("no-caps flat")
-            ui.button(
-                "Go on", on_click=lambda: dialog.submit([str(field.value or "").strip() for field in fields])
-            ).props("no-caps unelevated")
-    answer: object = await dialog
-    dialog.delete()
-    return (str(answer[0]), str(answer[1])) if isinstance(answer, list) else None
+def _wish() -> Sequence[ui.input]:
+    return [ui.input(label).props("outlined dense inputmode=decimal maxlength=40") for label in ("Quantity", "Price")]

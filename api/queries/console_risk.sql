@@ -8,9 +8,3 @@ FROM (
     FROM equity WHERE ts > dateadd('d', -7, now()) AND (%(accounts)s = '' OR account ~ %(accounts)s)
   )
 );
-
--- alerts: what fires now, of the last 90 days, newest first.
-SELECT ts::long AS ts, payload FROM (
-  SELECT ts, type, payload FROM events
-  WHERE category = 'alert' AND ts > dateadd('d', -90, now()) LATEST ON ts PARTITION BY stream
-) WHERE type = 'fired' ORDER BY ts DESC LIMIT 100;

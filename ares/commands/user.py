@@ -17,7 +17,7 @@ from ares.commands.who import operator
 from ares.config import load_config
 from ares.errors import UsageError
 from ares.security.access.door import Door
-from ares.security.access.identity import Identity
+from ares.security.access.provider import vouched
 from ares.security.access.roles import Permission, Role, Scope
 from ares.security.access.state import User, listed
 from ares.security.access.users import By, KeyWish
@@ -117,11 +117,9 @@ def link(
 ) -> None:
     """Let a subject of access.oidc.issuer come in as a user. Example: ares user link maria 00u1a2b3c4"""
     with _door() as door:
-        issuer = load_config().access.oidc.issuer
-        if not issuer:
-            raise UsageError("access.oidc.issuer = '': no identity provider is set. Set it first")
-        door.users.link(name, Identity(issuer, subject), By(operator(), why))
-    console.print(f"{subject} of {issuer} comes in as {name}")
+        identity = vouched(load_config().access.oidc, subject)
+        door.users.link(name, identity, By(operator(), why))
+    console.print(f"{subject} of {identity.issuer} comes in as {name}")
 
 
 @app.command()

@@ -15,7 +15,7 @@ import pytest
 
 from analytics.testing import SyntheticMarket
 from api.resources import RESOURCES
-from ares.clock import MINUTE_NS, SystemClock, floor_ns, isoformat
+from ares.clock import DAY_NS, MINUTE_NS, SystemClock, floor_ns, isoformat
 from ares.config.settings import DatabaseConfig
 from ares.control import Json
 from ares.model.row import Row
@@ -122,6 +122,14 @@ async def test_bars_of_a_minute_tell_a_gap(door: OpenDoor, database: Database, w
         if len(rows(said)) >= 5:
             break
     assert {str(row["ts"]): row["status"] for row in rows(said)}[isoformat(lost_ns)] == "gap"
+
+
+async def test_minutes_of_ages_are_asked_for_in_parts(door: OpenDoor) -> None:
+    ages = {"from": isoformat(T0_NS - 32 * DAY_NS), "interval": "1m"}
+    refused = await door.ask("/bars", "viewer", **ages)
+    assert (refused.status, "interval 1m is read 31 days at once" in str(refused.json["detail"])) == (400, True)
+    assert (await door.ask("/bars", "viewer", **ages, to=isoformat(T0_NS - DAY_NS))).status == 200
+    assert (await door.ask("/bars", "viewer", **ages | {"interval": "5m"})).status == 200
 
 
 async def test_what_did_not_change_is_not_sent_again(door: OpenDoor) -> None:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-import pyotp
 import pytest
 from fastapi import APIRouter, FastAPI
 
 from api.policy import MARK, Policy, policies
 from api.resources import RESOURCES
-from ares.clock import NANOS_PER_SECOND
 from ares.config.settings import DatabaseConfig
 from ares.control import Json
-from ares.security.access.door import Origin
 from ares.security.access.roles import KEYLESS, Permission, Role, permissions_of
 from ares.security.access.users import By, KeyWish
-from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door
+from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door, with_second_factor
 
 SAMPLES = {
     "user": "nobody",
@@ -84,12 +80,7 @@ async def test_every_role_comes_through_exactly_the_routes_that_its_policy_names
 
 
 async def test_dangerous_things_can_be_done_with_a_second_factor_shown_just_now(door: OpenDoor) -> None:
-    door.add("admin")
-    uri = door.door.begin_second_factor("admin")
-    factor = pyotp.TOTP(parse_qs(urlsplit(uri).query)["secret"][0])
-    now_s = door.context.clock.now_ns() // NANOS_PER_SECOND
-    door.door.confirm_second_factor("admin", uri, factor.at(now_s), By("admin"))
-    door.tokens["admin"] = door.door.login("admin", PASSWORD, factor.at(now_s + 30), Origin("127.0.0.1")).access
+    with_second_factor(door, "admin")
     body = {"user": "maria", "role": "trader", "password": PASSWORD, "accounts": [ACCOUNT]}
     added = await door.ask("/users", "admin", method="POST", body=body)
     assert (added.status, added.json["accounts"]) == (201, [ACCOUNT])

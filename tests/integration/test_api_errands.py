@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import psutil
-import pyotp
 import pytest
 
-from ares.clock import MINUTE_NS, NANOS_PER_SECOND, isoformat
+from ares.clock import MINUTE_NS, isoformat
 from ares.config.settings import DatabaseConfig
 from ares.control import ControlStore, Json
 from ares.control.errands import TABLE
@@ -19,7 +17,7 @@ from ares.security.access.door import Origin
 from ares.security.access.roles import Role, Scope
 from ares.security.access.users import By
 from ares.store import Database, RowWriter
-from tests.api import PASSWORD, OpenDoor, config_of, open_door
+from tests.api import PASSWORD, OpenDoor, config_of, open_door, with_second_factor
 from tests.backtests import START_NS, STRATEGY
 from tests.errands import asked, carrying_out, endless, runner_process, until
 from tests.helpers import eventually
@@ -119,7 +117,10 @@ async def test_a_backtest_is_followed_to_its_report_by_who_may_see_its_strategy(
     report = f"/backtests/{outcome['run_id']}/report"
     page = await door.ask(report, "maria")
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    said = [name.lower() for name, _ in page.headers.items()]
+    assert len(said) == len(set(said)), said
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
     assert page.body.startswith(b"<!doctype html>")
     assert b"<svg" in page.body
     assert (await door.ask(report, "other")).status == 403
@@ -164,12 +165,7 @@ async def test_an_errand_whose_runner_is_killed_is_lost_and_not_begun_again(
 async def test_a_setting_is_changed_in_the_name_of_who_asks_and_never_a_secret(
     door: OpenDoor, control: ControlStore
 ) -> None:
-    door.add("admin")
-    uri = door.door.begin_second_factor("admin")
-    factor = pyotp.TOTP(parse_qs(urlsplit(uri).query)["secret"][0])
-    now_s = door.context.clock.now_ns() // NANOS_PER_SECOND
-    door.door.confirm_second_factor("admin", uri, factor.at(now_s), By("admin"))
-    door.tokens["admin"] = door.door.login("admin", PASSWORD, factor.at(now_s + 30), Origin("127.0.0.1")).access
+    with_second_factor(door, "admin")
     for field, value in (
         ("database.password", "hunter22"),
         ("venues.sim", '{api_secret = "x"}'),

@@ -27,7 +27,7 @@ from ares.security.access.identity import Identity
 from ares.security.access.provider import provider_of
 from ares.security.access.roles import Role, Scope
 from ares.security.access.users import By
-from tests.api import PASSWORD, Asked, OpenDoor, config_of, open_door
+from tests.api import PASSWORD, Asked, OpenDoor, config_of, open_door, with_second_factor
 from tests.conftest import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -126,6 +126,22 @@ async def test_who_the_provider_vouches_for_comes_in_as_the_linked_user_with_our
 
             door.door.users.link("maria", None, By("test"))
             assert (await door.ask("/auth/me", "by-provider")).json["code"] == "session_ended"
+
+
+async def test_an_admin_with_a_second_factor_links_and_unlinks_over_http(
+    questdb_config: DatabaseConfig, tmp_path: Path
+) -> None:
+    with provider() as issuer:
+        async with opened(questdb_config, tmp_path, issuer) as door:
+            with_second_factor(door, "admin")
+            body = {"subject": SUBJECT, "why": "a new account"}
+            taken = await door.ask("/users/admin/identity", "admin", method="PUT", body=body)
+            assert (taken.status, "comes in as maria already" in str(taken.json["detail"])) == (400, True)
+            assert (await door.ask("/users/maria/identity", "admin", method="DELETE")).status == 204
+            assert door.door.users.get("maria").identity is None
+            assert (await door.ask("/users/maria/identity", "admin", method="PUT", body=body)).status == 204
+            assert door.door.users.get("maria").identity == Identity(issuer, SUBJECT)
+            assert (await door.ask("/auth/me", "admin")).status == 200
 
 
 async def test_other_browsers_unknown_subjects_and_disabled_users_are_refused_and_told(
@@ -270,6 +286,9 @@ async def test_an_address_that_tries_too_often_is_locked_and_a_provider_that_is_
 async def test_without_a_provider_there_is_none_to_log_in_by(questdb_config: DatabaseConfig, tmp_path: Path) -> None:
     async with open_door(config_of(questdb_config, tmp_path)) as door:
         said = await door.ask("/auth/oidc/login")
+        assert (said.status, "no identity provider is set" in str(said.json["detail"])) == (400, True)
+        with_second_factor(door, "admin")
+        said = await door.ask("/users/admin/identity", "admin", method="PUT", body={"subject": SUBJECT})
         assert (said.status, "no identity provider is set" in str(said.json["detail"])) == (400, True)
         door.add("viewer")
         door.door.users.add("maria", Role.TRADER, Scope(), PASSWORD, By("test"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from markupsafe import Markup
 from nicegui import ui
@@ -12,13 +13,15 @@ from api.console import launch
 from api.console.errands import add_errands
 from api.console.filters import Filter, form
 from api.console.live import LOADING, Panels, section
-from api.console.loglines import LEVELS, newest, services
+from api.console.loglines import LEVELS, data_of, newest, services
 from api.console.tables import Col, Form, nothing, table
 from api.console.view import View
 from ares.clock import NANOS_PER_SECOND
+from ares.errors import StoreError
 from ares.security.access.roles import EVERYTHING, Permission
 from ares.service.registry import job_names
 from ares.store import Record
+from ares.store.pool import as_int
 
 BEATS_MISSED = 4
 SERVICES = (
@@ -93,11 +96,7 @@ async def build(view: View) -> None:
     panels.add("Restore drills", lambda: _drills(view), every_s=30, size="full")
     launch.job(view)
     add_errands(view, panels, "Jobs that were asked for", "job")
-    folder = view.house.parts.config().environment.state_dir
-    filters = (
-        Filter("service", "Service", await asyncio.to_thread(services, folder)),
-        Filter("level", "Level", LEVELS),
-    )
+    filters = (Filter("service", "Service", await _whose(view)), Filter("level", "Level, and worse", LEVELS))
     with section("Logs", "full").props("id=logs"):
         ui.html(form("operations#logs", filters, view.query), sanitize=False)
         box = ui.element("div").classes("filled")
@@ -185,12 +184,34 @@ async def _logs(view: View) -> Markup:
     caller = await view.caller(Permission.READ_OPERATIONS)
     if caller.scope != EVERYTHING:
         return nothing("Logs know no bounds: not for who is confined to accounts or strategies.")
-    folder = view.house.parts.config().environment.state_dir
     service, level = view.query.get("service", ""), view.query.get("level", "")
-    rows = await asyncio.to_thread(newest, folder, service, level, LINES)
-    return table(
-        "Logs", LOGS, rows, view.reader, empty="No lines here: services on other machines keep their own logs."
-    )
+    try:
+        rows = await _told(view, service, level)
+    except StoreError:
+        rows = []
+    if rows:
+        return table("Logs", LOGS, rows, view.reader)
+    folder = view.house.parts.config().environment.state_dir
+    lines = await asyncio.to_thread(newest, folder, service, level, LINES)
+    here = Markup('<p class="hint">Of the files of this machine: the database tells no such lines.</p>')
+    return here + table("Logs", LOGS, lines, view.reader, empty="No lines here: other machines keep their own files.")
+
+
+async def _told(view: View, service: str, level: str) -> list[Record]:
+    """What services say as rows, of a level and worse, newest first. Raises `StoreError`."""
+    levels = LEVELS[LEVELS.index(level) :] if level in LEVELS else ("",)
+    found = await asyncio.gather(*(view.rows("logs", LINES, service=service, level=each) for each in levels))
+    rows = sorted((row for some in found for row in some), key=lambda row: as_int(row["ts"]), reverse=True)
+    return [{**row, "data": data_of(str(row["fields"] or ""))} for row in rows[:LINES]]
+
+
+async def _whose(view: View) -> list[str]:
+    """Services whose lines there may be: those that beat, and those that write files here."""
+    folder = view.house.parts.config().environment.state_dir
+    names = set(await asyncio.to_thread(services, folder))
+    with suppress(StoreError):
+        names |= {str(row["service"]) for row in await view.rows("services", 200)}
+    return sorted(names)
 
 
 def _mb(size: object) -> float | None:

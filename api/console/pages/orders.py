@@ -11,6 +11,7 @@ from nicegui import ui
 
 from api.console.act import Action, button
 from api.console.deeds import deed, listen
+from api.console.filters import Filter, form
 from api.console.formats import number
 from api.console.live import Panel, Panels, section
 from api.console.standing import OPEN, amend, cancel, cancel_all, open_orders
@@ -21,7 +22,7 @@ from ares.security.access.roles import Permission
 from ares.store import Record
 
 PAGE: Final = 30
-STATES: Final = ("", *sorted(OPEN), "CANCELED", "EXPIRED", "FILLED", "REJECTED")
+STATES: Final = (*sorted(OPEN), "CANCELED", "EXPIRED", "FILLED", "REJECTED")
 FILTERS: Final = ("strategy", "symbol", "state")
 OLDER: Final = {"orders": "orders_at", "fills": "fills_at"}
 """Under which name the address holds the place in each list."""
@@ -72,7 +73,7 @@ async def build(view: View) -> None:
     if view.may(Permission.TRADE):
         _deeds(view, box, standing)
     with section("Look for", "full"):
-        _filters(view, asked)
+        ui.html(_look_for(view, asked), sanitize=False)
     _pages(view, panels, "orders", ORDERS, asked)
     _pages(view, panels, "fills", FILLS, asked)
     await panels.settle()
@@ -110,27 +111,15 @@ def _buttons(row: Record, view: View) -> Markup:
     return Markup("{} {}").format(deed("cancel", order_id, "Cancel", about), deed("amend", order_id, "Amend …", about))
 
 
-def _filters(view: View, asked: Mapping[str, str]) -> None:
-    """A form: what is looked for is in the address, so that it can be kept and sent."""
-    names = [each.name for each in view.house.parts.config().trading.strategies]
-    strategies = sorted({"", *names, "manual", asked["strategy"]})
-    with ui.element("div").classes("row-of"):
-        strategy = ui.select({each: each or "all" for each in strategies}, value=asked["strategy"], label="Strategy")
-        symbol = ui.input("Symbol (empty: all)", value=asked["symbol"]).props("maxlength=50")
-        known = asked["state"] if asked["state"] in STATES else ""
-        state = ui.select({each: each or "all" for each in STATES}, value=known, label="State")
-        for each in (strategy, symbol, state):
-            each.props("outlined dense options-dense").classes("choice")
-
-        def go() -> None:
-            given = {"strategy": strategy.value, "symbol": symbol.value, "state": state.value}
-            wanted = {name: str(value).strip() for name, value in given.items() if value}
-            ui.navigate.to(f"{ROOT}/orders?{urlencode(wanted)}")
-
-        symbol.on("keydown.enter", go)
-        ui.button("Look for", on_click=go).props("no-caps outline").classes("quiet")
-        if any(asked[name] for name in FILTERS):
-            ui.html(link(f"{ROOT}/orders", "All"), sanitize=False)
+def _look_for(view: View, asked: Mapping[str, str]) -> Markup:
+    names = {each.name for each in view.house.parts.config().trading.strategies} | {"manual", asked["strategy"]}
+    fields = (
+        Filter("strategy", "Strategy", sorted(names - {""})),
+        Filter("symbol", "Symbol"),
+        Filter("state", "State", STATES),
+    )
+    every = link(f"{ROOT}/orders", "All") if any(asked[name] for name in FILTERS) else Markup("")
+    return form("orders", fields, asked) + every
 
 
 def _pages(view: View, panels: Panels, path: str, columns: Sequence[Col], asked: Mapping[str, str]) -> None:

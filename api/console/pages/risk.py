@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import orjson
 from markupsafe import Markup
 from nicegui import ui
 
@@ -21,6 +20,7 @@ from api.console.trader import body_of, ordered, said_of, told_or_why
 from api.console.view import View
 from api.moments import moment_ns
 from api.resource import pattern
+from ares.clock import DAY_NS, isoformat
 from ares.control import Json
 from ares.errors import StoreError
 from ares.security.access.door import Caller
@@ -61,6 +61,7 @@ WHY = (
     Col("why", "Why"),
     Col("decided_at", "Decided", Form.TIME),
 )
+ALERT_DAYS, ALERT_STEPS_MAX = 90, 10_000
 ALERTS = (
     Col("ts", "Since", Form.TIME),
     Col("severity", "Severity", Form.STATE),
@@ -298,10 +299,21 @@ async def _rows(view: View, path: str, columns: Sequence[Col], empty: str) -> Ma
 
 
 async def _alerts(view: View) -> Markup:
-    await view.caller(Permission.READ_OPERATIONS)
-    found = await view.house.parts.database.fetch(QUERIES["alerts"])
-    rows: list[Record] = []
-    for row in found:
-        said = orjson.loads(str(row["payload"]))
-        rows.append({"ts": row["ts"], **{name: said_of(said, name) for name in ("severity", "name", "summary")}})
+    since = isoformat(view.house.parts.clock.now_ns() - ALERT_DAYS * DAY_NS)
+    rows = firing(await view.rows("alerts", ALERT_STEPS_MAX, since=since))
     return table("Alerts that fire", ALERTS, rows, view.reader, empty="No alert fires.")
+
+
+def firing(steps: Sequence[Record]) -> list[Record]:
+    """Firings that have not ended. `steps`: newest first.
+
+    >>> [row["stream"] for row in firing([
+    ...     {"stream": "alert/a", "step": "ended"}, {"stream": "alert/b", "step": "fired"},
+    ...     {"stream": "alert/a", "step": "fired"}, {"stream": "alert_action/trader", "step": "acted"},
+    ... ])]
+    ['alert/b']
+    """
+    newest: dict[str, Record] = {}
+    for row in steps:
+        newest.setdefault(str(row["stream"]), row)
+    return [row for row in newest.values() if row["step"] == "fired"]

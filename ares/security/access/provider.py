@@ -16,7 +16,7 @@ from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config.access import OidcConfig
 from ares.config.hosts import is_here
 from ares.control import Json
-from ares.errors import ConfigError, VenueRejected, VenueUnavailable
+from ares.errors import ConfigError, UsageError, VenueRejected, VenueUnavailable
 from ares.resilience import Guard, GuardPolicy
 from ares.security.access.identity import Asking, Expected, Identity, NotBelieved, identity_of, key_id, key_of
 
@@ -142,6 +142,13 @@ def provider_of(config: OidcConfig, public_url: str, callback: str, clock: Clock
         if not is_safe(url, here=dev):
             raise ConfigError(field, url, "is no https address", way_out)
     return Provider(config, f"{public_url.rstrip('/')}{callback}", clock, here=dev)
+
+
+def vouched(config: OidcConfig, subject: str) -> Identity:
+    """A subject of the provider of the settings. Raises `UsageError` without one."""
+    if not config.issuer:
+        raise UsageError("access.oidc.issuer = '': no identity provider is set. Set it first")
+    return Identity(config.issuer, subject)
 
 
 async def _said(
