@@ -71,7 +71,9 @@ def _look(router: APIRouter, parts: Parts) -> None:
         """An errand of one's own; of anybody's, for who reads what everybody did."""
         return _shown(_mine(await asyncio.to_thread(parts.errands.get, errand), errand, askers_of(caller)))
 
-    @router.delete("/errands/{errand}", openapi_extra=extra(ANYBODY), operation_id="cancel_errand", tags=["operations"])
+    @router.post(
+        "/errands/{errand}/cancel", openapi_extra=extra(ANYBODY), operation_id="cancel_errand", tags=["operations"]
+    )
     async def cancel(errand: ErrandId, caller: Annotated[Caller, Depends(guard(parts, ANYBODY))]) -> ErrandShown:
         """Let an errand of one's own not be done, or no further; admins, of anybody's. One that has ended stays."""
         return _shown(await asyncio.to_thread(cancelled, parts, caller, errand))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -50,6 +51,15 @@ class BacktestWish(Arguments):
         if separator and name and version.isdecimal():
             raise ValueError(f"strategy = {strategy!r}: leave the version out, and say it as `version`")
         return strategy
+
+    @field_validator("from_", "to")
+    @classmethod
+    def _is_there(cls, day: str) -> str:
+        try:
+            datetime.fromisoformat(day)
+        except ValueError:
+            raise ValueError(f"{day!r}: is no day, or no time of one") from None
+        return day
 
     @model_validator(mode="after")
     def _forwards(self) -> BacktestWish:

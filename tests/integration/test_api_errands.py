@@ -81,7 +81,7 @@ async def test_a_job_is_run_once_in_the_name_of_who_asks_and_only_they_and_opera
     assert (again.status, again.json["id"], again.headers["Idempotency-Replayed"]) == (202, errand["id"], "true")
     assert again.headers["Location"].endswith(str(errand["id"]))
     assert (await door.ask(f"/errands/{errand['id']}", "trader")).status == 404
-    assert (await door.ask(f"/errands/{errand['id']}", "trader", method="DELETE")).status == 404
+    assert (await door.ask(f"/errands/{errand['id']}/cancel", "trader", method="POST")).status == 404
     await writer.write([entry.row for entry in control.outbox(0, 10_000) if entry.row.table == TABLE])
     await database.wait_applied([TABLE])
     for user, seen in (("operator", True), ("admin", True), ("trader", False)):
@@ -106,6 +106,8 @@ async def test_a_backtest_is_followed_to_its_report_by_who_may_see_its_strategy(
         "position": "4000",
     }  # fmt: skip
     assert (await door.ask("/backtests", "other", method="POST", body=body)).json["code"] == "forbidden"
+    nowhere = await door.ask("/backtests", "maria", method="POST", body=body | {"from": "2024-02-30"})
+    assert (nowhere.status, "'2024-02-30': is no day" in nowhere.body.decode()) == (422, True)
     errand = await asked(door, "/backtests", "maria", body)
     async with carrying_out(door.context, control):
         ended = await until(door, errand["id"], "maria", "done", "failed")
@@ -132,16 +134,16 @@ async def test_a_backtest_is_followed_to_its_report_by_who_may_see_its_strategy(
 async def test_cancelling_ends_the_process_that_carries_it_out(door: OpenDoor, control: ControlStore) -> None:
     errand = await asked(door, "/jobs/leaks/runs", "operator", {})
     waiting = await asked(door, "/jobs/leaks/runs", "operator", {})
-    cancelled = await door.ask(f"/errands/{waiting['id']}", "operator", method="DELETE")
+    cancelled = await door.ask(f"/errands/{waiting['id']}/cancel", "operator", method="POST")
     assert cancelled.json["state"] == "cancelled"
     async with carrying_out(door.context, control, endless):
         await until(door, errand["id"], "operator", "running")
         child = await child_of(psutil.Process())
-        assert (await door.ask(f"/errands/{errand['id']}", "admin", method="DELETE")).json["state"] == "cancelling"
+        assert (await door.ask(f"/errands/{errand['id']}/cancel", "admin", method="POST")).json["state"] == "cancelling"
         ended = await until(door, errand["id"], "operator", "cancelled")
         assert ended["error"] == "cancelled by admin"
         assert not child.is_running()
-    again = await door.ask(f"/errands/{errand['id']}", "operator", method="DELETE")
+    again = await door.ask(f"/errands/{errand['id']}/cancel", "operator", method="POST")
     assert (again.status, again.json["state"]) == (200, "cancelled")
     assert [state for state, _, _ in steps(control, waiting["id"])] == ["asked", "cancelled"]
 
