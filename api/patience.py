@@ -33,6 +33,8 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def _begins(self) -> bool:
         """Whether no request is being answered: the next one has not come, or not whole."""
+        if self.transport.get_protocol() is not self:
+            return False  # a WebSocket has it now
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 

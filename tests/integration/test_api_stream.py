@@ -128,6 +128,16 @@ async def test_a_connection_of_nobody_any_more_is_closed(door: OpenDoor, how: st
         assert await reader.closed() == 4401
 
 
+async def test_a_connection_that_only_listens_stays(questdb_config: DatabaseConfig, tmp_path: Path) -> None:
+    """What bounds requests that do not come (`api.idle_s_max`) does not bound a WebSocket."""
+    async with open_door(config_of(questdb_config, tmp_path, idle_s_max=1.0)) as door, reading(door, "viewer") as reader:
+        await reader.say(op="subscribe", id="t", channel="trades")
+        await reader.next("snapshot")
+        await asyncio.sleep(2.5)
+        await reader.say(op="subscribe", id="b", channel="bars")
+        assert (await reader.next("snapshot"))["id"] == "b"
+
+
 async def test_a_wish_that_cannot_be_met_is_an_error_and_the_connection_stays(door: OpenDoor) -> None:
     bad: list[tuple[dict[str, object], str]] = [
         ({"op": "subscribe", "id": "a", "channel": "gossip"}, "channel = 'gossip'"),

@@ -90,7 +90,9 @@ def _connected(there: DoorProcess, http: aiohttp.ClientSession) -> aiohttp.clien
 
 async def _read(socket: aiohttp.ClientWebSocketResponse, sent: Mapping[str, float], times: list[float]) -> None:
     while True:
-        said = orjson.loads((await socket.receive()).data)
+        came = await socket.receive()
+        assert came.type is aiohttp.WSMsgType.TEXT, f"{came.type.name}, closed with {socket.close_code}: {came.extra}"
+        said = orjson.loads(came.data)
         now_s = time.monotonic()
         assert not said.get("lost"), said["lost"]
         times.extend(now_s - sent[row["trade_id"]] for row in said.get("rows", []))
