@@ -92,6 +92,7 @@ class ApiService:
             host=api.host,
             port=api.port,
             http=ImpatientProtocol,
+            ws_per_message_deflate=False,  # it would be done for each reader anew: most of the processor goes there
             log_config=None,
             access_log=False,
             lifespan="on" if api.console else "off",

@@ -192,6 +192,13 @@ def pictures_in(folder: Path) -> Path:
     return chosen
 
 
+def within(pictures: Path, name: str) -> Path:
+    """A folder of its own for one look: others show the same pages."""
+    folder = pictures / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 async def gathered(console: Console, paths: Sequence[str], cookie: str, at_once: int = 6) -> dict[str, int]:
     """The status with which each page is answered to who has this cookie."""
     places = asyncio.Semaphore(at_once)

@@ -5,6 +5,7 @@ from collections import Counter
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from api.parts import Parts
+from api.stream.callers import Callers
 from api.stream.feed import Feed
 from api.stream.session import StreamSession
 from ares.errors import AccessDenied, ControlUnavailable, StoreError
@@ -22,6 +23,7 @@ def router_of(parts: Parts, feed: Feed) -> APIRouter:
     """The route; who connects says who they are by `Authorization`, or by a first message `auth`."""
     router = APIRouter()
     connected: Counter[str] = Counter()
+    callers = Callers(parts.door.caller, parts.clock)
 
     @router.websocket(PATH)
     async def stream(socket: WebSocket) -> None:
@@ -35,7 +37,7 @@ def router_of(parts: Parts, feed: Feed) -> APIRouter:
         token = socket.headers.get("Authorization", "").removeprefix("Bearer ")
         code, reason = 1000, ""
         try:
-            await StreamSession(parts, feed, socket, token).serve()
+            await StreamSession(parts, callers, feed, socket, token).serve()
         except WebSocketDisconnect:
             return
         except AccessDenied as error:

@@ -15,6 +15,7 @@ from api.cells import Kind
 from api.moments import moment_ns
 from api.parts import Parts
 from api.resource import askers_of
+from api.stream.callers import Callers
 from api.stream.channels import BY_NAME, Channel, Row
 from api.stream.feed import LATE_S, Feed, items_of
 from api.stream.pending import Item, Pending
@@ -26,7 +27,7 @@ SUBSCRIPTIONS_MAX = 50
 MESSAGE_MAX = 4_096
 HEARTBEAT_S = 5.0
 CHECKED_S = 1.0
-"""So often it is looked whether a reader may still read: a session that ended is cut off within it."""
+"""So often it is looked whether a reader may still read: a session that ended is cut off within it and `FRESH_S`."""
 KNOWN_S_MAX = 10.0
 SEND_S_MAX = 30.0
 RESUME_S_MAX = 3_600.0
@@ -69,8 +70,9 @@ class _Subscription:
 class StreamSession:
     """Serves one connection until it, its session or its right to read ends."""
 
-    def __init__(self, parts: Parts, feed: Feed, wire: Wire, token: str) -> None:
+    def __init__(self, parts: Parts, callers: Callers, feed: Feed, wire: Wire, token: str) -> None:
         self._parts = parts
+        self._callers = callers
         self._feed = feed
         self._wire = wire
         self._token = token
@@ -96,7 +98,7 @@ class StreamSession:
                 await subscription.closing.aclose()
 
     async def _know(self, token: str) -> None:
-        self._caller = await asyncio.to_thread(self._parts.door.caller, token)
+        self._caller = await self._callers.caller(token)
         self._token = token
 
     async def _listen(self) -> None:

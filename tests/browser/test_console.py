@@ -37,6 +37,7 @@ from tests.console import (
     pictures_in,
     sampled,
     serving_console,
+    within,
 )
 from tests.questdb import serving, small
 
@@ -109,7 +110,7 @@ async def seen_of(browser: Browser, console: Console, pictures: Path) -> Looked:
                 found[role.value, theme, seen.size, path] = seen
 
     for role, theme in LOOKS:
-        folder = pictures_in(pictures / f"{role.value}-{theme}") if FULL else pictures
+        folder = within(pictures, f"{role.value}-{theme}") if FULL else pictures
         for sizes in [[size] for size in SIZES] if FULL else [list(SIZES)]:
             context = await logged_in(browser, console, role.value, sizes[0], theme)
             await asyncio.gather(*(one(context, path, role, theme, sizes) for path in BY_ROLE[role]))
@@ -124,7 +125,7 @@ async def empty_looks(console: Console, browser: Browser, pictures: Path) -> Loo
     assert row == {"n": 0}, "these come before what fills the database"
     context = await logged_in(browser, console, "admin", "phone")
     found: dict[tuple[str, str, str, str], Seen] = {}
-    places, folder = asyncio.Semaphore(AT_ONCE), pictures_in(pictures / "empty")
+    places, folder = asyncio.Semaphore(AT_ONCE), within(pictures, "empty")
 
     async def one(path: str) -> None:
         async with places:

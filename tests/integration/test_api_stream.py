@@ -130,7 +130,10 @@ async def test_a_connection_of_nobody_any_more_is_closed(door: OpenDoor, how: st
 
 async def test_a_connection_that_only_listens_stays(questdb_config: DatabaseConfig, tmp_path: Path) -> None:
     """What bounds requests that do not come (`api.idle_s_max`) does not bound a WebSocket."""
-    async with open_door(config_of(questdb_config, tmp_path, idle_s_max=1.0)) as door, reading(door, "viewer") as reader:
+    async with (
+        open_door(config_of(questdb_config, tmp_path, idle_s_max=1.0)) as door,
+        reading(door, "viewer") as reader,
+    ):
         await reader.say(op="subscribe", id="t", channel="trades")
         await reader.next("snapshot")
         await asyncio.sleep(2.5)
