@@ -168,7 +168,10 @@ class EnvironmentSecrets:
 
 
 class FileSecrets:
-    """`file:/path`: a file of ours (or root's) that nobody else reads; a newline at its end is not part of it."""
+    """`file:/path`: a file of ours (or root's) that nobody else reads; a newline at its end is not part of it.
+
+    Kubernetes mounts secrets as root's, for the pod's own group to read: that is as good, for whoever is not root.
+    """
 
     def read(self, place: str) -> str:
         path = Path(place)
@@ -178,10 +181,16 @@ class FileSecrets:
             facts = path.stat()
             if not stat.S_ISREG(facts.st_mode):
                 raise SecretProblem("not a file", "Name a file that holds the secret and nothing else")
-            if facts.st_mode & _OTHERS_MAY_READ or facts.st_uid not in (0, os.getuid()):
+            if facts.st_uid not in (0, os.getuid()) or facts.st_mode & _OTHERS_MAY_READ & ~_our_groups_bit(facts):
                 raise SecretProblem("others can read or change it", f"chmod 600 {path}, and make it yours")
             return path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
         except OSError as error:
             raise SecretProblem(f"cannot be read ({error.strerror})", "Check the path and who may read it") from None
         except UnicodeDecodeError:
             raise SecretProblem("is not text", "Keep the secret as UTF-8 text") from None
+
+
+def _our_groups_bit(facts: os.stat_result) -> int:
+    """What a file of root's may allow its group: to read, where that is a group of ours and we are not root."""
+    ours = facts.st_gid in {os.getegid(), *os.getgroups()}
+    return stat.S_IRGRP if ours and facts.st_uid == 0 != os.getuid() else 0

@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import ssl
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +107,39 @@ def test_file_that_others_can_read_or_change_is_refused(tmp_path: Path, mode: in
     path = held(tmp_path, "secret", mode)
     with pytest.raises(ConfigError, match="chmod 600"):
         source(tmp_path, f"file:{path}").load()
+
+
+AS_NOBODY = """
+import os, sys
+from ares.config.secrets import FileSecrets, SecretProblem
+os.setgroups([int(sys.argv[2])])
+os.setgid(65534)
+os.setuid(65534)
+try:
+    print(FileSecrets().read(sys.argv[1]))
+except SecretProblem as error:
+    print("refused:", error.problem)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes files for another user's group")
+@pytest.mark.parametrize(
+    ("mode", "group", "said"),
+    [
+        (0o440, 10_001, "from the pod"),
+        (0o460, 10_001, "refused: others can read or change it"),
+        (0o444, 10_001, "refused: others can read or change it"),
+        (0o440, 10_002, "refused: others can read or change it"),
+    ],
+)
+def test_file_that_kubernetes_mounts_for_the_pods_own_group_is_read(mode: int, group: int, said: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = held(Path(folder), "from the pod", mode)
+        os.chown(path, 0, 10_001)
+        command = [sys.executable, "-c", AS_NOBODY, str(path), str(group)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == said
 
 
 def test_file_of_somebody_else_or_without_text_is_refused(tmp_path: Path) -> None:
