@@ -28,6 +28,7 @@ from ares.security.access.provider import provider_of
 from ares.service import Health, ServiceContext
 from ares.service.entrance import door_of
 from ares.service.errands.spec import reports_dir
+from ares.service.trader_door import TraderPlace
 from ares.store import Database
 from ares.telemetry import get_logger
 
@@ -69,7 +70,7 @@ class ApiService:
             reports=reports_dir(self._context.state_dir),
             database=await self._stack.enter_async_context(await Database.connect(config.database, readonly=True)),
             people=await self._stack.enter_async_context(await Database.connect(people, readonly=True, ours=False)),
-            trader=TraderDoor(self._context.state_dir),
+            trader=TraderDoor(TraderPlace.of(config)),
             targets=targets_of(self._context, control),
             senders=senders,
             rates=Rates(self._context.clock, lambda: self._context.config.api.requests_per_minute),

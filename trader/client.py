@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import cast
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from ares.config.settings import AresConfig
 from ares.errors import OperatingError, UsageError
-from ares.service.trader_door import NoTrader, address_path, token_path
+from ares.service.trader_door import NoTrader, TraderPlace
 from ares.telemetry import observability
 
 Answer = dict[str, object]
@@ -20,13 +19,12 @@ REFUSED = 409
 
 def call(config: AresConfig, verb: str, body: Mapping[str, str] | None, timeout_s: float) -> Answer:
     """GET a verb, or POST it with a body. Raises `UsageError` for a refusal, `OperatingError` for all else."""
-    state_dir = config.environment.state_dir.resolve()
-    address = _read(address_path(state_dir), config)
-    request = Request(
-        f"http://{address}/{verb}",
+    url, token = _door(config)
+    request = Request(  # noqa: S310 - http or https: settings refuse all else
+        f"{url}/{verb}",
         data=None if body is None else json.dumps(dict(body)).encode(),
         headers={
-            "Authorization": f"Bearer {_read(token_path(state_dir), config)}",
+            "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             **observability.headers(),
         },
@@ -40,7 +38,7 @@ def call(config: AresConfig, verb: str, body: Mapping[str, str] | None, timeout_
         raise (UsageError(message) if error.code == REFUSED else OperatingError(message)) from None
     except (URLError, OSError, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise NoTrader(f"the trader at {address} does not answer: {reason}. See `ares status`") from None
+        raise NoTrader(f"the trader at {url} does not answer: {reason}. See `ares status`") from None
 
 
 def _message(error: HTTPError) -> str:
@@ -50,12 +48,12 @@ def _message(error: HTTPError) -> str:
         return f"trader: HTTP {error.code}"
 
 
-def _read(path: Path, config: AresConfig) -> str:
+def _door(config: AresConfig) -> tuple[str, str]:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
+        return TraderPlace.of(config).door()
+    except NoTrader as error:
         where = f"{config.trading.control_host}:{config.trading.control_port}"
         raise NoTrader(
-            f"no trader runs here (it would listen on {where}): {path} cannot be read ({error.strerror}). "
-            "Start it with `ares up`, or set ARES_ENVIRONMENT__STATE_DIR to its state directory"
+            f"{error}; it would listen on {where}. Start it with `ares up`, or set ARES_ENVIRONMENT__STATE_DIR to its "
+            "state directory, or trading.control_url"
         ) from None

@@ -1,4 +1,4 @@
-"""The trader's own door for orders from people: HTTP on loopback, a bearer token that only this user can read."""
+"""The trader's own door for orders from people: HTTP with a bearer token of this user, or of whoever was given it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from ares.errors import AresError, OperatingError, UsageError
 from ares.files import write_whole
@@ -30,14 +31,19 @@ Action = Callable[[Body], Awaitable[Outcome]]
 
 
 class ControlPort:
-    """Serves `GET /status|why|limits|approvals` and `POST /<command>` until stopped; a new token with each start."""
+    """Serves `GET /status|why|limits|approvals` and `POST /<command>` until stopped.
 
-    def __init__(self, commander: Commander, state_dir: Path, host: str, port: int) -> None:
+    `token`: the one that others were given, too; None: a new one with each start.
+    """
+
+    def __init__(
+        self, commander: Commander, state_dir: Path, host: str, port: int, *, token: SecretStr | None = None
+    ) -> None:
         self._commander = commander
         self._state_dir = state_dir
         self._host = host
         self._port = port
-        self._token = secrets.token_urlsafe(TOKEN_BYTES)
+        self._token = token.get_secret_value() if token else secrets.token_urlsafe(TOKEN_BYTES)
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:

@@ -54,7 +54,13 @@ class TraderService:
                 announced=self._announced,
             )
         )
-        self._port = ControlPort(self._trader.commander, context.state_dir, trading.control_host, trading.control_port)
+        self._port = ControlPort(
+            self._trader.commander,
+            context.state_dir,
+            trading.control_host,
+            trading.control_port,
+            token=trading.control_token,
+        )
         await self._port.start()
 
     async def run(self) -> None:

@@ -1,11 +1,10 @@
-"""Whom the receiver calls: the trader on this machine, and two webhooks, each behind the one guard."""
+"""Whom the receiver calls: the trader, and two webhooks, each behind the one guard."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 
 import aiohttp
 import orjson
@@ -17,14 +16,14 @@ from ares.errors import OperatingError, VenueUnavailable
 from ares.model.alerts import AlertTold
 from ares.resilience import Guard, GuardPolicy
 from ares.service.trader_asked import ask_trader
-from ares.service.trader_door import NoTrader
+from ares.service.trader_door import NoTrader, TraderPlace
 
 
 class TraderDoor:
-    """Asks the trader whose state directory this is, through its control port."""
+    """Asks the trader of this place, through its control port."""
 
-    def __init__(self, state_dir: Path, config: Callable[[], AlertingConfig]) -> None:
-        self._state_dir = state_dir
+    def __init__(self, place: TraderPlace, config: Callable[[], AlertingConfig]) -> None:
+        self._place = place
         self._config = config
 
     async def take(self, told: AlertTold, action: str) -> str:
@@ -37,7 +36,7 @@ class TraderDoor:
             "fingerprint": told.fingerprint,
         }
         body = {"version": "4", "alerts": [alert]}
-        status, said = await ask_trader(self._state_dir, "alerts", self._config().act_s_max, body=body)
+        status, said = await ask_trader(self._place, "alerts", self._config().act_s_max, body=body)
         if status != HTTPStatus.OK:
             raise NoTrader(f"the trader refused: {said.get('message', status)}")
         return str(said["state"])

@@ -16,6 +16,7 @@ from ares.config.alerting import AlertingConfig
 from ares.control import ControlStore
 from ares.errors import OperatingError
 from ares.files import write_whole
+from ares.service.trader_door import TraderPlace
 from ares.service.types import Health, ServiceContext
 
 TOKEN_BYTES = 32
@@ -43,9 +44,8 @@ class AlertsService:
         url, clock = config.dead_man_url, context.clock
         told = None if url is None else Messenger("dead man", url.get_secret_value(), config.tell_s_max, clock)
         self._dead_man = DeadMan(DeadManParts(self._control, clock, lambda: self._settings().dead_man_s, told))
-        actions = AlertActions(
-            AlertJournal(self._control, clock), TraderDoor(context.state_dir, self._settings), self._settings, clock
-        )
+        trader = TraderDoor(TraderPlace.of(context.config), self._settings)
+        actions = AlertActions(AlertJournal(self._control, clock), trader, self._settings, clock)
         self._door = ReceiverDoor(actions, self._dead_man, token_of(config, context.state_dir))
         bot = telegram(config, clock)
         if bot is not None:

@@ -17,6 +17,7 @@ from ares.config import AresConfig
 from ares.control import ControlStore
 from ares.errors import ControlUnavailable, StoreError
 from ares.service import Health, ServiceContext
+from ares.service.trader_door import TraderPlace
 from ares.store import Database
 from ares.telemetry import get_logger
 
@@ -49,7 +50,7 @@ class NotifierService:
         self._stack.push_async_callback(senders.close)
         self._delivery = Delivery(DeliveryParts(control, targets, senders, clock, lambda: context.config.notifications))
         if bot is not None:
-            trader = TraderDoor(context.state_dir)
+            trader = TraderDoor(TraderPlace.of(context.config))
             halting = Halting(HaltParts(control, trader, clock, lambda: context.config))
             self._chats = Chats(ChatParts(control, targets, bot, trader, halting, clock, lambda: context.config))
 

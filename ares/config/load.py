@@ -21,7 +21,7 @@ from ares.config.hosts import is_here
 from ares.config.replicas import PRIMARY
 from ares.config.secrets import SecretReader, SecretResolver
 from ares.config.settings import DEFAULT_PASSWORD, AresConfig
-from ares.config.trading import ProtectionConfig
+from ares.config.trading import ProtectionConfig, TradingConfig
 from ares.errors import ConfigError
 from ares.redaction import HIDDEN
 
@@ -252,9 +252,21 @@ def refuse_plain_text(config: AresConfig) -> None:
         if broker and config.kafka.security == "plaintext" and not is_here(broker):
             way_out = "Set kafka.security = 'ssl' or 'sasl_ssl', or 'mesh' where a mesh encrypts"
             raise ConfigError("kafka.security", "plaintext", f"{broker} would be reached in the clear", way_out)
+    _refuse_bare_control(config.trading)
     for name, given in (("control.url", config.control.url), ("backup.postgres_url", config.backup.postgres_url)):
         if given is not None:
             _refuse_undecided(name, given.get_secret_value())
+
+
+def _refuse_bare_control(trading: TradingConfig) -> None:
+    """Who reads the token of the trader's control port halts, orders and sets limits."""
+    address = urlsplit(trading.control_url or "")
+    asked = address.hostname if address.scheme == "http" else None
+    for name, host in (("control_host", trading.control_host), ("control_url", asked)):
+        if host and not is_here(host) and trading.control_tls == "off":
+            problem = f"{host} is not this machine alone, and the token would cross the network in the clear"
+            way_out = "Set trading.control_tls = 'mesh' where a mesh encrypts, or keep to this machine"
+            raise ConfigError(f"trading.{name}", host, problem, way_out)
 
 
 def _refuse_undecided(name: str, url: str) -> None:

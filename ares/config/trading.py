@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from ares.config.section import Count, Port, Reloadable, Seconds, Section, Share
 from ares.model.strategies import FOREIGN
@@ -182,8 +182,19 @@ class TradingConfig(Section):
         60.0, description="QuestDB may be away for this long before trading is REDUCING until it is back"
     )
     venue_grace_s: Reloadable[Seconds] = Field(60.0, description="the same for the venue")
-    control_host: str = "127.0.0.1"
+    control_host: str = Field("127.0.0.1", description="0.0.0.0 lets other machines ask: then behind a mesh only")
     control_port: Port = 8820
+    control_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@]+/?$",
+        description="where others ask the trader, if it is elsewhere: http://trader:8820; unset: as its files here say",
+    )
+    control_token: SecretStr | None = Field(
+        None, description="the trader's and theirs, if they are elsewhere; unset: a new one with each start, in a file"
+    )
+    control_tls: Literal["off", "mesh"] = Field(
+        "off", description="mesh: plain between machines, for a mesh encrypts and says who comes"
+    )
 
     @model_validator(mode="after")
     def _foreign_fills_have_a_place(self) -> Self:
@@ -195,6 +206,12 @@ class TradingConfig(Section):
                 f"foreign_fills_to = {self.foreign_fills_to!r}: foreign_fills = 'adopt' needs a strategy that trades:"
                 f" {', '.join(names) or 'none is configured'}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _known_to_both(self) -> Self:
+        if self.control_url is not None and self.control_token is None:
+            raise ValueError("control_url leads to another machine, whose token nobody here knows. Set control_token")
         return self
 
     @property

@@ -32,6 +32,7 @@ from ares.security.access.topics import TargetKind, Topic
 from ares.security.access.users import By, Users
 from ares.service import ServiceContext
 from ares.service.entrance import keyring_of
+from ares.service.trader_door import TraderPlace
 from tests.helpers import eventually
 from tests.integration.test_trader_control import parts_on
 from tests.outside import CHAT, STRANGER, TOKEN, Outside, outside
@@ -58,7 +59,7 @@ class Desk:
 
     def chats(self) -> Chats:
         """As a process that has just started builds them."""
-        door = TraderDoor(self.config.environment.state_dir)
+        door = TraderDoor(TraderPlace.of(self.config))
         halting = Halting(HaltParts(self.control, door, CLOCK, lambda: self.config))
         bot = BotApi(self.config.notifications, CLOCK)
         return Chats(ChatParts(self.control, self.targets, bot, door, halting, CLOCK, lambda: self.config))

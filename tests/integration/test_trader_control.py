@@ -15,13 +15,15 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from ares.clock import SystemClock
 from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.errors import OperatingError, PortInUse, UsageError
-from ares.service.trader_door import address_path, token_path
+from ares.service.trader_asked import ask_trader
+from ares.service.trader_door import NoTrader, TraderPlace, address_path, token_path
 from trader.commands import app
 from trader.control_port import ControlPort
 from trader.limits_configured import limits
@@ -330,6 +332,25 @@ async def test_the_command_line_shows_halts_resumes_and_flattens(address: str, t
     assert asked.exit_code != 0
     flat = await ares(tmp_path, "flatten", "--yes")
     assert "left nothing" in flat.stdout
+
+
+async def test_a_trader_elsewhere_is_asked_by_the_address_and_token_that_settings_name(
+    trader: Trader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = ControlPort(trader.commander, tmp_path, "127.0.0.1", 0, token=SecretStr("said to both"))
+    address = f"http://127.0.0.1:{await door.start()}"
+    elsewhere = tmp_path / "elsewhere"
+    status, said = await ask_trader(
+        TraderPlace(elsewhere, f"{address}/", SecretStr("said to both")), "halt", 5.0, body={"actor": "ada"}
+    )
+    assert (status, said["state"]) == (200, "HALTED")
+    assert (await ask_trader(TraderPlace(elsewhere, address, SecretStr("guessed")), "status", 5.0))[0] == 401
+    monkeypatch.setenv("ARES_TRADING__CONTROL_URL", address)
+    monkeypatch.setenv("ARES_TRADING__CONTROL_TOKEN", "said to both")
+    assert "HALTED" in (await ares(elsewhere, "status")).stdout
+    await door.stop()
+    with pytest.raises(NoTrader, match=f"the trader at {address} does not answer"):
+        await ask_trader(TraderPlace(elsewhere, address, SecretStr("said to both")), "status", 5.0)
 
 
 async def test_a_wrong_token_on_the_command_line_is_named(address: str, tmp_path: Path) -> None:

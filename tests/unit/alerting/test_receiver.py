@@ -22,7 +22,7 @@ from alerting.receiver.service import receiver_token_path, token_of
 from ares.config.alerting import AlertingConfig
 from ares.control import ControlStore
 from ares.model.alerts import AlertTold
-from ares.service.trader_door import NoTrader
+from ares.service.trader_door import NoTrader, TraderPlace
 from ares.testing.clock import SteppedClock
 
 HALTS, REDUCES = "Drawdown", "ExposureHigh"
@@ -243,7 +243,7 @@ async def test_the_bot_speaks_in_its_chat_and_its_token_stays_out_of_errors(
 
 async def test_without_a_trader_the_way_out_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoTrader, match="no trader runs here"):
-        await TraderDoor(tmp_path, AlertingConfig).take(told(HALTS), "halt")
+        await TraderDoor(TraderPlace(tmp_path), AlertingConfig).take(told(HALTS), "halt")
 
 
 def test_the_token_is_made_once_and_private_unless_one_is_configured(tmp_path: Path) -> None:

@@ -101,6 +101,23 @@ def test_brokers_elsewhere_are_not_reached_in_the_clear() -> None:
         load({"ARES_KAFKA__SECURITY": "sasl_ssl", "ARES_KAFKA__USER": "ares"})
 
 
+def test_a_trader_elsewhere_is_asked_with_a_token_that_both_have_and_not_in_the_clear() -> None:
+    there = {**SECRETS, "ARES_TRADING__CONTROL_URL": "http://trader:8820"}
+    with pytest.raises(ConfigError, match=r"(?i)whose token nobody here knows\. Set control_token"):
+        load(there, profile="prod")
+    there["ARES_TRADING__CONTROL_TOKEN"] = "said-to-both"
+    with pytest.raises(ConfigError, match=r"trading\.control_url = 'trader': .*in the clear.*control_tls = 'mesh'"):
+        load(there, profile="prod")
+    assert load({**there, "ARES_TRADING__CONTROL_TLS": "mesh"}, profile="prod").trading.control_url
+    assert load({**there, "ARES_TRADING__CONTROL_URL": "https://trader.internal"}, profile="prod").trading.control_url
+    assert load(there).trading.control_tls == "off"
+    with pytest.raises(ConfigError, match=r"trading\.control_host = '0\.0\.0\.0': .*not this machine alone"):
+        load({**SECRETS, "ARES_TRADING__CONTROL_HOST": "0.0.0.0"}, profile="staging")
+    for wrong in ("trader:8820", "http://ada:secret@trader", "http://trader/path"):
+        with pytest.raises(ConfigError, match=r"trading\.control_url"):
+            load({**there, "ARES_TRADING__CONTROL_URL": wrong})
+
+
 def test_half_a_certificate_and_an_encrypted_loopback_are_refused() -> None:
     with pytest.raises(ConfigError, match="cert_file and key_file belong together"):
         load({"ARES_TLS__CERT_FILE": "/x.pem"})
