@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Stage = Literal["candidate", "challenger", "champion"]
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_CONFIGURE_LOGGING": "false"}
 SQLITE = "sqlite:///"
+DATABASES = (SQLITE, "postgresql")
+"""Stores that this process speaks to itself; others are servers, which keep files too."""
 OLD_WORDS = r"The ``noload`` loader strategy is deprecated"
 """MLflow 3.17 asks SQLAlchemy 2.1 so; nobody who reads our logs can change it."""
 MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
@@ -54,18 +56,22 @@ class ModelRegistry:
 
     @classmethod
     def of(cls, config: ModelsConfig, state_dir: Path) -> ModelRegistry:
-        """The registry that the settings name, else MLflow's own variable; by default below the state directory."""
+        """The registry that the settings name, else MLflow's own variable; by default below the state directory.
+
+        A server keeps files where it says. A database keeps none: they lie beside it, or below the state directory.
+        """
         named = config.tracking_uri
         uri = named.get_secret_value() if named else os.environ.get("MLFLOW_TRACKING_URI", "")
         uri = uri or f"{SQLITE}{state_dir / 'models' / 'registry' / 'mlflow.db'}"
-        if not uri.startswith(SQLITE):
+        if not uri.startswith(DATABASES):
             return cls(uri, None)
-        folder = Path(uri.removeprefix(SQLITE)).resolve().parent
+        is_file = uri.startswith(SQLITE)
+        folder = Path(uri.removeprefix(SQLITE)).resolve().parent if is_file else state_dir / "models" / "registry"
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OperatingError(f"registry of models {folder}: {error.strerror or error}") from None
-        return cls(uri, (folder / "files").as_uri())
+        return cls(uri, (folder.resolve() / "files").as_uri())
 
     def register(self, pins: Pins, artifact: Path) -> str:
         """Keep a version with its file; returns the registry's id of its run. A second time is another run."""
