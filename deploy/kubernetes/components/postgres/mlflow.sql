@@ -1,0 +1,2 @@
+-- Run once, when the server's folder is empty.
+CREATE DATABASE mlflow;
