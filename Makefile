@@ -73,6 +73,7 @@ generate: .venv/ready ## write again what is generated: references of schema, co
 	$(BIN)/python -m tests.conformance.table
 	PYTHONPATH=grafana/src $(BIN)/python -m ares_boards grafana/dashboards
 	$(BIN)/python -m alerting.sql_rules
+	$(BIN)/python deploy/kubernetes/generate.py
 
 coverage: .venv/ready ## run all tests and report branch coverage
 	$(BIN)/coverage erase
@@ -102,6 +103,12 @@ vaultd: ## build a real Vault for the tests, once, into the user's cache (Go >= 
 
 test-vault: .venv/ready vaultd ## the tests against a real Vault
 	$(BIN)/python -m pytest tests/integration/test_secrets_vault.py tests/acceptance/test_demo.py $(ARGS)
+
+controlplane: ## build a real Kubernetes control plane for the tests, once, into the user's cache (Go, some minutes)
+	@infra/kubernetes/build.sh
+
+test-cluster: .venv/ready controlplane ## every overlay on a real API server: admission, Pod Security, rollouts
+	ARES_TEST_CLUSTER=1 $(BIN)/python -m pytest -q tests/infra/test_kubernetes_cluster*.py $(ARGS)
 
 influxd: ## build a real InfluxDB for the tests, once, into the user's cache (Go, some minutes)
 	@infra/influxdb/build.sh
