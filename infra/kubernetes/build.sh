@@ -4,7 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-command -v go >/dev/null || { echo "Go is not installed: get 1.24 or newer from your distribution or go.dev" >&2; exit 1; }
+if ! command -v go >/dev/null; then
+  echo "Go is not installed: get 1.24 or newer from your distribution or go.dev" >&2
+  exit 1
+fi
 digest=$(cat go.sum main.go | sha256sum | cut -c1-16)
 target="${XDG_CACHE_HOME:-$HOME/.cache}/ares/controlplane-$digest"
 if [ ! -x "$target" ]; then
