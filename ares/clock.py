@@ -45,6 +45,9 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+_TO_SECONDS = len("2026-01-01T00:00:00")
+
+
 def to_datetime(ns: int) -> datetime:
     """UTC ns as an aware datetime, truncated to microseconds (all a datetime can hold)."""
     return _EPOCH + timedelta(microseconds=ns // NANOS_PER_MICRO)
@@ -63,4 +66,4 @@ def floor_ns(ns: int, step_ns: int) -> int:
 
 def isoformat(ns: int) -> str:
     """UTC ns as ISO 8601 with all nine digits, as QuestDB prints a TIMESTAMP_NS."""
-    return f"{to_datetime(ns):%Y-%m-%dT%H:%M:%S}.{ns % NANOS_PER_SECOND:09d}Z"
+    return f"{to_datetime(ns).isoformat()[:_TO_SECONDS]}.{ns % NANOS_PER_SECOND:09d}Z"

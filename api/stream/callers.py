@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ares.clock import Clock
 from ares.security.access.door import Caller
 
+T = TypeVar("T")
 FRESH_S = 0.5
 """An answer is good for so long: what ends a session or a key is heard of that much later at most."""
 
@@ -35,12 +36,12 @@ class Callers:
         asked = self._asked.get(token)
         if asked is None:
             asked = _Asked(now_s, asyncio.create_task(asyncio.to_thread(self._known, token), name="caller"))
-            asked.answer.add_done_callback(_heard)
+            asked.answer.add_done_callback(heard)
             self._asked[token] = asked
         return await asyncio.shield(asked.answer)
 
 
-def _heard(answer: asyncio.Task[Caller]) -> None:
-    """Why nobody comes in is told to those who wait; to nobody, if they have gone."""
+def heard(answer: asyncio.Task[T]) -> None:
+    """Why there is no answer is told to those who wait for it; to nobody, if they have gone."""
     if not answer.cancelled():
         answer.exception()

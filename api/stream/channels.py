@@ -29,11 +29,11 @@ class Channel:
     tables: tuple[str, ...]
     conflates: bool = False
 
-    def key_of(self, row: Row) -> tuple[Cell, ...]:
+    def key_of(self, row: Mapping[str, object]) -> tuple[object, ...]:
         """What tells a row from all others of the channel."""
         return tuple(row[name] for name in self.key)
 
-    def subject_of(self, row: Row) -> tuple[Cell, ...]:
+    def subject_of(self, row: Mapping[str, object]) -> tuple[object, ...]:
         """What a row is the newest of."""
         return tuple(row[name] for name in self.subject)
 

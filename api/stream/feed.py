@@ -8,17 +8,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import orjson
-
-from api.cells import Cell, written
-from api.resource import Resource
 from api.stream.channels import Channel
 from api.stream.pending import Item
-from ares.clock import NANOS_PER_SECOND, Clock, isoformat
+from api.stream.recent import item_of, rows_of
+from ares.clock import NANOS_PER_SECOND, Clock
 from ares.errors import StoreError
-from ares.security.access.roles import EVERYTHING
-from ares.store import Database, Param, load_queries
-from ares.store.pool import as_int, as_str
+from ares.store import Database, load_queries
+from ares.store.pool import Record, as_int, as_str
 from ares.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -26,7 +22,6 @@ log = get_logger(__name__)
 QUERIES = load_queries("api", "queries/stream.sql")
 LOOK_S = 0.05
 AWAY_S = 1.0
-ROWS_MAX = 5_000
 LATE_S = 10.0
 """Rows that come so much later than newer ones are still noticed: trades of several connections, a healed gap."""
 SEEN_MAX = 50_000
@@ -37,11 +32,11 @@ Reader = Callable[[Sequence[Item]], None]
 
 @dataclass(slots=True)
 class _Followed:
-    """A channel that somebody reads: what was given out already, and up to when."""
+    """A channel that somebody reads: what was given out already, as it came and as it went out, and up to when."""
 
     channel: Channel
     readers: set[Reader] = field(default_factory=set)
-    seen: OrderedDict[tuple[Cell, ...], bytes] = field(default_factory=OrderedDict)
+    seen: OrderedDict[tuple[object, ...], tuple[Record, bytes]] = field(default_factory=OrderedDict)
     until_ns: int = 0
     applied: dict[str, int] = field(default_factory=dict)
 
@@ -53,17 +48,19 @@ class Feed:
         self._database = database
         self._clock = clock
         self._followed: dict[str, _Followed] = {}
+        self._beginning = asyncio.Lock()
         self._wanted = asyncio.Event()
 
     @asynccontextmanager
     async def reading(self, channel: Channel, reader: Reader) -> AsyncIterator[None]:
         """While the block lasts the reader is given what is new in a channel."""
-        followed = self._followed.get(channel.name)
-        if followed is None:
-            followed = _Followed(channel, until_ns=self._clock.now_ns())
-            await self._look(followed)
-            followed = self._followed.setdefault(channel.name, followed)
-        followed.readers.add(reader)
+        async with self._beginning:  # of many who come at once the first looks
+            followed = self._followed.get(channel.name)
+            if followed is None:
+                followed = _Followed(channel, until_ns=self._clock.now_ns())
+                await self._look(followed)
+                self._followed[channel.name] = followed
+            followed.readers.add(reader)
         self._wanted.set()
         try:
             yield
@@ -102,28 +99,17 @@ class Feed:
         """What is there now and was not given out."""
         channel = followed.channel
         since_ns = followed.until_ns - round(LATE_S * NANOS_PER_SECOND)
-        items = await items_of(self._database, channel, since_ns, followed.until_ns + AHEAD_NS)
         fresh: list[Item] = []
-        for item in items:
-            key = channel.key_of(item.row)
-            if followed.seen.get(key) != item.text:
-                followed.seen[key] = item.text
-                fresh.append(item)
+        for row in await rows_of(self._database, channel, (since_ns, followed.until_ns + AHEAD_NS)):
+            key = channel.key_of(row)
+            before = followed.seen.get(key)
+            if before is None or before[0] != row:
+                item = item_of(row, channel)
+                if before is None or before[1] != item.text:  # a number that is none differs from itself, its text not
+                    fresh.append(item)
+                followed.seen[key] = row, item.text
             followed.seen.move_to_end(key)
         while len(followed.seen) > SEEN_MAX:
             followed.seen.popitem(last=False)
         followed.until_ns = max(followed.until_ns, self._clock.now_ns())
         return fresh
-
-
-async def items_of(database: Database, channel: Channel, since_ns: int, until_ns: int) -> list[Item]:
-    """The newest rows of a channel between two moments, the oldest first."""
-    resource = channel.resource
-    params = {**_unfiltered(resource), "since": isoformat(since_ns), "until": isoformat(until_ns)}
-    statement = next(iter(resource.statements.values()))
-    rows = await database.fetch(statement, {**params, "skip": 0, "end": ROWS_MAX})
-    return [Item(row, orjson.dumps(row)) for row in written(rows[::-1], resource.columns)]
-
-
-def _unfiltered(resource: Resource) -> dict[str, Param]:
-    return {**dict.fromkeys(resource.filters, ""), **resource.confinement(EVERYTHING)}

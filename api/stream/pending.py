@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from api.cells import Cell
 from api.stream.channels import Channel, Row
 
 PENDING_MAX = 1_000
@@ -30,7 +29,7 @@ class Pending:
     channel: Channel
     items_max: int = PENDING_MAX
     lost: int = 0
-    _items: dict[tuple[Cell, ...], Item] = field(default_factory=dict)
+    _items: dict[tuple[object, ...], Item] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._items)

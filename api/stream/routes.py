@@ -7,7 +7,8 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from api.parts import Parts
 from api.stream.callers import Callers
 from api.stream.feed import Feed
-from api.stream.session import StreamSession
+from api.stream.recent import Recent
+from api.stream.session import Common, StreamSession
 from ares.errors import AccessDenied, ControlUnavailable, StoreError
 from ares.telemetry import get_logger, metrics
 
@@ -23,7 +24,8 @@ def router_of(parts: Parts, feed: Feed) -> APIRouter:
     """The route; who connects says who they are by `Authorization`, or by a first message `auth`."""
     router = APIRouter()
     connected: Counter[str] = Counter()
-    callers = Callers(parts.door.caller, parts.clock)
+    callers, recent = Callers(parts.door.caller, parts.clock), Recent(parts.database, parts.clock)
+    common = Common(parts.clock, callers, feed, recent)
 
     @router.websocket(PATH)
     async def stream(socket: WebSocket) -> None:
@@ -37,7 +39,7 @@ def router_of(parts: Parts, feed: Feed) -> APIRouter:
         token = socket.headers.get("Authorization", "").removeprefix("Bearer ")
         code, reason = 1000, ""
         try:
-            await StreamSession(parts, callers, feed, socket, token).serve()
+            await StreamSession(common, socket, token).serve()
         except WebSocketDisconnect:
             return
         except AccessDenied as error:

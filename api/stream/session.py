@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.cells import Kind
 from api.moments import moment_ns
-from api.parts import Parts
 from api.resource import askers_of
 from api.stream.callers import Callers
-from api.stream.channels import BY_NAME, Channel, Row
-from api.stream.feed import LATE_S, Feed, items_of
+from api.stream.channels import BY_NAME, Channel
+from api.stream.feed import LATE_S, Feed
 from api.stream.pending import Item, Pending
-from ares.clock import NANOS_PER_SECOND, isoformat
+from api.stream.recent import Recent
+from ares.clock import NANOS_PER_SECOND, Clock, isoformat
 from ares.errors import AccessDenied, AresError, UsageError
 from ares.security.access.door import Caller
 
@@ -30,7 +30,6 @@ CHECKED_S = 1.0
 """So often it is looked whether a reader may still read: a session that ended is cut off within it and `FRESH_S`."""
 KNOWN_S_MAX = 10.0
 SEND_S_MAX = 30.0
-RESUME_S_MAX = 3_600.0
 
 
 class Wire(Protocol):
@@ -67,13 +66,24 @@ class _Subscription:
         return self.pending.channel
 
 
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What all connections have in common, so that many of them ask no more than few."""
+
+    clock: Clock
+    callers: Callers
+    feed: Feed
+    recent: Recent
+
+
 class StreamSession:
     """Serves one connection until it, its session or its right to read ends."""
 
-    def __init__(self, parts: Parts, callers: Callers, feed: Feed, wire: Wire, token: str) -> None:
-        self._parts = parts
-        self._callers = callers
-        self._feed = feed
+    def __init__(self, common: Common, wire: Wire, token: str) -> None:
+        self._clock = common.clock
+        self._callers = common.callers
+        self._feed = common.feed
+        self._recent = common.recent
         self._wire = wire
         self._token = token
         self._caller: Caller | None = None
@@ -146,18 +156,16 @@ class StreamSession:
             if name not in words:
                 raise UsageError(f"filters.{name}: no text of {channel.name}. There are {', '.join(words)}")
         subscription = _Subscription(Pending(channel), wish.filters)
-        since_ns = self._since_ns(channel, wish.since)
+        since_ns = moment_ns("since", wish.since) if wish.since else None
 
         def reader(items: Sequence[Item]) -> None:
-            mine = [item for item in items if self._visible(subscription, item.row)]
+            mine = self._visible(subscription, items)
             if mine:
                 subscription.pending.put(mine)
                 self._news.set()
 
         await subscription.closing.enter_async_context(self._feed.reading(channel, reader))
-        now_ns = self._parts.clock.now_ns()
-        found = await items_of(self._parts.database, channel, since_ns, now_ns)
-        kept = [item for item in found if self._visible(subscription, item.row)]
+        kept = self._visible(subscription, await self._recent.items(channel, wish.filters, since_ns))
         self._subscriptions[wish.id] = subscription
         await self._rows("delta" if wish.since else "snapshot", wish.id, kept, lost=0)
         self._news.set()
@@ -169,26 +177,22 @@ class StreamSession:
         await subscription.closing.aclose()
         await self._say({"op": "unsubscribed", "id": name})
 
-    def _since_ns(self, channel: Channel, since: str) -> int:
-        now_ns = self._parts.clock.now_ns()
-        if since:
-            return max(moment_ns("since", since), now_ns - round(RESUME_S_MAX * NANOS_PER_SECOND))
-        return now_ns - round(_SNAPSHOT_S.get(channel.name, 60.0) * NANOS_PER_SECOND)
-
-    def _visible(self, subscription: _Subscription, row: Row) -> bool:
-        """Whether a row is asked for, and within what who reads is confined to now."""
-        caller = self._caller
-        if caller is None or subscription.channel.resource.permission not in caller.permissions:
-            return False
-        if any(row.get(name) != value for name, value in subscription.filters.items()):
-            return False
-        resource = subscription.channel.resource
-        askers = askers_of(caller) if resource.by_asker else None
-        if askers is not None and row["asked_by"] not in askers:
-            return False
-        account = str(row["account"]) if resource.by_account else None
-        strategy = str(row["strategy"]) if resource.by_strategy else None
-        return caller.scope.covers(account=account, strategy=strategy)
+    def _visible(self, subscription: _Subscription, items: Sequence[Item]) -> Sequence[Item]:
+        """Those that are asked for, and within what who reads is confined to now."""
+        caller, resource = self._caller, subscription.channel.resource
+        if caller is None or resource.permission not in caller.permissions:
+            return ()
+        confined: Mapping[str, frozenset[str] | None] = {
+            "asked_by": askers_of(caller) if resource.by_asker else None,
+            "account": caller.scope.accounts if resource.by_account else None,
+            "strategy": caller.scope.strategies if resource.by_strategy else None,
+        }
+        for name, value in subscription.filters.items():
+            items = [item for item in items if item.row[name] == value]
+        for name, names in confined.items():
+            if names is not None:
+                items = [item for item in items if item.row[name] in names]
+        return items
 
     async def _send(self) -> None:
         while True:
@@ -196,27 +200,27 @@ class StreamSession:
             self._news.clear()
             for name, subscription in list(self._subscriptions.items()):
                 items, lost = subscription.pending.take()
-                kept = [item for item in items if self._visible(subscription, item.row)]
+                kept = self._visible(subscription, items)
                 if kept or lost:
                     await self._rows("delta", name, kept, lost=lost)
 
     async def _beat(self) -> None:
         while True:
-            await self._parts.clock.sleep(HEARTBEAT_S)
-            await self._say({"op": "heartbeat", "at": isoformat(self._parts.clock.now_ns())})
+            await self._clock.sleep(HEARTBEAT_S)
+            await self._say({"op": "heartbeat", "at": isoformat(self._clock.now_ns())})
 
     async def _check(self) -> None:
-        began_s = self._parts.clock.monotonic_s()
+        began_s = self._clock.monotonic_s()
         while True:
-            await self._parts.clock.sleep(CHECKED_S)
+            await self._clock.sleep(CHECKED_S)
             if self._caller is not None:
                 await self._know(self._token)
-            elif self._parts.clock.monotonic_s() - began_s > KNOWN_S_MAX:
+            elif self._clock.monotonic_s() - began_s > KNOWN_S_MAX:
                 raise AccessDenied("credentials_missing")
 
     async def _rows(self, op: str, name: str, items: Sequence[Item], *, lost: int) -> None:
         """Rows of a subscription; those that were written for all are put together as they are."""
-        place = isoformat(self._parts.clock.now_ns() - round(LATE_S * NANOS_PER_SECOND))
+        place = isoformat(self._clock.now_ns() - round(LATE_S * NANOS_PER_SECOND))
         head = orjson.dumps({"op": op, "id": name, "place": place, "lost": lost})
         await self._put(b'%b,"rows":[%b]}' % (head[:-1], b",".join(item.text for item in items)))
 
@@ -230,20 +234,3 @@ class StreamSession:
         """Raises `TimeoutError` for a reader that takes nothing any more."""
         async with self._said, asyncio.timeout(SEND_S_MAX):
             await self._wire.send_text(message.decode())
-
-
-_SNAPSHOT_S: Mapping[str, float] = {
-    "bars": 7_200.0,
-    "signals": 3_600.0,
-    "decisions": 3_600.0,
-    "orders": 86_400.0,
-    "fills": 86_400.0,
-    "equity": 86_400.0,
-    "state": 30 * 86_400.0,
-    "limits": 30 * 86_400.0,
-    "commands": 86_400.0,
-    "jobs": 86_400.0,
-    "errands": 86_400.0,
-    "events": 3_600.0,
-}
-"""How far back a snapshot reaches; others a minute, or, where rows have no moments, all that is there."""
