@@ -1,8 +1,9 @@
-"""The service `notifier`: the composition root of notifications. One for each installation: two would repeat news."""
+"""The service `notifier`: the composition root of notifications. Of several one tells, for two would repeat news."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import AsyncExitStack
 
 from api.notify.chats import ChatParts, Chats
@@ -17,10 +18,15 @@ from ares.config import AresConfig
 from ares.control import ControlStore
 from ares.errors import ControlUnavailable, StoreError
 from ares.service import Health, ServiceContext
+from ares.service.leases import awaited, kept
 from ares.service.trader_door import TraderPlace
 from ares.store import Database
 from ares.telemetry import get_logger
 
+LEASE = "notifier"
+LEASE_S = 15.0
+"""So long nobody tells after the one who told was killed."""
+LOOK_S = 1.0
 ROWS_S = 2.0
 AWAY_S = 10.0
 
@@ -37,6 +43,7 @@ class NotifierService:
         self._delivery: Delivery | None = None
         self._chats: Chats | None = None
         self._database_error = ""
+        self._tells = False
 
     async def start(self) -> None:
         context, clock = self._context, self._context.clock
@@ -55,8 +62,15 @@ class NotifierService:
             self._chats = Chats(ChatParts(control, targets, bot, trader, halting, clock, lambda: context.config))
 
     async def run(self) -> None:
+        assert self._control is not None, "start() comes first"
         assert self._delivery is not None, "start() comes first"
+        control, clock = self._control, self._context.clock
+        lease = await awaited(control, clock, LEASE, ttl_s=LEASE_S, wait_s_max=math.inf, poll_s=LOOK_S)
+        assert lease is not None, "it waits for as long as it takes"
+        self._tells = True
+        self._stack.push_async_callback(asyncio.to_thread, control.release_lease, lease)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(kept(control, clock, lease, LEASE_S), name="lease")
             tasks.create_task(self._delivery.run(), name="delivery")
             tasks.create_task(self._rows(), name="rows")
             if self._chats is not None:
@@ -71,6 +85,8 @@ class NotifierService:
     def health(self) -> Health:
         if self._delivery is None:
             return Health(ready=False, detail="starting")
+        if not self._tells:
+            return Health(ready=True, detail="another notifier tells")
         chats = "" if self._chats is None else self._chats.error
         troubles = [each for each in (chats, self._database_error, *self._delivery.troubles) if each]
         return Health(ready=True, detail="; ".join(troubles)[:500])

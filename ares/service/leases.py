@@ -1,4 +1,4 @@
-"""A lease of the control store for those who wait for it."""
+"""A lease of the control store for those who wait for it, and for those who keep it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import uuid
 
 from ares.clock import Clock
 from ares.control import ControlStore, Lease
+from ares.errors import ControlUnavailable
+
+RENEWALS = 3
+"""So often a lease is renewed in the time it lasts."""
 
 
 async def awaited(
@@ -22,3 +26,17 @@ async def awaited(
             return None
         await clock.sleep(poll_s)
     return lease
+
+
+async def kept(control: ControlStore, clock: Clock, lease: Lease, ttl_s: float) -> None:
+    """Renew a lease until cancelled; a store that is away does no harm before the lease has run out.
+
+    Raises `LeaseLost`; `ControlUnavailable` once it has run out meanwhile.
+    """
+    while True:
+        await clock.sleep(ttl_s / RENEWALS)
+        try:
+            lease = await asyncio.to_thread(control.renew_lease, lease, clock.now_ns(), ttl_s)
+        except ControlUnavailable:
+            if clock.now_ns() >= lease.expires_at_ns:
+                raise

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from ares.clock import NANOS_PER_SECOND, Clock, isoformat, to_datetime
 from ares.config.replicas import PRIMARY
-from ares.control import ControlStore, Lease
+from ares.control import ControlStore
 from ares.control.mirror import CURSOR
 from ares.errors import OlderReleaseRuns, SchemaBusy, UsageError
 from ares.model.lineage import DEFINING, run_of
 from ares.service.beside import beside
 from ares.service.heartbeat import STOPPED
-from ares.service.leases import awaited
+from ares.service.leases import awaited, kept
 from ares.service.lineage import publish
 from ares.service.types import ServiceContext
 from ares.store import Database, Record, RowWriter, Value, load_queries
@@ -26,7 +26,6 @@ from ares.store.replicas import database_named
 from ares.telemetry import get_logger
 
 LEASE_S = 30.0
-RENEWALS = 3
 WAIT_S_MAX = 60.0
 LOOK_S = 0.5
 SILENT_S_MIN = 60.0
@@ -159,13 +158,7 @@ async def alone(control: ControlStore, clock: Clock, name: str) -> AsyncIterator
     if lease is None:
         raise SchemaBusy(name, WAIT_S_MAX)
     try:
-        async with beside(_keep(control, clock, lease), "lease"):
+        async with beside(kept(control, clock, lease, LEASE_S), "lease"):
             yield
     finally:
         await asyncio.to_thread(control.release_lease, lease)
-
-
-async def _keep(control: ControlStore, clock: Clock, lease: Lease) -> None:
-    while True:
-        await clock.sleep(LEASE_S / RENEWALS)
-        await asyncio.to_thread(control.renew_lease, lease, clock.now_ns(), LEASE_S)

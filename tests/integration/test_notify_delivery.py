@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from api.notify.delivery import Delivery, DeliveryParts, try_out
 from api.notify.places import added, bot_of, targets_of
 from api.notify.rows import RowWatch
 from api.notify.senders import Senders
+from api.notify.service import NotifierService
 from ares.clock import MINUTE_NS, SystemClock
 from ares.config.settings import AresConfig
 from ares.control import ControlStore
@@ -275,3 +276,29 @@ async def test_rows_of_the_database_are_news_once_over_restarts(
         "refused by Cap: BTC/USDT, s of V: too much",
         "restore drill ok: back in 31 s, 2 s of data lost",
     ]
+
+
+async def test_of_two_notifiers_one_tells_and_the_other_goes_on_once_it_is_gone(room: Newsroom) -> None:
+    room.add("maria", TargetKind.WEBHOOK, Topic.STATE)
+    contexts = [replace(room.context, instance=name) for name in ("first", "second")]
+    services = [NotifierService(context) for context in contexts]
+    work = []
+    for service in services:
+        await service.start()
+        work.append(asyncio.create_task(service.run()))
+        await eventually(lambda service=service: service.health().detail != "starting", 10)
+        await asyncio.sleep(0.2)
+    assert [service.health().detail == "another notifier tells" for service in services] == [False, True]
+    room.change(reason="first news")
+    await eventually(lambda: len(room.there.posted) == 1, 30)
+    await _ended(work[0], services[0])
+    room.change(TradingState.ACTIVE, reason="second news")
+    await eventually(lambda: len(room.there.posted) == 2, 30)
+    await _ended(work[1], services[1])
+    assert len(room.there.posted) == 2
+
+
+async def _ended(work: asyncio.Task[None], service: NotifierService) -> None:
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    await service.stop()
