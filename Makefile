@@ -64,6 +64,11 @@ lint: .venv/ready ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+workflows: .venv/ready ## what CI does: syntax of the workflows (actionlint, built with Go) and their security (zizmor)
+	$$(infra/actionlint/build.sh) -shellcheck $(BIN)/shellcheck -pyflakes=
+	$(BIN)/uv sync --frozen --quiet --project tests/infra/checks
+	tests/infra/checks/.venv/bin/zizmor --offline --quiet --persona=pedantic .github
+
 format: .venv/ready ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
