@@ -193,6 +193,9 @@ retention-kills: .venv/ready ## a run of retention is killed KILLS times (30) wh
 disasters: .venv/ready ## all six disasters of the guide, by its own commands
 	ARES_TEST_DISASTERS=1 $(BIN)/python -m pytest -q tests/acceptance/test_disaster_recovery.py $(ARGS)
 
+rehearse-region: .venv/ready ## a region is cut off and lost, another takes over by what was replicated: nobody trades twice, and what it costs
+	ARES_TEST_REGION=1 $(BIN)/python -m pytest -q -s tests/acceptance/test_second_region.py tests/integration/test_backup_second_region.py $(ARGS)
+
 full-disk: .venv/ready ## a store, and a collector's spool, whose disks are full for a while (as root: it mounts small ones)
 	ARES_TEST_FULL_DISK=1 $(BIN)/python -m pytest -q tests/integration/test_full_disk.py $(ARGS)
 
