@@ -19,6 +19,7 @@ from trader.execution.desk import OrderDesk
 from trader.execution.ids import is_ours
 from trader.execution.journal import OrderJournal
 from trader.execution.ledger import Ledger
+from trader.execution.rivals import Rivals
 from trader.portfolio.forced import bearer, is_forced
 from trader.portfolio.money import ZERO, to_scale
 from trader.portfolio.orders import OrderReport
@@ -60,6 +61,8 @@ class AccountParts:
     capital: Capital
     foreign_strategy: str
     """Whose the executions are that nobody here ordered."""
+    rivals: Rivals
+    """Who else orders here by our program."""
     announced: Announced
     """When the venue said that it will be worked on."""
 
@@ -169,6 +172,7 @@ class Account:
             order = await self.parts.journal.find(report.client_order_id) if _may_be_ours(report) else None
             if order is None:
                 log.warning("stranger_order", client_order_id=report.client_order_id, symbol=report.symbol)
+                await self._strange(report, report.ts_ns)
             elif order.state.final:
                 log.error("absent_order_appeared", order_id=report.client_order_id, symbol=report.symbol)
                 await self.parts.gateway.cancel(report.symbol, report.client_order_id)
@@ -374,12 +378,19 @@ class Account:
             order = await self.parts.journal.find(report.client_order_id)
         if order is not None:
             return await self.parts.desk.booking.book(order, [execution])
+        if report is not None:
+            await self._strange(report, execution.ts_ns)
         strategy = self.parts.foreign_strategy
         if report is not None and is_forced(report.client_order_id):
             strategy = bearer(execution, self.parts.ledger.portfolio.held(execution.symbol)) or strategy
             log.error("closed_by_force", symbol=execution.symbol, side=execution.side, strategy=strategy)
         log.warning("foreign_execution", fill_id=execution.fill_id, symbol=execution.symbol, strategy=strategy)
         return await self.parts.desk.booking.book_foreign(execution, strategy)
+
+    async def _strange(self, report: OrderReport, ts_ns: int) -> None:
+        """Of an order that our journal does not know; a person's own has another form of id."""
+        if _may_be_ours(report):
+            await self.parts.rivals.saw(report.client_order_id, report.symbol, ts_ns)
 
 
 def _may_be_ours(report: OrderReport) -> bool:

@@ -36,7 +36,13 @@ from trader.standing import Standing
 from trader.watch import Life
 from trader.why import Circumstances, decided, sentence
 
-__all__ = ["Commander", "CommanderParts", "NotAgreed", "NotLeading", "Order", "OrderIsOver"]
+__all__ = ["AnotherTrades", "Commander", "CommanderParts", "NotAgreed", "NotLeading", "Order", "OrderIsOver"]
+
+
+class AnotherTrades(UsageError):
+    """Another trader of ours acts on the account, by another journal; both would order what one decided."""
+
+    code = "another_trades"
 
 
 class NotAgreed(UsageError):
@@ -130,12 +136,18 @@ class Commander:
         return await self._record.recorded(Command("halt", order), work)
 
     async def resume(self, order: Order) -> Outcome:
-        """ACTIVE again, once a flatten that is under way has ended; a sign of life, too. Raises `NotAgreed`."""
+        """ACTIVE again, once a flatten that is under way has ended; a sign of life, too.
+
+        Raises `NotAgreed`, `AnotherTrades`.
+        """
 
         async def work(_: str) -> Outcome:
             obstacle = await self._parts.gate.obstacle()
             if obstacle is not None:
                 raise NotAgreed(f"resume = now: {obstacle}. See `ares trader live status`")
+            rival = self._account.parts.rivals.obstacle()
+            if rival is not None:
+                raise AnotherTrades(f"resume = now: {rival}")
             self._parts.life.sign()
             await self._set(TradingState.ACTIVE, order)
             return {"state": TradingState.ACTIVE.value}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from ares.control import ControlStore
 from ares.service.types import ServiceContext
-from trader.execution.state import TradingStates
+from trader.execution.state import RESTORE, TradingStates
 from trader.risk import TradingState
 
-RESTORE = "restore"
 PREFIX = "trading_state/"
 
 

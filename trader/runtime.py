@@ -32,6 +32,7 @@ from trader.execution.plan_orders import policies_of
 from trader.execution.plans import Plans, PlansParts
 from trader.execution.protection import protection_of
 from trader.execution.rests import Rests
+from trader.execution.rivals import Rivals
 from trader.execution.state import TradingStates
 from trader.execution.tracked import PROTECTION
 from trader.limits_configured import limits
@@ -118,6 +119,7 @@ class Trader:
                 instruments=self.instruments,
                 capital=Capital(control, config.account),
                 foreign_strategy=config.foreign_strategy,
+                rivals=Rivals(self.states, clock),
                 announced=parts.announced,
             )
         )
@@ -162,6 +164,7 @@ class Trader:
         await self.ledger.load()
         await self.desk.load()
         await self._reconcile()
+        self.account.parts.rivals.begin()
         await self.plans.load()
         mark_age_s_max = self.limits.effective(limits(self._config)).mark_age_s_max
         await self.account.note_profit(self._clock.now_ns(), mark_age_s_max)

@@ -12,140 +12,19 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.request import urlopen
 
-import psutil
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from tests.conftest import free_port, require_program
-from tests.helpers import ROOT
+from tests.place import GUIDE, Place, commands, secret_file
 
-GUIDE = (ROOT / "docs" / "guides" / "operator" / "disaster-recovery.md").read_text(encoding="utf-8")
 OLD_ROWS = 1_000
 only_all = pytest.mark.skipif("ARES_TEST_DISASTERS" not in os.environ, reason="make disasters runs it")
 OLD_DAY = datetime(2026, 1, 15, tzinfo=UTC)
-
-
-def commands(scenario: str, *, after_up: bool = False) -> list[str]:
-    """The blocks of a section of the guide, those before `ares up` or those after it."""
-    section = GUIDE.partition(f"\n## {scenario}\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"```bash( after ares up)?\n(.*?)```", section, re.DOTALL)
-    return [block for tag, block in blocks if bool(tag) is after_up]
-
-
-@dataclass
-class Place:
-    """An installation on disks of its own: the state, the keys, the repository of backups."""
-
-    folder: Path
-    variables: dict[str, str]
-    pg_port: int
-    up: subprocess.Popen[bytes] | None = None
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def state_dir(self) -> Path:
-        return Path(self.variables["ARES_ENVIRONMENT__STATE_DIR"])
-
-    def sh(self, script: str, **variables: object) -> str:
-        """What an operator types; the first thing that fails ends it."""
-        ran = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=ROOT,
-            env=self.environ() | {name: str(value) for name, value in variables.items()},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        self.said.append(ran.stdout + ran.stderr)
-        assert ran.returncode == 0, f"{script}\n{ran.stdout}\n{ran.stderr}"
-        return ran.stdout
-
-    def follow(self, scenario: str, **variables: object) -> str:
-        """All that the guide says for a scenario."""
-        blocks = commands(scenario)
-        assert blocks, f"the guide has no commands for {scenario!r}"
-        return "\n".join(self.sh(block, **variables) for block in blocks)
-
-    def environ(self) -> dict[str, str]:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return {**os.environ, **self.variables, "PATH": path, "COLUMNS": "200", "NO_COLOR": "1"}
-
-    def start(self) -> None:
-        with (self.folder / "up.log").open("ab") as log:
-            self.up = subprocess.Popen(
-                [sys.executable, "-m", "ares.cli", "up", "--with-exchange"],
-                cwd=ROOT, env=self.environ(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-        self.until("a streamed trade", lambda: self.sql("SELECT seq FROM trades WHERE source = 'stream' LIMIT 1"))
-        self.until("the trader", self.trader_is_ready)
-        self.until("the trader's answer", self.trader_state)
-
-    def trader_is_ready(self) -> bool:
-        """As its own door says: a command to ask it is a process each time."""
-        port = json.loads((self.state_dir / "run" / "trader.json").read_text())["port"]
-        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            return bool(answer.status == 200)
-
-    def trader_state(self) -> str:
-        ran = subprocess.run(
-            [sys.executable, "-m", "ares.cli", "trader", "status", "--json"],
-            cwd=ROOT, env=self.environ(), capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        return str(json.loads(ran.stdout)["state"]) if ran.returncode == 0 else ""
-
-    def sql(self, query: str, user: str = "user") -> list[dict[str, object]]:
-        conninfo = f"host=127.0.0.1 port={self.pg_port} user={user} password=quest dbname=qdb connect_timeout=3"
-        with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
-            ran = connection.execute(query)  # type: ignore[call-overload] # a query of this file
-            return ran.fetchall() if ran.description else []
-
-    def until(self, what: str, condition: Callable[[], object], seconds: float = 240.0) -> None:
-        deadline = time.monotonic() + seconds
-        last: object = None
-        while time.monotonic() < deadline:
-            try:
-                last = condition()
-            except (psycopg.Error, OSError, ValueError) as error:
-                last = error
-            else:
-                if last:
-                    return
-            time.sleep(1)
-        raise AssertionError(f"{what} not seen in {seconds} s; last: {last!r}; see {self.folder}/up.log")
-
-    def kill(self) -> None:
-        """All processes, without a word: the machine is gone."""
-        for process in self.processes():
-            process.kill()
-        if self.up is not None:
-            self.up.wait(10)
-
-    def processes(self) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("ARES_BACKUP__REPOSITORY") == self.variables["ARES_BACKUP__REPOSITORY"]:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-
-def secret_file(path: Path, text: str) -> Path:
-    path.touch(mode=0o600)
-    path.write_text(text + "\n", encoding="utf-8")
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,13 @@ RECONCILE = "reconcile"
 """The actor that may only move between ACTIVE and REDUCING, and only takes back what it said itself."""
 HEALTH = "health"
 """The same for what trading needs: the database and the venue."""
+RESTORE = "restore"
+"""The actor that halts every account of a restored journal."""
 GATE = "live"
 """The actor that reduces while what is traded was not agreed to; resuming is a person's to do."""
 ALERT = "alert"
+RIVAL = "rival"
+"""The actor that halts while another journal's trader acts on the account, over what a restore had said."""
 DEAD_MAN = "dead_man"
 
 log = get_logger(__name__)
@@ -153,6 +157,10 @@ class TradingStates:
         allowed = _not_halted if state is TradingState.HALTED else _active_or_reduced_by_itself
         return await self.change(state, ALERT, reason, now_ns, allowed)
 
+    async def rivalled(self, reason: str, now_ns: int) -> StateChange:
+        """What another trader on the account means: HALTED, until a person resumes. What a person said stays."""
+        return await self.change(TradingState.HALTED, RIVAL, reason, now_ns, _not_halted_or_restored)
+
 
 @cache
 def _shown(state: TradingState) -> Gauge:
@@ -170,6 +178,10 @@ def _active(before: StateChange) -> bool:
 
 def _not_halted(before: StateChange) -> bool:
     return before.state is not TradingState.HALTED or before.seq == 0
+
+
+def _not_halted_or_restored(before: StateChange) -> bool:
+    return _not_halted(before) or before.actor == RESTORE
 
 
 def _reduced_by(actor: str) -> Callable[[StateChange], bool]:
