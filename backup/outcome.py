@@ -21,6 +21,9 @@ BRINGING_BACK = ("restore", "dump")
 LINES_MAX = 100
 """A broken repository complains of every pack; the first lines and the last say what it is."""
 
+_FIGURES = re.compile(r"(?<=retrying after )[0-9.]+[a-zµ]+|(?<=>), \d+, \d+(?=\))")
+"""Durations and places in files, which may look like a server's answer: 507 ms is no 507."""
+
 _MEANINGS: tuple[tuple[str, type[BackupError], str], ...] = (
     (
         r"wrong password or no key found",
@@ -71,8 +74,9 @@ def failure(verb: str, repository: str, told: str) -> BackupError:
     """The error for what restic said on its way out; unknown words stay as they are."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     text = " | ".join(lines if len(lines) <= LINES_MAX else [*lines[: LINES_MAX - 10], *lines[-10:]])
+    words = _FIGURES.sub("", text)
     for pattern, kind, way_out in _MEANINGS:
-        if re.search(pattern, text, re.IGNORECASE):
+        if re.search(pattern, words, re.IGNORECASE):
             said = f"repository {repository}: restic {verb} failed: {_short(text)}. Way out: "
             if kind is RepositoryFull and verb in BRINGING_BACK:
                 return BackupIncomplete(f"{said}make room on the disk that it is restored to")

@@ -23,6 +23,8 @@ def hold(why: Annotated[str, typer.Option(help="From where it came back; it stan
     with opened_control() as (context, control):
         who, now_ns = operator(), context.clock.now_ns()
         done = asyncio.run(hold_restored(context, control, f"{why}; held by {who}"))
-        control.audit([AuditEntry(writer=WRITER, who=who, what="held", ts_ns=now_ns, after={"held": done}, why=why)])
+        control.audit(
+            [AuditEntry(writer=WRITER, who=who, what="held", ts_ns=now_ns, after={"held": "; ".join(done)}, why=why)]
+        )
     for each in done:
         console.print(f"{each}; when its orders and balances are reconciled: ares trader resume")

@@ -26,6 +26,7 @@ from ares.store import Database
 from backup.drill.compare import Comparison, Sides, compare
 from backup.manifest import Manifest, read_manifest
 from backup.repository import Repositories
+from backup.restore.choice import Choice, choose
 from backup.restore.run import Restore, Restored, Wish
 from backup.restore.scratch import Scratch, scratch
 from tests.conftest import free_port, require_program
@@ -36,7 +37,7 @@ from tests.s3 import running_s3
 from trader.execution.state import TradingStates
 from trader.risk import TradingState
 
-FIRST, SECOND = "first", "second"
+FIRST, SECOND, THIRD = "first", "second", "third"
 RTO_S_MAX = 900.0
 RPO_S_MAX = 900.0
 
@@ -51,10 +52,10 @@ class Regions:
     whole_ns: int = 0
     """By then everything had arrived."""
 
-    def second(self) -> ServiceContext:
+    def second(self, bucket: str = SECOND) -> ServiceContext:
         """An installation that has nothing but the address of the copy."""
         backup = self.first.config.backup
-        copied = str(backup.repository).replace(f"/{FIRST}/", f"/{SECOND}/")
+        copied = str(backup.repository).replace(f"/{FIRST}/", f"/{bucket}/")
         config = self.first.config.model_copy(
             update={
                 "backup": backup.model_copy(update={"repository": copied}),
@@ -73,6 +74,11 @@ class Regions:
         work = Restore(context, Repositories(context.config.backup, context.state_dir), lambda _: None)
         wish = Wish(self.folder / target, at_ns or context.clock.now_ns(), "operator")
         return await work.run(wish, look), told[0]
+
+    def chosen(self, bucket: str) -> Choice:
+        """What a restore there would take now."""
+        context = self.second(bucket)
+        return choose(Repositories(context.config.backup, context.state_dir).snapshots(), context.clock.now_ns())
 
     async def proved(self, target: str, manifest: Manifest) -> tuple[Comparison, int]:
         """The second QuestDB, started beside the first one: compared with it, and its trades counted."""
@@ -121,20 +127,25 @@ async def trades_in(database: Database) -> int:
     return int(str(row["rows"]))
 
 
-def all_but_snapshots(key: str) -> bool:
-    """What snapshots lead to arrives, they do not: of the market's repository and the journal's inside of it."""
-    return "/snapshots/" not in key
-
-
 async def test_second_region_comes_back_beside_the_first_by_what_arrived_whole(regions: Regions) -> None:
-    started_ns, began_s = regions.second().clock.now_ns(), time.monotonic()
-    regions.replication.catch_up(all_but_snapshots)
-    restored, manifest = await regions.restore("before")
-    comparison, trades = await regions.proved("before", manifest)
+    newest_is_the_one_whose_snapshot_has_arrived(regions)
+    replication, began_s = regions.replication, time.monotonic()
+    started_ns = regions.second().clock.now_ns()
+    assert replication.catch_up(lambda key: "/snapshots/" in key), "snapshots came before what they lead to"
+    with pytest.raises(BackupError) as refused:
+        await regions.restore("refused")
+    assert refused.value.code in {"repository_broken", "backup_incomplete"}
+    assert not (regions.folder / "refused").exists()
+    context = regions.second()
+    with pytest.raises(RepositoryBroken):
+        Repositories(context.config.backup, context.state_dir).market.check()
+
+    restored, manifest = await regions.restore("older", regions.whole_ns)
+    comparison, trades = await regions.proved("older", manifest)
     rto_s = time.monotonic() - began_s
     assert restored.market_to_ns is not None
     rpo_s = (started_ns - restored.market_to_ns) / NANOS_PER_SECOND
-    assert trades == 500, "packs without their snapshot are no backup yet"
+    assert trades == 500
     assert await trades_in(regions.first.database) == 1000, "the first one runs on, and nobody touched it"
     assert comparison.differences == ()
     assert comparison.tables > 50
@@ -144,32 +155,24 @@ async def test_second_region_comes_back_beside_the_first_by_what_arrived_whole(r
     assert 0 < rpo_s < RPO_S_MAX
     assert rto_s < RTO_S_MAX
     sys.stdout.write(
-        f"\nsecond region: RPO {rpo_s:.1f} s, RTO {rto_s:.1f} s; {comparison.rows} rows of {comparison.tables} tables"
+        f"\nsecond region: RPO {rpo_s:.1f} s, RTO {rto_s:.1f} s; {comparison.rows} rows of {comparison.tables} tables\n"
     )
 
-    assert not regions.replication.catch_up(), "replication has caught up"
-    restored, manifest = await regions.restore("after")
-    comparison, trades = await regions.proved("after", manifest)
-    assert trades == 900
-    assert comparison.differences == ()
 
-
-async def test_backup_that_arrived_in_part_is_refused_by_name_and_an_older_one_is_taken(regions: Regions) -> None:
-    behind = regions.replication.behind()
-    before_ns = regions.whole_ns
-    left = regions.replication.catch_up(lambda key: "/data/" not in key)
-    assert left
-    assert left < behind
-    with pytest.raises(BackupError) as refused:
-        await regions.restore("refused")
-    sys.stdout.write(f"\nrefused: {refused.value}")
-    assert not (regions.folder / "refused").exists()
-    context = regions.second()
-    with pytest.raises(RepositoryBroken):
-        Repositories(context.config.backup, context.state_dir).market.check()
-    _, manifest = await regions.restore("older", at_ns=before_ns)
-    comparison, trades = await regions.proved("older", manifest)
-    assert (trades, comparison.differences) == (500, ())
+def newest_is_the_one_whose_snapshot_has_arrived(regions: Regions) -> None:
+    """In a third region everything came before the snapshots that lead to it."""
+    third = Replication(regions.replication.url, FIRST, THIRD)
+    third.begin()
+    whole = regions.replication.keys(SECOND)
+    assert third.catch_up(lambda key: key in whole or "/snapshots/" not in key)
+    before = regions.chosen(THIRD)
+    assert before.market.ts_ns < regions.whole_ns
+    assert before.journal is not None
+    assert before.journal.ts_ns < regions.whole_ns
+    assert not third.catch_up(), "replication has caught up"
+    assert regions.chosen(THIRD).market.ts_ns > regions.whole_ns
+    context = regions.second(THIRD)
+    Repositories(context.config.backup, context.state_dir).market.check(read_all=True)
 
 
 def test_control_store_that_its_provider_brought_back_is_held_before_a_trader_starts(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ares.errors import (
 from backup.outcome import failure
 
 THERE = "Is there a repository at the following location?\n/r"
+GONE = "Load(<data/a9b1492076>, {0}, 0) returned error, retrying after {1}: The specified key does not exist."
 SAID: tuple[tuple[str, type[BackupError]], ...] = (
     ("Fatal: wrong password or no key found", RepositoryDenied),
     ("unable to create lock in backend: repository is already locked by PID 9586 on vm by root", RepositoryLocked),
@@ -29,6 +30,10 @@ SAID: tuple[tuple[str, type[BackupError]], ...] = (
     (f"Fatal: unable to open config file: stat /r/config: no such file\n{THERE}", RepositoryMissing),
     ("Fatal: repository contains errors", RepositoryBroken),
     ("ignoring error for /src/a: ciphertext verification failed\nFatal: There were 1 errors", RepositoryBroken),
+    (GONE.format(0, "507.330144ms"), RepositoryBroken),
+    (GONE.format(507, "1.080381816s"), RepositoryBroken),
+    (f"pack a9b1: does not exist\n{GONE.format(403, '503ms')}", RepositoryBroken),
+    (GONE.format(0, "552ms").replace("The specified key does not exist.", "507 Insufficient Storage"), RepositoryFull),
     ('invalid id "zzzz": no matching ID found for prefix "zzzz"', RepositoryMissing),
     ("Fatal: something that nobody has seen yet", BackupIncomplete),
     ("", BackupIncomplete),
