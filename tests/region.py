@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPResponse
+from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
@@ -40,8 +42,11 @@ class Replication:
                 left.add(key)
                 continue
             there = {"x-amz-copy-source": f"/{self.source}/{quote(key)}"}
-            with self._asked("PUT", f"/{self.target}/{quote(key)}", there):
-                pass
+            try:
+                self._asked("PUT", f"/{self.target}/{quote(key)}", there).close()
+            except HTTPError as error:
+                if error.code != HTTPStatus.NOT_FOUND:  # a lock, say, that was let go meanwhile
+                    raise
         return left
 
     def keys(self, bucket: str) -> set[str]:

@@ -11,8 +11,9 @@ import secrets
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +84,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     require_program("restic", "apt-get install restic")
     for name in ("password", "api_key", "api_secret", "s3_key", "s3_secret"):
         secret_file(tmp_path / name, secrets.token_hex(16))
+    secret_file(tmp_path / "access.key", b64encode(secrets.token_bytes(32)).decode())
     with ExitStack() as stack:
         url = stack.enter_context(running_s3(free_port(), "first"))
         exchange_port = stack.enter_context(exchange(tmp_path))
@@ -103,28 +105,24 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path, first, second, addresses[0], replication, repositories, ports)
 
 
-class exchange:  # noqa: N801 - used as a function
-    """The venue as a process of its own, which no region's end takes with it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> int:
-        port = free_port()
-        said = {
-            "ARES_ENVIRONMENT__STATE_DIR": str(self._folder / "exchange"),
-            "ARES_SIMULATOR__PORT": str(port),
-            "ARES_SIMULATOR__API_KEY": f"file:{self._folder / 'api_key'}",
-            "ARES_SIMULATOR__API_SECRET": f"file:{self._folder / 'api_secret'}",
-        }
-        command = [sys.executable, "-m", "ares.cli", "service", "run", "exchange", "--port", "0"]
-        with (self._folder / "exchange.log").open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **said}, stdout=log, stderr=log)
-        return port
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+@contextmanager
+def exchange(folder: Path) -> Iterator[int]:
+    """The port of the venue, a process of its own, which no region's end takes with it."""
+    port = free_port()
+    said = {
+        "ARES_ENVIRONMENT__STATE_DIR": str(folder / "exchange"),
+        "ARES_SIMULATOR__PORT": str(port),
+        "ARES_SIMULATOR__API_KEY": f"file:{folder / 'api_key'}",
+        "ARES_SIMULATOR__API_SECRET": f"file:{folder / 'api_secret'}",
+    }
+    command = [sys.executable, "-m", "ares.cli", "service", "run", "exchange", "--port", "0"]
+    with (folder / "exchange.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **said}, stdout=log, stderr=log)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def rows_before(place: Place, moment: str) -> list[dict[str, object]]:
@@ -157,16 +155,20 @@ def test_region_that_was_cut_off_and_then_lost_is_replaced_and_two_never_trade(w
     second.until("the API", lambda: answered(world.api_ports[1], key, "trades?symbol=BTC/USDT&limit=1"))
     rto_s = time.monotonic() - began_s
 
-    assert rows_before(second, restored["market_to"]) == rows_before(first, restored["market_to"]) != []
-    second.until("what replication lacked", lambda: rows_before(second, cut_off) == rows_before(first, cut_off))
+    assert rows_before(second, restored["market_to"])
+    for before in (restored["market_to"], cut_off):  # what replication lacked the venue has told by now
+        second.until(
+            "the first one's rows", lambda before=before: rows_before(second, before) == rows_before(first, before)
+        )
 
     fenced(world)
-    second.until("two minutes of nobody else", lambda: resumed(second), QUIET_S + 60)
+    second.until("two minutes of nobody else", lambda: resumed(second), QUIET_S + 120)
     assert second.trader_state() == "ACTIVE"
     assert json.loads(second.sh(ORDER.format("after")))["sent"]
     time.sleep(35)  # the account is looked at every 30 s: its balances must be those of the book, and nobody else's
     assert second.trader_status()["state"] == "ACTIVE"
-    assert "refused" in first.refused(ORDER.format("late")) or world.first_address.answers > 0
+    first.refused(ORDER.format("late"))
+    assert world.first_address.answers > 0
     first.kill()
     rpo_s = moment(cut_off) - moment(restored["market_to"])
     rpo_journal_s = moment(cut_off) - moment(restored["journal_to"])
@@ -197,7 +199,7 @@ def backed_up_and_cut_off(world: World) -> str:
     """The next backup arrives in part: its snapshots do, not what they lead to. Returns when that was."""
     assert json.loads(world.first.sh(ORDER.format("unknown-elsewhere")))["sent"]
     world.first.sh("ares backup run")
-    assert world.replication.catch_up(lambda key: "/data/" not in key)
+    assert world.replication.catch_up(lambda key: "/snapshots/" in key)
     return now()
 
 
@@ -219,7 +221,7 @@ def fenced(world: World) -> None:
     """The first region still trades, is noticed, and is ended at the venue."""
     first, second = world.first, world.second
     assert json.loads(first.sh(ORDER.format("of-the-first")))["sent"]
-    second.until("the other trader", lambda: second.trader_status()["state_actor"] == "rival", 90)
+    second.until("the other trader", lambda: second.trader_status().get("state_actor") == "rival", 90)
     said = second.refused('ares trader resume --reason "the first region is lost"')
     assert "another trader of ours acts on this account" in said
     assert second.trader_status()["state"] == "HALTED"
