@@ -2,6 +2,7 @@
 
 from ares.control.audit import AuditEntry
 from ares.control.contention import once_it_fits, read_on, until_it_fits
+from ares.control.leases import Fence
 from ares.control.store import ControlStore
 from ares.control.types import DeadLetter, Json, Lease, NewEvent, StoredEvent
 
@@ -9,6 +10,7 @@ __all__ = [
     "AuditEntry",
     "ControlStore",
     "DeadLetter",
+    "Fence",
     "Json",
     "Lease",
     "NewEvent",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
+from threading import Event
 from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, make_url, select, text, update
@@ -15,9 +17,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ares.clock import NANOS_PER_SECOND
+from ares.control import leases
 from ares.control.audit import AuditEntry, ChainLink, heads, links_after, newest_links, put_audit, put_head
 from ares.control.codec import dump_row, load_row
+from ares.control.leases import Fence
 from ares.control.log import (
     PAGE_ROWS,
     add_missing_columns,
@@ -29,10 +32,10 @@ from ares.control.log import (
     put_events,
     stream_page,
 )
-from ares.control.schema import CURSORS, EVENTS, JOB_SLOTS, LEASES, METADATA, OUTBOX
+from ares.control.schema import CURSORS, EVENTS, JOB_SLOTS, METADATA, OUTBOX
 from ares.control.second_copy import Cells, CopiedTransaction, SecondCopy, noted, put_copied
 from ares.control.types import DeadLetter, Lease, NewEvent, OutboxRow, StoredEvent
-from ares.errors import ConfigError, ControlUnavailable, LeaseLost
+from ares.errors import ConfigError, ControlUnavailable
 from ares.model.row import Row
 from ares.telemetry import metrics
 
@@ -52,7 +55,8 @@ class ControlStore:
     def __init__(self, engine: Engine, second_copy: SecondCopy | None = None) -> None:
         self._engine = engine
         self._second_copy = second_copy
-        self._closed = False
+        self._closed = Event()
+        self._fence: Fence | None = None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -86,10 +90,13 @@ class ControlStore:
     ) -> int:
         """Append events after `expected_seq`, mirror rows, audit: all or nothing; returns the stream's last seq.
 
-        Raises `SequenceConflict` if the stream is not at `expected_seq` (0: it must be new).
+        Raises `SequenceConflict` if the stream is not at `expected_seq` (0: it must be new), and behind a fence
+        `LeaseLost`.
         """
         with self.transaction() as connection:
             one_writer(connection)
+            if self._fence is not None:
+                self._fence.require(connection)
             put_events(connection, stream, events, expected_seq)
             put_outbox(connection, [*mirror, *put_audit(connection, audit)])
         for each in events:
@@ -246,41 +253,48 @@ class ControlStore:
         with self.transaction() as connection:
             return connection.execute(delete(OUTBOX).where(OUTBOX.c.seq <= up_to_seq)).rowcount
 
-    def acquire_lease(self, name: str, holder: str, now_ns: int, ttl_s: float) -> Lease | None:
-        """Take a lease that is free, expired, or ours already; None while somebody else holds it."""
-        expires_at_ns = now_ns + round(ttl_s * NANOS_PER_SECOND)
+    def acquire_lease(self, name: str, holder: str, now_ns: int, ttl_s: float, claim: str = "") -> Lease | None:
+        """Take a lease that is free, expired, or ours already; None while somebody else holds it, or it is kept for
+        another `claim` than ours.
+        """
+        wanted = Lease(name, holder, 1, leases.until(now_ns, ttl_s))
         with self.transaction() as connection:
-            held = connection.execute(select(LEASES).where(LEASES.c.name == name).with_for_update()).one_or_none()
-            if held is None:
-                lease = Lease(name, holder, 1, expires_at_ns)
-                try:
-                    connection.execute(insert(LEASES), _as_dict(lease))
-                except IntegrityError:
-                    return None
-                return lease
-            if held.expires_at_ns > now_ns and held.holder != holder:
-                return None
-            lease = Lease(name, holder, held.token + 1, expires_at_ns)
-            connection.execute(update(LEASES).where(LEASES.c.name == name).values(_as_dict(lease)))
-            return lease
+            return leases.acquire(connection, wanted, now_ns, claim)
 
     def renew_lease(self, lease: Lease, now_ns: int, ttl_s: float) -> Lease:
         """Extend a lease we hold. Raises `LeaseLost` if it was taken over or has run out."""
-        expires_at_ns = now_ns + round(ttl_s * NANOS_PER_SECOND)
-        ours = (LEASES.c.name == lease.name) & (LEASES.c.holder == lease.holder) & (LEASES.c.token == lease.token)
         with self.transaction() as connection:
-            renewed = connection.execute(
-                update(LEASES).where(ours, LEASES.c.expires_at_ns > now_ns).values(expires_at_ns=expires_at_ns)
-            )
-        if renewed.rowcount == 0:
-            raise LeaseLost(f"lease {lease.name} is no longer held by {lease.holder}")
-        return Lease(lease.name, lease.holder, lease.token, expires_at_ns)
+            return leases.renew(connection, lease, now_ns, ttl_s)
 
-    def release_lease(self, lease: Lease) -> None:
-        """Let the next holder in at once; a lease that was lost already is none of our business."""
-        ours = (LEASES.c.name == lease.name) & (LEASES.c.holder == lease.holder) & (LEASES.c.token == lease.token)
+    def release_lease(self, lease: Lease, keep_for: str = "", until_ns: int = 0) -> None:
+        """Let the next holder in at once, until then only who claims it as `keep_for`, if somebody is named.
+
+        A lease that was lost already is none of our business.
+        """
         with self.transaction() as connection:
-            connection.execute(update(LEASES).where(ours).values(expires_at_ns=0))
+            leases.let_go(connection, lease)
+            if keep_for:
+                leases.reserve(connection, lease.name, keep_for, until_ns)
+
+    def reserve_lease(self, name: str, claim: str, until_ns: int) -> None:
+        """Keep a lease for who claims it by this word, once it is free; in place of any reservation before."""
+        with self.transaction() as connection:
+            one_writer(connection)
+            leases.reserve(connection, name, claim, until_ns)
+
+    def lease(self, name: str) -> tuple[Lease | None, Lease | None]:
+        """A lease as it stands, run out or not, and for whom (`holder`) it was last kept until when; None: never."""
+        with self.reading() as connection:
+            return leases.current(connection, name), leases.reservation(connection, name)
+
+    def behind(self, fence: Fence) -> Self:
+        """The same store, whose `append` raises `LeaseLost` once the lease of the fence is not its holder's any more.
+
+        So a holder that was stopped for long, or a thread of one that let go, changes nothing of its successor's.
+        """
+        other = copy(self)
+        other._fence = fence  # noqa: SLF001 - it is one of us
+        return other
 
     def claim_slot(self, job: str, slot_ns: int, holder: str, now_ns: int) -> bool:
         """Claim a job's slot; True for exactly one claimant."""
@@ -294,7 +308,7 @@ class ControlStore:
 
     def close(self) -> None:
         """Close all connections; one that a thread still works with is closed when that is done."""
-        self._closed = True
+        self._closed.set()
         self._engine.pool.dispose()
 
     def _switch_to_wal(self) -> None:
@@ -318,7 +332,7 @@ class ControlStore:
         except SQLAlchemyError as error:
             raise self._unavailable(error) from None
         finally:
-            if self._closed:
+            if self._closed.is_set():
                 self._engine.pool.dispose()
 
     @contextmanager
@@ -337,7 +351,7 @@ class ControlStore:
         except SQLAlchemyError as error:
             raise self._unavailable(error) from None
         finally:
-            if self._closed:
+            if self._closed.is_set():
                 self._engine.pool.dispose()  # nobody else would close what was given back after the end
 
     def _unavailable(self, error: SQLAlchemyError) -> ControlUnavailable:
@@ -377,12 +391,3 @@ def put_outbox(connection: Connection, rows: Sequence[Row]) -> None:
         values: list[Cells] = [{"row": dump_row(row)} for row in rows]
         connection.execute(insert(OUTBOX), values)
         noted(connection, OUTBOX.name, values)
-
-
-def _as_dict(lease: Lease) -> dict[str, str | int]:
-    return {
-        "name": lease.name,
-        "holder": lease.holder,
-        "token": lease.token,
-        "expires_at_ns": lease.expires_at_ns,
-    }

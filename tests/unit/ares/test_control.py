@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ares.control import ControlStore, NewEvent
+from ares.control import ControlStore, Fence, Lease, NewEvent
 from ares.control.codec import load_row
 from ares.control.mirror import CURSOR, Mirror, OutboxFeed
 from ares.errors import (
@@ -271,3 +271,35 @@ def test_store_that_is_closed_while_a_thread_still_writes_leaves_no_connection_o
     assert isinstance(connection, sqlite3.Connection)
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
         connection.execute("SELECT 1")
+
+
+def test_reserved_lease_goes_to_who_claims_it_and_to_everybody_once_the_reservation_is_over(
+    control: ControlStore,
+) -> None:
+    lease = control.acquire_lease("leader", "a", now_ns=0, ttl_s=10, claim="blue")
+    assert lease is not None
+    control.release_lease(lease, keep_for="green", until_ns=5 * SECOND)
+    for holder, claim in (("a", "blue"), ("b", ""), ("c", "red")):
+        assert control.acquire_lease("leader", holder, now_ns=SECOND, ttl_s=10, claim=claim) is None
+    held, kept = control.lease("leader")
+    assert (held, kept) == (Lease("leader", "a", 1, 0), Lease("leader/reserved", "green", 1, 5 * SECOND))
+    assert control.acquire_lease("leader", "a", now_ns=5 * SECOND, ttl_s=10, claim="blue"), "nobody came for it"
+    control.reserve_lease("leader", "green", 99 * SECOND)
+    assert control.acquire_lease("leader", "g", now_ns=14 * SECOND, ttl_s=10, claim="green") is None, "it is held"
+    assert control.acquire_lease("leader", "g", now_ns=16 * SECOND, ttl_s=10, claim="green")
+
+
+def test_nothing_is_written_under_a_lease_that_was_let_go_or_taken_over(control: ControlStore) -> None:
+    fence = Fence()
+    behind = control.behind(fence)
+    assert behind.append("s", [NewEvent("t", 0, {})], expected_seq=0) == 1, "who never led is held back by nothing"
+    fence.lease = control.acquire_lease("leader", "a", now_ns=0, ttl_s=10)
+    assert fence.lease is not None
+    assert behind.append("s", [NewEvent("t", 0, {})], expected_seq=1) == 2
+    control.release_lease(fence.lease)
+    with pytest.raises(LeaseLost, match="let go"):
+        behind.append("s", [NewEvent("t", 0, {})], expected_seq=2)
+    assert control.acquire_lease("leader", "b", now_ns=SECOND, ttl_s=10) is not None
+    with pytest.raises(LeaseLost, match="taken over"):
+        behind.append("s", [NewEvent("t", 0, {})], expected_seq=2)
+    assert control.append("s", [NewEvent("t", 0, {})], expected_seq=2) == 3
