@@ -182,6 +182,10 @@ simulate-processes: SEEDS = 100
 simulate-processes: .venv/ready ## a trader process killed SEEDS times (100), then compared with the exchange's record
 	ARES_TEST_PROCESS_KILLS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation/test_processes.py $(ARGS)
 
+rehearse-switch: SWITCHES = 50
+rehearse-switch: .venv/ready ## SWITCHES (50) from one real trader to the other under load, a failure injected into each, with a table; 20 minutes
+	ARES_TEST_SWITCHES=$(SWITCHES) $(BIN)/python -m pytest -q -s tests/acceptance/test_deploy_switch.py $(ARGS)
+
 backup-kills: KILLS = 30
 backup-kills: .venv/ready ## a backup, restic or QuestDB is killed KILLS times (30) while a backup runs
 	ARES_TEST_BACKUP_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/integration/test_backup_kills.py $(ARGS)

@@ -19,7 +19,12 @@ REFUSED = 409
 
 def call(config: AresConfig, verb: str, body: Mapping[str, str] | None, timeout_s: float) -> Answer:
     """GET a verb, or POST it with a body. Raises `UsageError` for a refusal, `OperatingError` for all else."""
-    url, token = _door(config)
+    return call_at(_door(config), verb, body, timeout_s)
+
+
+def call_at(door: tuple[str, str], verb: str, body: Mapping[str, str] | None, timeout_s: float) -> Answer:
+    """The same at a door: the address and bearer token of a trader, whether it leads or not."""
+    url, token = door
     request = Request(  # noqa: S310 - http or https: settings refuse all else
         f"{url}/{verb}",
         data=None if body is None else json.dumps(dict(body)).encode(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,6 +25,7 @@ from trader.execution.plans import Plans
 from trader.execution.protection import Protection
 from trader.execution.state import ALERT, TradingStates
 from trader.flatten import Flattening
+from trader.handover.desk import HandoverDesk
 from trader.limits_configured import limits
 from trader.limits_shown import limits_shown, shown
 from trader.live.consent import Consent
@@ -72,6 +74,7 @@ class CommanderParts:
     is_ready: Callable[[], bool]
     gate: Gate
     life: Life
+    handover: HandoverDesk
 
 
 class Commander:
@@ -86,6 +89,7 @@ class Commander:
         who, control = parts.account.parts.who, parts.account.parts.control
         self._record = CommandLog(control, who.account, parts.clock)
         self.consent = Consent(parts.gate, parts.states, self._record, parts.clock)
+        self.handover = parts.handover
         self._alerts = AlertsTaken(control, who.account)
         self._plans = parts.plans
         self._standing = Standing(
@@ -307,6 +311,12 @@ class Commander:
                 taken.append(alert.name)
         state = await self._parts.states.refresh()
         return {"state": state.state.value, "taken": taken, "repeated": len(alerts) - len(taken)}
+
+    async def idle(self, seconds_max: float) -> None:
+        """Return once no slow command is being carried out, or after `seconds_max`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max), self._one_at_a_time:
+                return
 
     async def status(self) -> Outcome:
         """What the trader is, holds and waits for."""

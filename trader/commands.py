@@ -98,9 +98,11 @@ for each in (preview, order, amend, why, explain, deposit, withdraw, report):
 
 def _print_status(answer: Answer) -> None:
     pnl = cast("Mapping[str, object]", answer["pnl_quote"])
-    leading = f"leader until {answer['lease_expires_at']}" if answer["leader"] else "not the leader"
+    leading = f"leader until {answer['lease_expires_at']}" if answer["leader"] else "standing by"
     ready = "ready" if answer["ready"] else "not ready"
-    console.print(f"account {answer['account']} at {answer['venue']}: {answer['state']}, {ready}, {leading}")
+    console.print(
+        f"account {answer['account']} ({answer['color']}) at {answer['venue']}: {answer['state']}, {ready}, {leading}"
+    )
     console.print(f"since {answer['state_since']} by {answer['state_actor']}: {answer['state_reason']}")
     for strategy, rest in cast("Mapping[str, Mapping[str, object]]", answer["paused"]).items():
         console.print(f"{strategy} rests since {rest['since']} by {rest['actor']}: {rest['reason']}")

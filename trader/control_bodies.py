@@ -11,9 +11,11 @@ import orjson
 
 from ares.errors import UsageError
 from ares.model.market import Side
+from ares.service.types import color_named
 from trader.amend import Change
 from trader.command_log import Order
 from trader.execution.limits import Scope
+from trader.handover.events import End
 from trader.limits_shown import limit_wanted
 from trader.manual_words import MANUAL, Wish
 from trader.portfolio.money import to_scale
@@ -85,6 +87,22 @@ class Body:
     def limit(self) -> tuple[Scope, Decimal | None]:
         """The limit that is meant, and its value: None to let the setting hold. Raises `UsageError`."""
         return limit_wanted(self.texts)
+
+    def names(self, field: str) -> frozenset[str]:
+        """Words between commas."""
+        return frozenset(name for each in self.text(field).split(",") if (name := each.strip()))
+
+    def color(self, field: str) -> str:
+        """A trader's colour. Raises `UsageError` naming field, value and way out."""
+        return color_named(field, self.text(field))
+
+    def handover_end(self) -> tuple[str, End]:
+        """Which hand-over ended, and how. Raises `UsageError` naming field, value and way out."""
+        match self.text("end"):
+            case "well" | "sick" | "refused" as end:
+                return self.text("handover_id"), end
+            case other:
+                raise UsageError(f"end = {other!r}: not one of well, sick, refused. Say which")
 
     def _side(self) -> Side:
         match self.text("side"):

@@ -1,8 +1,8 @@
 """What happens to an account, as typed events: the shapes of what the journal, the book and the states write.
 
 Stream `order/<account>/<order id>`, `orders_settled/<account>`, `fills/<account>`, `day/<account>`,
-`capital/<account>`, `peak/<account>`, `limits/<account>`, `rests/<account>`, `plans/<account>`,
-`trading_state/<account>`, `strategy_pause/<account>`, `trading_alert/<account>` and `live/<account>`.
+`capital/<account>`, `peak/<account>`, `limits/<account>`, `rests/<account>`, `plans/<account>`, `live/<account>`,
+`trading_state/<account>`, `strategy_pause/<account>`, `trading_alert/<account>` and `leadership/<account>`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ares.events.registry import KnownType
 from ares.events.types import Origin
 from ares.model.market import Side
 from ares.model.strategies import FOREIGN
+from trader.handover.events import TYPES as LEADERSHIP
 from trader.plan_events import ENDED, ENDING, STARTED
 from trader.portfolio.orders import AMEND_ASKED, AMENDED, Intent, OrderState, Step
 from trader.portfolio.portfolio import Funding, FundingShare
@@ -383,6 +384,7 @@ TYPES: tuple[KnownType, ...] = (
     PAUSED,
     RESUMED,
     ALERTED,
+    *LEADERSHIP,
 )
 REGISTRY = EventRegistry(TYPES)
 

@@ -6,11 +6,14 @@ the one event that opens the book.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from ares.clock import Clock
-from ares.errors import VenueUnavailable
+from ares.errors import VenueError, VenueUnavailable
+from ares.resilience import Backoff
 from ares.telemetry import get_logger
 from trader.account import Account
 from trader.contracts import differences, sweep_funding
@@ -19,6 +22,7 @@ from trader.execution.desk import OrderDesk
 from trader.execution.ledger import Ledger
 from trader.execution.state import StateChange, TradingStates
 from trader.execution.tracked import PROTECTION
+from trader.live.gate import require_harmless_key
 from trader.portfolio.money import ZERO
 from trader.portfolio.orders import OrderState
 from trader.portfolio.positions import is_linear
@@ -27,6 +31,17 @@ MARK_AGE_S = 5.0
 """Coins that are adopted are valued by no older mark than this."""
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an order of unknown outcome is waited for, and how often it is looked for; `rng` draws the waits between
+    tries.
+    """
+
+    doubt_s_max: float
+    poll_s: float
+    rng: random.Random
 
 
 class Reconciler:
@@ -45,6 +60,28 @@ class Reconciler:
     @property
     def _desk(self) -> OrderDesk:
         return self._account.parts.desk
+
+    async def until_done(
+        self, adopt_to: str | None, patience: Patience, *, real: bool, tell: Callable[[str], None]
+    ) -> None:
+        """Look at the key, and reconcile, again and again until the venue answers; `tell` hears what is being done.
+
+        Raises `ConfigError` for a key that may do more than trade.
+        """
+        backoff = Backoff(0.5, 10.0, patience.rng)
+        gateway, venue = self._account.parts.gateway, self._account.parts.who.venue
+        while True:
+            tell("reconciling with the venue")
+            try:
+                await require_harmless_key(gateway.rights(), venue, real=real)
+                await self.run(adopt_to, doubt_s_max=patience.doubt_s_max, poll_s=patience.poll_s)
+            except VenueError as error:
+                wait_s = backoff.next_wait_s()
+                tell(f"reconciling with the venue: {error}")
+                log.warning("reconcile_failed", cause=str(error), wait_s=wait_s)
+                await self._clock.sleep(wait_s)
+            else:
+                return
 
     async def run(self, adopt_to: str | None, *, doubt_s_max: float, poll_s: float) -> StateChange:
         """Reconcile once; the journal and the book were loaded. Returns the state that follows.

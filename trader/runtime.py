@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from decimal import Decimal
 
-from ares.clock import Clock
 from ares.config.trading import TradingConfig
-from ares.control import ControlStore
 from ares.errors import VenueError
-from ares.resilience import Backoff, Cache
+from ares.resilience import Cache
 from ares.service.types import Health
 from ares.telemetry import get_logger
 from trader.account import Account, AccountParts
@@ -35,19 +31,18 @@ from trader.execution.rests import Rests
 from trader.execution.rivals import Rivals
 from trader.execution.state import TradingStates
 from trader.execution.tracked import PROTECTION
+from trader.handover.desk import HandoverDesk, HandoverParts
 from trader.limits_configured import limits
 from trader.listed import refresh_instruments
 from trader.live.agreements import Agreements
-from trader.live.gate import Gate, require_harmless_key
+from trader.live.gate import Gate
 from trader.live.settings import Terms
 from trader.outage import Outage
+from trader.parts import TraderParts
 from trader.portfolio.sizing import Grid
-from trader.reader import MarketReader
-from trader.reconcile import Reconciler
+from trader.reconcile import Patience, Reconciler
 from trader.risk import TradingState
 from trader.rows import Identity
-from trader.venues.announced import Announced
-from trader.venues.gateway import VenueGateway
 from trader.watch import Life, Watch, WatchParts
 
 ACCOUNT_S = 30.0
@@ -58,47 +53,29 @@ CYCLES_MISSED_MAX = 4
 GATE_POLL_S = 1.0
 NEVER_LOOKED = -1
 
+STANDING_BY = "standing by"
+
 log = get_logger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class TraderParts:
-    """What reaches out, and the settings. `symbols` are those of strategies without a list of their own;
-    `request_s_max` is how long a request to the venue can take, seconds.
-    """
-
-    config: TradingConfig
-    symbols: Sequence[str]
-    control: ControlStore
-    gateway: VenueGateway
-    reader: MarketReader
-    clock: Clock
-    instance: str
-    request_s_max: float
-    terms: Terms | None = None
-    """What two people have to agree to before it is traded; None where no money moves."""
-    rng: random.Random = field(default_factory=random.Random)
-    """Draws how long to wait before the venue is asked again."""
-    four_eyes: bool = False
-    """Whether raising a limit takes a second person."""
-    announced: Announced = field(default_factory=Announced)
+__all__ = ["Trader", "TraderParts"]
 
 
 class Trader:
-    """All rooms of the package, put together. `run` lasts until cancelled."""
+    """All rooms of the package, put together. `run` lasts until cancelled, or until another trader was let in."""
 
     def __init__(self, parts: TraderParts) -> None:
-        config, control, clock = parts.config, parts.control, parts.clock
+        config, everybodys, clock = parts.config, parts.control, parts.clock
         self._parts = parts
-        self._config = config
-        self._clock = clock
+        self._config, self._settings, self._clock = config, parts.settings, clock
+        whose = (everybodys, config.account, parts.instance, clock, config.lease_s)
+        self.leadership = Leadership(*whose, color=parts.color)
+        control = everybodys.behind(self.leadership.fence)
         who = Identity(config.account, config.venue)
         journal = OrderJournal(control, config.account)
-        self.states = TradingStates(control, config.account, clock)
-        self.limits = SetLimits(control, config.account, clock, four_eyes=parts.four_eyes)
-        self.leadership = Leadership(control, config.account, parts.instance, clock, config.lease_s)
+        self.states = TradingStates(everybodys, config.account, clock)
+        self.limits = SetLimits(everybodys, config.account, clock, four_eyes=parts.four_eyes)
         self.ledger = Ledger(control, who)
-        self.gate = Gate(Agreements(control, config.account, clock), parts.terms)
+        self.gate = Gate(Agreements(everybodys, config.account, clock), parts.terms)
         self.marks: Cache[str, Decimal] = Cache("marks", clock, parts.gateway.marks)
         self.instruments: Cache[str, Grid] = Cache("instruments", clock, parts.gateway.grids)
         self.rests = Rests(control, config.account)
@@ -125,12 +102,14 @@ class Trader:
         )
         self._symbols = tuple(dict.fromkeys(x for s in config.strategies for x in s.symbols or tuple(parts.symbols)))
         self.reconciler = Reconciler(self.account, self.states, clock, self._symbols)
-        self.pauses = StrategyPauses(control, config.account)
+        self.pauses = StrategyPauses(everybodys, config.account)
         self.storage = Outage("QuestDB", clock)
         self.protection = protection_of(config, self.account, self.states, self.rests, lift_s_max=parts.request_s_max)
         self.plans = self._plans()
         self.cycle = self._cycle()
         self.life = Life(clock)
+        self.handover = self._handover()
+        self._turn = self.handover.turn
         self.commander = self._commander()
         self.watch = self._watch()
         self._due = Due(parts.reader, clock, lambda: self._config)
@@ -144,17 +123,15 @@ class Trader:
         """Of the newest halt after which no open order was left: one may reach the venue later than its cancel."""
 
     async def run(self) -> None:
-        """Lead, reconcile, then trade until cancelled.
+        """Stand by, lead, reconcile, then trade until cancelled; returns once another trader was let in.
 
         Raises what ends the trading (`LeaseLost`, `ControlUnavailable`, …) in a group: the next start begins from the
         journal.
         """
         await self._agreed()
-        self._doing = "waiting for the lease"
-        await self.leadership.wait()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.leadership.keep(), name="lease")
-            tasks.create_task(self._trade(), name="trade")
+        self._doing = STANDING_BY
+        await self._turn.come(self.handover.standby)
+        await self._turn.lead(self._parts.led, self._trade, self._handed_over)
 
     async def begin(self) -> None:
         """Everything before the first cycle: journal, book, venue. The lease must be ours."""
@@ -172,19 +149,18 @@ class Trader:
         self._reconciled = True
         self._cycled_at_s = self._clock.monotonic_s()
 
-    def reconfigure(self, config: TradingConfig, terms: Terms | None = None) -> None:
+    def reconfigure(
+        self, config: TradingConfig, terms: Terms | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         """Trade by these settings from the next cycle on, and reduce only if their terms were not agreed to."""
         self._config = config
+        self._settings = self._settings if settings is None else settings
         self.gate.terms = terms
         self.cycle.reconfigure(config)
 
     async def stop(self) -> None:
         """Let orders that are on their way come back, then let a successor in."""
-        self._reconciled = False
-        self._doing = "stopping"
-        self._ending = True
-        ended = await self._cycle_ended(self._parts.request_s_max)
-        if ended and await self.desk.quiet(self._parts.request_s_max):
+        if await self._drained("stopping"):
             await self.leadership.release()
 
     def health(self) -> Health:
@@ -233,10 +209,26 @@ class Trader:
         if obstacle is not None:
             await self.states.forbidden(obstacle, self._clock.now_ns())
 
+    async def _handed_over(self, to: str) -> bool:
+        """Send nothing more, for the trader of another colour shall lead; whether nothing is on its way."""
+        await self.commander.idle(self._parts.request_s_max)
+        self.leadership.send_no_more()
+        return await self._drained(f"handing over to {to}")
+
+    async def _drained(self, doing: str) -> bool:
+        """Begin nothing more, and wait for what is on its way; False if something still is."""
+        self._reconciled = False
+        self._doing = doing
+        self._ending = True
+        s_max = self._parts.request_s_max
+        return await self._cycle_ended(s_max) and await self.desk.quiet(s_max)
+
     async def _trade(self) -> None:
         await self.begin()
+        await self._turn.ready()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(), name="follow")
+            tasks.create_task(self._turn.tell_settings(), name="settings")
             tasks.create_task(self.plans.run(), name="plans")
             tasks.create_task(self.watch.run(), name="watch")
             tasks.create_task(self._due.signals(), name="signals")
@@ -247,22 +239,14 @@ class Trader:
     async def _reconcile(self) -> None:
         """Again and again until the venue answers."""
         config = self._config
-        backoff = Backoff(0.5, 10.0, self._parts.rng)
         doubt_s_max = 2 * config.unknown_visibility_s + self._parts.request_s_max
-        while True:
-            self._doing = "reconciling with the venue"
-            try:
-                await require_harmless_key(self._parts.gateway.rights(), config.venue, real=self.gate.terms is not None)
-                await self.reconciler.run(
-                    config.adopt_balances_to, doubt_s_max=doubt_s_max, poll_s=config.unknown_poll_s
-                )
-            except VenueError as error:
-                wait_s = backoff.next_wait_s()
-                self._doing = f"reconciling with the venue: {error}"
-                log.warning("reconcile_failed", cause=str(error), wait_s=wait_s)
-                await self._clock.sleep(wait_s)
-            else:
-                return
+        patience = Patience(doubt_s_max, config.unknown_poll_s, self._parts.rng)
+        await self.reconciler.until_done(
+            config.adopt_balances_to, patience, real=self.gate.terms is not None, tell=self._does
+        )
+
+    def _does(self, what: str) -> None:
+        self._doing = what
 
     async def _look_around(self) -> None:
         """How the venue is; what could not be learned is as it was."""
@@ -376,6 +360,23 @@ class Trader:
             )
         )
 
+    def _handover(self) -> HandoverDesk:
+        return HandoverDesk(
+            HandoverParts(
+                trader=self._parts,
+                account=self.account,
+                states=self.states,
+                limits=self.limits,
+                leadership=self.leadership,
+                gate=self.gate,
+                symbols=self._symbols,
+                cycle=self.cycle,
+                config=lambda: self._config,
+                settings=lambda: self._settings,
+                health=self.health,
+            )
+        )
+
     def _commander(self) -> Commander:
         return Commander(
             CommanderParts(
@@ -396,5 +397,6 @@ class Trader:
                 is_ready=lambda: self._reconciled,
                 gate=self.gate,
                 life=self.life,
+                handover=self.handover,
             )
         )

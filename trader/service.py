@@ -9,6 +9,9 @@ from ares.control import ControlStore
 from ares.errors import ConfigError
 from ares.service.types import Health, ServiceContext
 from trader.control_port import ControlPort
+from trader.execution.lease import BLUE
+from trader.handover.outside import Surroundings
+from trader.handover.settings import settings_of
 from trader.live.rekey import KeyChange
 from trader.live.settings import require_meant, terms_of
 from trader.reader import DatabaseReader
@@ -27,6 +30,7 @@ class TraderService:
         self._context = context
         config, trading = context.config, context.config.trading
         self._venue = venue_config(config)
+        self._color = context.color or BLUE
         require_meant(config)
         self._gateway = create_gateway(trading.venue, self._venue, context.clock, trading.leverage)
         self._announced = Announced(self._venue)
@@ -39,40 +43,59 @@ class TraderService:
     async def start(self) -> None:
         context, trading = self._context, self._context.config.trading
         self._control = await asyncio.to_thread(ControlStore.open, context.control_url)
-        self._trader = Trader(
-            TraderParts(
-                config=trading,
-                symbols=context.config.ingest.symbols,
-                control=self._control,
-                gateway=self._gateway,
-                reader=self._reader,
-                clock=context.clock,
-                instance=context.instance,
-                request_s_max=self._venue.request_timeout_s + REQUEST_SLACK_S,
-                terms=terms_of(context.config),
-                four_eyes=context.config.environment.profile == "prod",
-                announced=self._announced,
-            )
-        )
+        self._trader = self._built(self._control)
         self._port = ControlPort(
             self._trader.commander,
             context.state_dir,
             trading.control_host,
             trading.control_port,
             token=trading.control_token,
+            color=self._color,
         )
         await self._port.start()
 
     async def run(self) -> None:
+        """Lead, and once another one was let in, stand by anew, from the journal as that one leaves it."""
         assert self._trader is not None, "start() comes first"
-        await self._trader.run()
+        assert self._control is not None, "start() comes first"
+        assert self._port is not None, "start() comes first"
+        while True:
+            await self._trader.run()
+            self._trader = self._built(self._control)
+            self._port.serve(self._trader.commander)
+
+    def _built(self, control: ControlStore) -> Trader:
+        context, config = self._context, self._context.config
+        return Trader(
+            TraderParts(
+                config=config.trading,
+                symbols=config.ingest.symbols,
+                control=control,
+                gateway=self._gateway,
+                reader=self._reader,
+                clock=context.clock,
+                instance=context.instance,
+                request_s_max=self._venue.request_timeout_s + REQUEST_SLACK_S,
+                terms=terms_of(config),
+                four_eyes=config.environment.profile == "prod",
+                announced=self._announced,
+                color=self._color,
+                settings=settings_of(config),
+                outside=Surroundings(lambda: context.config, control, context.clock),
+                led=self._lead,
+            )
+        )
+
+    async def _lead(self) -> None:
+        assert self._port is not None, "who leads was started"
+        await self._port.lead()
 
     def reconfigure(self, config: AresConfig) -> None:
         """Limits, slippage and pace hold from the next cycle on, the venue's keys once it says they are harmless."""
         self._announced.reconfigure(venue_config(config))
         self._keys.wish(venue_config(config), real=terms_of(config) is not None)
         if self._trader is not None:
-            self._trader.reconfigure(config.trading, terms_of(config))
+            self._trader.reconfigure(config.trading, terms_of(config), settings_of(config))
 
     async def stop(self) -> None:
         if self._port is not None:

@@ -34,4 +34,5 @@ TRADER = ServiceSpec(
     depends_on=("questdb", "mirror"),
     provides=lambda config: [Capability("trading", {"account": config.trading.account, "venue": config.trading.venue})],
     makes=traded,
+    colored=True,
 )

@@ -75,6 +75,7 @@ class Standing:
                 for name, pause in sorted(self._pauses.paused.items())
             },
             "ready": self._is_ready(),
+            "color": self._leadership.color,
             "leader": lease is not None,
             "lease_expires_at": None if lease is None else isoformat(lease.expires_at_ns),
         }

@@ -18,7 +18,8 @@ from ares.service.directory import HeartbeatRegistry, Instance
 from ares.service.installation import Installation, service_states, stop_on_signals
 from ares.service.logrows import logged_as_rows
 from ares.service.registry import service, service_names
-from ares.service.runner import RunOptions, run_service
+from ares.service.runner import RunOptions, named, run_service
+from ares.service.types import color_named
 from ares.store import Database
 from ares.telemetry import configure_logging
 
@@ -35,14 +36,21 @@ def run(
     name: Annotated[str, typer.Argument(help="A service; see `ares service list`.")],
     port: Annotated[int, typer.Option(help="Where to serve /livez, /readyz and /metrics; 0 takes any.")] = 0,
     held: Annotated[bool, typer.Option("--held", help="Begin only when standard input is closed.")] = False,
+    color: Annotated[str, typer.Option(help="Tells it from another one beside it: green. See ares deploy.")] = "",
 ) -> None:
     """Run one service in the foreground, as a container does. Example: ares service run ingest --port 9101"""
+    spec = service(name)
+    if color and not spec.colored:
+        raise UsageError(f"color = {color!r}: of {name} only one may run here. Leave it out")
+    if color:
+        color_named("color", color)
     source = ConfigSource.of()
     config = source.load()
     configure_logging(name, config.environment.log_level, json=config.monitoring.json_logs)
-    context = ServiceContext(config, SystemClock(), f"{name}@{socket.gethostname()}:{os.getpid()}")
+    instance = f"{named(name, color)}@{socket.gethostname()}:{os.getpid()}"
+    context = ServiceContext(config, SystemClock(), instance, color)
     with logged_as_rows(name, context):
-        asyncio.run(run_service(service(name), context, RunOptions(port, held, source)))
+        asyncio.run(run_service(spec, context, RunOptions(port, held, source)))
 
 
 @app.command("list")

@@ -58,7 +58,8 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
     settings = _reloader(options.source, service, context)
     probes = ProbeServer(service, context.config.monitoring.host, options.port, settings)
     bound_port = await probes.start()
-    card = announce(context, spec.name, bound_port)
+    name = named(spec.name, context.color)
+    card = announce(context, name, bound_port)
     heartbeat = Heartbeat(spec, service, context, bound_port)
     try:
         if options.held:
@@ -67,7 +68,7 @@ async def run_service(spec: ServiceSpec, context: ServiceContext, options: RunOp
             async with AsyncExitStack() as stack:
                 stack.enter_context(tracing(spec.name, context))
                 stack.enter_context(pauses_measured())
-                await stack.enter_async_context(own_log_kept_small(context, log_file(context.state_dir, spec.name)))
+                await stack.enter_async_context(own_log_kept_small(context, log_file(context.state_dir, name)))
                 await stack.enter_async_context(settings.following() if settings else nullcontext())
                 log.info("service_starting", name=spec.name, pid=os.getpid(), port=bound_port)
                 await stack.enter_async_context(recorded(spec, context))
@@ -138,6 +139,11 @@ async def _stop(spec: ServiceSpec, service: Service, context: ServiceContext) ->
         log.info("service_stopped", name=spec.name)
     except TimeoutError:
         log.error("service_stop_timed_out", name=spec.name, seconds=context.config.environment.stop_s_max)
+
+
+def named(service: str, color: str) -> str:
+    """What a process is called in the state directory: two of one service are told apart by their colours."""
+    return f"{service}-{color}" if color else service
 
 
 def announce(context: ServiceContext, name: str, port: int) -> Path:

@@ -1,4 +1,8 @@
-"""Where a running trader is asked: by what it left in its state directory, or at an address that settings name."""
+"""Where a running trader is asked: by what it left in its state directory, or at an address that settings name.
+
+Two traders of one account may run here, each of a colour: each leaves files of its own, and who leads those that
+everybody finds.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from pydantic import SecretStr
 
 from ares.config.settings import AresConfig
 from ares.errors import OperatingError
+
+READS_MAX = 5
 
 
 class NoTrader(OperatingError):
@@ -29,6 +35,8 @@ class TraderPlace:
     state_dir: Path
     url: str | None = None
     token: SecretStr | None = None
+    color: str = ""
+    """Of the one that is meant; empty: the one that leads."""
 
     @classmethod
     def of(cls, config: AresConfig) -> Self:
@@ -36,23 +44,46 @@ class TraderPlace:
         trading = config.trading
         return cls(config.environment.state_dir.resolve(), trading.control_url, trading.control_token)
 
+    @classmethod
+    def here(cls, config: AresConfig, color: str) -> Self:
+        """The trader of a colour in this state directory, whether it leads or stands by."""
+        return cls(config.environment.state_dir.resolve(), None, config.trading.control_token, color)
+
     def door(self) -> tuple[str, str]:
         """Its address and bearer token. Raises `NoTrader` where none runs here."""
         try:
-            token = self.token.get_secret_value() if self.token else _read(token_path(self.state_dir))
-            return (self.url or f"http://{_read(address_path(self.state_dir))}").rstrip("/"), token
+            read = self._read()
+            for _ in range(READS_MAX):  # while one lets another lead, the two files are not always of the same trader
+                before, read = read, self._read()
+                if read == before:
+                    break
+            return read
         except OSError as error:
-            raise NoTrader(f"no trader runs here: {error.filename} cannot be read ({error.strerror})") from None
+            whose = f"no {self.color} trader" if self.color else "no trader"
+            raise NoTrader(f"{whose} runs here: {error.filename} cannot be read ({error.strerror})") from None
+
+    def _read(self) -> tuple[str, str]:
+        token = self.token.get_secret_value() if self.token else _read(token_path(self.state_dir, self.color))
+        return (self.url or f"http://{_read(address_path(self.state_dir, self.color))}").rstrip("/"), token
 
 
-def token_path(state_dir: Path) -> Path:
-    """The bearer token of the control port; only its owner can read it."""
-    return state_dir / "run" / "trader.token"
+def token_path(state_dir: Path, color: str = "") -> Path:
+    """The bearer token of the control port of who leads, or of a colour; only its owner can read it."""
+    return state_dir / "run" / f"{_name(color)}.token"
 
 
-def address_path(state_dir: Path) -> Path:
-    """On which host and port the control port listens."""
-    return state_dir / "run" / "trader.address"
+def address_path(state_dir: Path, color: str = "") -> Path:
+    """On which host and port that control port listens."""
+    return state_dir / "run" / f"{_name(color)}.address"
+
+
+def colors_here(state_dir: Path) -> list[str]:
+    """The colours that left files in a state directory, whether they still run or not."""
+    return sorted(path.stem.removeprefix("trader-") for path in (state_dir / "run").glob("trader-*.address"))
+
+
+def _name(color: str) -> str:
+    return f"trader-{color}" if color else "trader"
 
 
 def _read(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import Protocol, cast, runtime_checkable
 from ares.clock import Clock
 from ares.config.settings import AresConfig
 from ares.control.second_copy import doubled
+from ares.errors import UsageError
 from ares.model.lineage import Made
 
 
@@ -52,6 +54,8 @@ class ServiceContext:
     config: AresConfig
     clock: Clock
     instance: str
+    color: str = ""
+    """Tells this process from another one of its service under the same state directory; empty: it was given none."""
 
     @property
     def state_dir(self) -> Path:
@@ -89,6 +93,16 @@ class Capability:
 
 
 Factory = Callable[[ServiceContext], Service]
+COLOR = re.compile(r"[a-z][a-z0-9]{0,19}")
+
+
+def color_named(field: str, text: str) -> str:
+    """A colour: one word of small letters and digits. Raises `UsageError`."""
+    if not COLOR.fullmatch(text):
+        raise UsageError(
+            f"{field} = {text!r}: not a colour: small letters and digits, 20 at most. Say for example green"
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,8 @@ class ServiceSpec:
     depends_on: tuple[str, ...] = ()
     provides: Callable[[AresConfig], Sequence[Capability]] = lambda _: ()
     makes: Callable[[AresConfig], Sequence[Made]] = lambda _: ()
+    colored: bool = False
+    """Whether two may run side by side under one state directory, each of its own colour."""
 
     def build(self, context: ServiceContext) -> Service:
         """The service itself."""

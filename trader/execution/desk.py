@@ -153,7 +153,7 @@ class OrderDesk:
         self._reserved |= {intent.order_id: intent for intent in intents}
         try:
             for intent in intents:
-                order = await self._journal.intend(intent, mirror)
+                order = await self._journal.intend(intent, mirror, self._leadership.fencing)
                 if order is None:
                     assert intent is intents[0], "the second leg of a pair is committed after the first"
                     log.warning("order_repeated", order_id=intent.order_id)

@@ -54,10 +54,15 @@ class OrderJournal:
         """One order, settled or not."""
         return await asyncio.to_thread(self._find, order_id)
 
-    async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> Order | None:
-        """Commit an intent with its rows; None if it stands already: the decision is a repetition."""
+    async def intend(self, intent: Intent, mirror: Sequence[Row] = (), fencing: int = 0) -> Order | None:
+        """Commit an intent with its rows; None if it stands already: the decision is a repetition.
+
+        `fencing` is the number of the lease under which it is going to be sent.
+        """
         order, step = intended(intent)
-        event = INTENDED.new(OrderIntended(intent), step.ts_ns, origin(intent))
+        whose = origin(intent)
+        about = replace(whose, attributes={**whose.attributes, "fencing": str(fencing)})
+        event = INTENDED.new(OrderIntended(intent), step.ts_ns, about)
         rows = [*mirror, order_row(order, step)]
         return order if await asyncio.to_thread(self._begun, intent.order_id, event, rows) else None
 

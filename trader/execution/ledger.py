@@ -15,6 +15,7 @@ from ares.control import ControlStore
 from ares.events.types import Origin
 from ares.model.row import Row
 from ares.model.strategies import FOREIGN
+from ares.resilience import to_the_end
 from ares.telemetry import get_logger, metrics
 from trader.events import (
     FILLED,
@@ -53,13 +54,19 @@ class Ledger:
         """Base sold beyond the book since the start, all symbols: not 0 means that the book was wrong."""
 
     @property
+    def seq(self) -> int:
+        """How many entries of the log are in the book."""
+        return self._seq
+
+    @property
     def is_open(self) -> bool:
         """Whether this account ever started."""
         return self._seq > 0
 
     async def load(self) -> None:
-        """Replay the book."""
-        await asyncio.to_thread(self._replay)
+        """Replay the book, from where it was replayed to before: who stands by does it again and again."""
+        async with self._writing:
+            await to_the_end(asyncio.to_thread(self._replay))
 
     async def open(self, adoptions: Sequence[Adoption], now_ns: int) -> None:
         """Begin the book, with coins that were there before; once in the life of an account."""
@@ -148,7 +155,7 @@ class Ledger:
         return {(p.symbol, p.strategy): p.quantity for p in self.portfolio.positions() if p.quantity}
 
     def _replay(self) -> None:
-        for stored in self._control.stream(self._stream):
+        for stored in self._control.stream(self._stream, self._seq):
             body = REGISTRY.read(stored).body
             match body:
                 case FillBooked(fill) | ForeignFillBooked(fill):

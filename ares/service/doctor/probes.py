@@ -45,7 +45,7 @@ async def examine(config: AresConfig, clock: Clock) -> list[Finding]:
     found += _control(config)
     found += await asyncio.to_thread(lambda: list(certificates(config, to_datetime(clock.now_ns()))))
     found += await _database(config, clock)
-    found.append(await asyncio.to_thread(_venue_clock, config, clock))
+    found.append(await asyncio.to_thread(venue_clock, config, clock))
     return found
 
 
@@ -212,8 +212,10 @@ def _version_in(build: str) -> str:
     return build.partition("QuestDB ")[2].partition(",")[0] or build
 
 
-def _venue_clock(config: AresConfig, clock: Clock) -> Finding:
-    """Only a venue whose address is configured is asked: looking after one machine must not call the world."""
+def venue_clock(config: AresConfig, clock: Clock) -> Finding:
+    """Ours against the venue's. Only one whose address is configured is asked: looking after one machine must not call
+    the world.
+    """
     name = config.trading.venue
     venue = config.venues.get(name)
     if venue is None or venue.rest_url is None:

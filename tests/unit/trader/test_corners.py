@@ -201,10 +201,10 @@ async def test_a_pair_whose_second_leg_cannot_be_committed_leaves_no_first_leg_b
     journal = trader.account.parts.journal
     commit = journal.intend
 
-    async def only_the_first(intent: Intent, mirror: Sequence[Row] = ()) -> Order | None:
+    async def only_the_first(intent: Intent, mirror: Sequence[Row] = (), fencing: int = 0) -> Order | None:
         if intent.order_id == below.order_id:
             raise SequenceConflict("somebody else was faster")
-        return await commit(intent, mirror)
+        return await commit(intent, mirror, fencing)
 
     monkeypatch.setattr(journal, "intend", only_the_first)
     with pytest.raises(SequenceConflict):
