@@ -115,7 +115,11 @@ def database(trouble: str, ages_s: Mapping[str, float | None], age_s_max: float)
     """Whether the candidate sees the market as it is now."""
     if trouble:
         return Finding("database", "fail", trouble, "From its machine: is QuestDB reachable, is its user right?")
-    old = {s: "no quote" if age is None else f"{age:.1f} s" for s, age in ages_s.items() if (age or 1e9) > age_s_max}
+    old = {
+        symbol: "no quote" if age is None else f"{age:.1f} s"
+        for symbol, age in ages_s.items()
+        if age is None or age > age_s_max
+    }
     if old:
         said = ", ".join(f"{symbol} {age}" for symbol, age in old.items())
         way_out = f"Older than trading.risk.quote_age_s_max ({age_s_max:g} s): does the collector run?"
