@@ -189,6 +189,15 @@ class Place:
             await asyncio.sleep(0.005)
         return False
 
+    async def meets(self, command: asyncio.subprocess.Process, name: str, word: str, since: int) -> None:
+        """Wait until a process says something new, or the command ends, whose words then tell why it did not."""
+        ends = asyncio.create_task(command.wait())
+        try:
+            while not ends.done() and not await self.says(name, word, since, 0.05):
+                pass
+        finally:
+            ends.cancel()
+
     async def kill(self, name: str) -> None:
         """-9, as a machine that loses its power does."""
         process = self.processes[name]

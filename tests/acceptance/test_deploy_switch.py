@@ -46,6 +46,7 @@ async def finished(there: Place, process: asyncio.subprocess.Process, failure: s
     seconds = float(str(told["seconds"])) if told.get("seconds") else None
     back_s = float(str(told["back_s"])) if told.get("back_s") else None
     assert (code == 0) is (leads == to), f"{failure}: exit code {code}, {leads} leads: {said}"
+    assert code in (0, 1, 2), said
     return Outcome(failure, to, leads, seconds, back_s, said)
 
 
@@ -68,7 +69,7 @@ async def leader_killed_draining(there: Place, to: str, other: str) -> Outcome:
     async with aiohttp.ClientSession(there.exchange) as http:  # so that something is on its way
         await http.post("/sim/misbehave", json={"kind": "accept_timeout", "on": "v3/order", "count": 2})
     switching = await begun(there, to, "leader killed while it drains")
-    await there.says(other, "handing_over", since)
+    await there.meets(switching, other, "handing_over", since)
     await there.kill(other)
     return await finished(there, switching, "leader killed while it drains", to)
 
@@ -77,7 +78,7 @@ async def candidate_killed_leading(there: Place, to: str, other: str) -> Outcome
     """It has the lease, and is gone: its lease runs out, and who led before leads again."""
     since = there.lines(to)
     switching = await begun(there, to, "candidate killed with the lease")
-    assert await there.says(to, "lease_acquired", since)
+    await there.meets(switching, to, "lease_acquired", since)
     await there.kill(to)
     outcome = await finished(there, switching, "candidate killed with the lease", to)
     assert outcome.leads == other
@@ -98,7 +99,7 @@ async def leader_stopped(there: Place, to: str, other: str) -> Outcome:
 async def control_locked(there: Place, to: str, other: str) -> Outcome:
     since = there.lines(other)
     switching = await begun(there, to, "control store locked for seconds")
-    await there.says(other, "handing_over", since)
+    await there.meets(switching, other, "handing_over", since)
     with there.control_locked():
         await asyncio.sleep(LOCKED_S)
     return await finished(there, switching, "control store locked for seconds", to)
@@ -107,7 +108,7 @@ async def control_locked(there: Place, to: str, other: str) -> Outcome:
 async def store_restarted(there: Place, to: str, other: str) -> Outcome:
     since = there.lines(other)
     switching = await begun(there, to, "QuestDB killed and restarted")
-    await there.says(other, "handing_over", since)
+    await there.meets(switching, other, "handing_over", since)
     await there.restart_store()
     return await finished(there, switching, "QuestDB killed and restarted", to)
 
@@ -132,7 +133,7 @@ async def venue_slow(there: Place, to: str, _: str) -> Outcome:
 async def command_killed_asking(there: Place, to: str, other: str) -> Outcome:
     since = there.lines(to)
     switching = await begun(there, to, "command killed as it asks")
-    await there.says(to, "command_received", since)
+    await there.meets(switching, to, "command_received", since)
     switching.kill()
     await ended(switching)
     return await finished(there, await begun(there, to, "repeated"), "command killed as it asks", to)
@@ -141,7 +142,7 @@ async def command_killed_asking(there: Place, to: str, other: str) -> Outcome:
 async def command_killed_handing(there: Place, to: str, other: str) -> Outcome:
     since = there.lines(other)
     switching = await begun(there, to, "command killed while the leader drains")
-    await there.says(other, "handing_over", since)
+    await there.meets(switching, other, "handing_over", since)
     switching.kill()
     await ended(switching)
     return await finished(there, await begun(there, to, "repeated"), "command killed while the leader drains", to)

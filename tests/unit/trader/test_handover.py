@@ -96,6 +96,9 @@ async def test_the_asked_colour_leads_and_the_old_leader_lets_go_with_nothing_on
         told = await green.handover.switch(ADA, frozenset())
         await asyncio.wait_for(old, 20)
         await until_ready(green)
+        async with asyncio.timeout(20):
+            while (await green.handover.told())["way_back"] != "blue":  # what it says of it follows
+                await asyncio.sleep(0.02)
         now = await green.handover.told()
     assert (now["leads"], now["leader"], now["way_back"]) == (True, "green", "blue")
     wish = now["wish"]
