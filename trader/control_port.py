@@ -61,6 +61,20 @@ class ControlPort:
 
     async def start(self) -> int:
         """Listen; returns the port (port 0 asks for any). Raises `PortInUse`."""
+        try:
+            self._runner, port = await listen(self._app(), "trading.control_port", self._host, self._port)
+        except PortInUse:
+            if self._color == BLUE:
+                raise
+            # Beside another trader of this machine any port will do: it is found by its files.
+            self._runner, port = await listen(self._app(), "trading.control_port", self._host, 0)
+        self._address = f"{self._host}:{port}"
+        self._tell(self._color)
+        if not await self._other_is_here():
+            self._tell("")
+        return port
+
+    def _app(self) -> web.Application:
         app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._guarded])
         app.router.add_get("/status", self._status)
         app.router.add_get("/limits", self._limits)
@@ -71,18 +85,7 @@ class ControlPort:
         for name, action in self._actions().items():
             app.router.add_post(f"/{name}", _command(action))
         app.router.add_post("/alerts", self._alerts)
-        try:
-            self._runner, port = await listen(app, "trading.control_port", self._host, self._port)
-        except PortInUse:
-            if self._color == BLUE:
-                raise
-            # Beside another trader of this machine any port will do: it is found by its files.
-            self._runner, port = await listen(app, "trading.control_port", self._host, 0)
-        self._address = f"{self._host}:{port}"
-        self._tell(self._color)
-        if not await self._other_is_here():
-            self._tell("")
-        return port
+        return app
 
     async def lead(self) -> None:
         """Be the one that everybody finds here."""
