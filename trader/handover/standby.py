@@ -12,11 +12,12 @@ from ares.errors import AresError, ControlUnavailable, StoreError
 from trader.account import Account
 from trader.execution.limits import SetLimits
 from trader.execution.state import TradingStates
+from trader.listed import refresh_instruments
 from trader.reader import MarketReader, MarketSeen
 
 BOOK_S = 1.0
 """How often the leader's fills are read."""
-MARKET_S = 5.0
+MARKET_S = 10.0
 """How often venue and database are asked."""
 
 
@@ -42,6 +43,7 @@ class Standby:
         self.venue_trouble = "it was not asked yet"
         self.store_trouble = "it was not asked yet"
         self.market = MarketSeen()
+        self._connected = False
 
     async def run(self) -> None:
         """Raises `ControlUnavailable`."""
@@ -67,9 +69,7 @@ class Standby:
     async def _venue(self) -> str:
         parts, symbols = self._account.parts, self._parts.symbols
         try:
-            asked_ns = self._clock.now_ns()
-            for symbol, grid in (await parts.gateway.connect(symbols)).items():
-                parts.instruments.learn(symbol, grid, asked_ns)
+            await self._learn_instruments()
             await parts.marks.get(symbols, MARKET_S)
             await parts.gateway.look_around(symbols)
         except ControlUnavailable:
@@ -77,6 +77,17 @@ class Standby:
         except AresError as error:
             return str(error)
         return ""
+
+    async def _learn_instruments(self) -> None:
+        """All that the venue lists, which is much: once, and again before what was learned is too old to trade by."""
+        parts, symbols = self._account.parts, self._parts.symbols
+        if self._connected:
+            await refresh_instruments(self._account, symbols, self._parts.config().instrument_age_s_max / 2)
+            return
+        asked_ns = self._clock.now_ns()
+        for symbol, grid in (await parts.gateway.connect(symbols)).items():
+            parts.instruments.learn(symbol, grid, asked_ns)
+        self._connected = True
 
     async def _store(self) -> str:
         try:

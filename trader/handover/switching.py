@@ -148,9 +148,13 @@ class Switching:
         return Result(before, 0.0, handover_id, trouble, back_s)
 
     def _asked_back(self, to: str) -> Answer:
-        """By whoever takes the wish: the one that is to lead, else any other that answers. Raises `NoTrader`."""
-        refused: AresError = NoTrader(f"to = {to!r}: no trader answers here")
-        for color in (to, *(each for each in self._colors() if each != to), ""):
+        """By the one that is to lead; by any other that answers, where that one is on another machine.
+
+        Raises `NoTrader`: nobody lets one lead that runs here and does not answer.
+        """
+        here = self._colors()
+        refused = NoTrader(f"to = {to!r}: no trader answers here")
+        for color in [to] if to in here else [*here, ""]:
             try:
                 return self._ask(color, "rollback", {**self._signed(), "to": to})
             except NoTrader as error:

@@ -140,7 +140,7 @@ def test_a_rollback_takes_another_trader_to_carry_the_wish_if_need_be(world: Wor
             raise NoTrader("its door is in another pod")
         return world.ask(color, verb, body)
 
-    switch = Switching(ask, lambda: ["blue", "green"], CONFIG, Caller("ada", "odd"), lambda _: None)
+    switch = Switching(ask, lambda: ["green"], CONFIG, Caller("ada", "odd"), lambda _: None)
     assert switch.rollback("blue").leader == "blue"
     assert world.asked == [("green", "rollback")]
 
