@@ -44,7 +44,7 @@ SYMBOLS = ("BTC/USDT", "ETH/USDT")
 STRATEGY = "signal_momentum"
 FLIP_S = 1.0
 LEASE_S = 9.5
-READY_S_MAX = 240.0
+READY_S_MAX = 600.0
 COLORS = ("blue", "green")
 COUNTED = """
 SELECT symbol, count() AS stored, count_distinct(trade_id) AS ids, min(trade_id::long) AS first,
@@ -178,7 +178,7 @@ class Place:
         """How much a process has said so far, in bytes."""
         return self.log(name).stat().st_size
 
-    async def says(self, name: str, word: str, since: int, seconds: float = 90.0) -> bool:
+    async def says(self, name: str, word: str, since: int, seconds: float = 300.0) -> bool:
         """Whether it says something new within so long; looked for every few milliseconds."""
         deadline_s = time.monotonic() + seconds
         while time.monotonic() < deadline_s:
@@ -298,7 +298,7 @@ class Place:
             control.close()
 
 
-async def ended(process: asyncio.subprocess.Process, seconds: float = 240.0) -> tuple[int, str]:
+async def ended(process: asyncio.subprocess.Process, seconds: float = 400.0) -> tuple[int, str]:
     """The exit code of a command, and what it said."""
     async with asyncio.timeout(seconds):
         out, _ = await process.communicate()

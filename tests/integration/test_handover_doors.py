@@ -42,7 +42,7 @@ class Place:
             sweep_s=0.3,
             lease_s=9.5,
         )
-        now_ns, price = CLOCK.now_ns() + 30_000_000_000, Decimal(50_000)  # as fresh for the whole test
+        now_ns, price = CLOCK.now_ns() + 3_600 * 10**9, Decimal(50_000)  # as fresh for the whole test
         signals = {(STRATEGY, 1, BTC): SignalSeen(now_ns, now_ns, 1.0, 0.9)}
         market = MarketSeen(signals, {BTC: QuoteSeen(price, price, now_ns)}, {BTC: price})
         parts = TraderParts(

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from ares.clock import SystemClock
 from ares.commands.output import console, print_rows
 from ares.commands.who import operator
 from ares.config import AresConfig, load_config
@@ -103,7 +104,8 @@ def _print_result(result: Result, *, json: bool) -> None:
 
 
 def _switching(config: AresConfig, reason: str, say: Callable[[str], None]) -> Switching:
-    return Switching(_ask(config), lambda: _colors(config), config.trading, Caller(operator(), reason), say)
+    caller = Caller(operator(), reason, say)
+    return Switching(_ask(config), lambda: _colors(config), config.trading, caller, SystemClock())
 
 
 def _ask(config: AresConfig) -> Ask:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from ares.clock import Clock
 from ares.config.trading import TradingConfig
 from ares.errors import AresError, OperatingError, UsageError
 from ares.service.trader_door import NoTrader
@@ -42,10 +43,11 @@ class NotBack(OperatingError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and why."""
+    """Who asks, and why; `say` tells them what happens."""
 
     actor: str
     reason: str
+    say: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Result:
 
 
 class Switching:
-    """`ask` reaches the traders that run here; `say` tells people what happens."""
+    """`ask` reaches the traders that run here."""
 
     def __init__(
         self,
@@ -70,13 +72,14 @@ class Switching:
         colors: Callable[[], list[str]],
         config: TradingConfig,
         caller: Caller,
-        say: Callable[[str], None],
+        clock: Clock,
     ) -> None:
         self._ask = ask
         self._colors = colors
         self._config = config
         self._caller = caller
-        self._say = say
+        self._say = caller.say
+        self._clock = clock
 
     def switch(self, to: str, despite: str, watch_s: float) -> Result:
         """Let `to` lead, watch it, and go back if it is not well.
@@ -85,7 +88,7 @@ class Switching:
         the end, `NotBack` if nobody could be brought to.
         """
         before = self._before(to)
-        asked_s = time.monotonic()
+        asked_s = self._clock.monotonic_s()
         answer = self._ask(to, "switch", {**self._signed(), "despite": despite})
         handover_id = str(answer["handover_id"])
         if answer["leads"]:
@@ -93,7 +96,7 @@ class Switching:
         else:
             self._say(f"{to} is fit and asked to lead: {handover_id}")
         led = self._until_leads(to, self._config.lease_s + DRAIN_S_MAX + KEPT_S + BEGIN_S_MAX)
-        seconds = 0.0 if answer["leads"] else time.monotonic() - asked_s
+        seconds = 0.0 if answer["leads"] else self._clock.monotonic_s() - asked_s
         if led:
             return self._back(to, before, handover_id, led)
         self._say(f"{to} leads and trades, {seconds:.1f} s after it was asked; watched for {watch_s:g} s")
@@ -105,14 +108,14 @@ class Switching:
 
     def rollback(self, to: str) -> Result:
         """Let `to` lead, however it and the one that leads are. Raises `NoTrader`, `NotBack`."""
-        asked_s = time.monotonic()
+        asked_s = self._clock.monotonic_s()
         answer = self._asked_back(to)
         if answer["leads"]:
             self._say(f"{to} leads already")
         led = self._until_leads(to, BACK_S_MAX)
         if led:
             raise NotBack(f"to = {to!r}: {led} after {BACK_S_MAX:g} s. See ares deploy status")
-        seconds = 0.0 if answer["leads"] else time.monotonic() - asked_s
+        seconds = 0.0 if answer["leads"] else self._clock.monotonic_s() - asked_s
         return Result(to, seconds, str(answer["handover_id"]))
 
     def told(self, color: str) -> Answer | None:
@@ -135,7 +138,7 @@ class Switching:
         self._say(f"{to} is not well: {trouble}")
         if not before or before == to:
             raise NotBack(f"to = {to!r}: {trouble}; and no other trader led before. See ares deploy status")
-        asked_s = time.monotonic()
+        asked_s = self._clock.monotonic_s()
         back = self.told(before)
         if back is None or not (back["leads"] and back["ready"]):
             self._say(f"going back to {before}")
@@ -143,7 +146,7 @@ class Switching:
         led = self._until_leads(before, BACK_S_MAX)
         if led:
             raise NotBack(f"to = {before!r}: {led} after {BACK_S_MAX:g} s; {to}: {trouble}. See ares deploy status")
-        back_s = time.monotonic() - asked_s
+        back_s = self._clock.monotonic_s() - asked_s
         self._end(before, handover_id, "sick", trouble)
         return Result(before, 0.0, handover_id, trouble, back_s)
 
@@ -168,7 +171,7 @@ class Switching:
 
     def _until_leads(self, color: str, seconds_max: float) -> str:
         """Wait until a trader leads and trades; empty, or what it does instead."""
-        deadline_s = time.monotonic() + seconds_max
+        deadline_s = self._clock.monotonic_s() + seconds_max
         while True:
             told = self.told(color)
             if told is not None and told["leads"] and told["ready"]:
@@ -178,7 +181,7 @@ class Switching:
             other = self._other_leads(color) if told is None else ""
             if other:
                 return f"it does not answer, and {other} leads"
-            if time.monotonic() > deadline_s:
+            if self._clock.monotonic_s() > deadline_s:
                 return "it does not answer" if told is None else f"it does not trade: {told['doing']}"
             time.sleep(POLL_S)
 
@@ -193,12 +196,12 @@ class Switching:
     def _watched(self, color: str, watch_s: float) -> str:
         """Look at its figures for so long; empty, or the trouble that lasted."""
         patience_s = PATIENCE_S + 2 * self._config.cycle_s
-        began_s, well_s = time.monotonic(), time.monotonic()
+        began_s, well_s = self._clock.monotonic_s(), self._clock.monotonic_s()
         first = last = self.told(color)
         while True:
             now = self.told(color)
             found = troubles(now, last or first, self._config.cycle_s)
-            now_s = time.monotonic()
+            now_s = self._clock.monotonic_s()
             if not found:
                 well_s = now_s
             if lost(now, color):

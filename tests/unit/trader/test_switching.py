@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from ares.clock import SystemClock
 from ares.config.trading import TradingConfig
 from ares.errors import UsageError
 from ares.service.trader_door import NoTrader
@@ -74,7 +75,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def by(world: World, config: TradingConfig = CONFIG) -> Switching:
-    return Switching(world.ask, lambda: ["blue", "green"], config, Caller("ada", "release"), lambda _: None)
+    return Switching(
+        world.ask, lambda: ["blue", "green"], config, Caller("ada", "release", lambda _: None), SystemClock()
+    )
 
 
 def test_a_switch_to_who_is_well_ends_there(world: World) -> None:
@@ -140,7 +143,7 @@ def test_a_rollback_takes_another_trader_to_carry_the_wish_if_need_be(world: Wor
             raise NoTrader("its door is in another pod")
         return world.ask(color, verb, body)
 
-    switch = Switching(ask, lambda: ["green"], CONFIG, Caller("ada", "odd"), lambda _: None)
+    switch = Switching(ask, lambda: ["green"], CONFIG, Caller("ada", "odd", lambda _: None), SystemClock())
     assert switch.rollback("blue").leader == "blue"
     assert world.asked == [("green", "rollback")]
 
