@@ -1,0 +1,10 @@
+# The root of `terraform test` alone: there is nothing to apply here. What is applied: bootstrap, environments.
+terraform {
+  required_version = ">= 1.11.0, < 2.0.0"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+}
