@@ -63,6 +63,12 @@ def objects(text: str) -> Sequence[Object]:
     return [each for each in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if each]
 
 
+def cloud(name: str) -> dict[str, str]:
+    """What an overlay knows of its account."""
+    file = KUBERNETES / "overlays" / name.removesuffix("-kafka") / "cloud" / "cloud.env"
+    return dict(line.partition("=")[::2] for line in file.read_text(encoding="utf-8").splitlines())
+
+
 def overlay(name: str) -> Sequence[Object]:
     return rendered(f"overlays/{name}")
 

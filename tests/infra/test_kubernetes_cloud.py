@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.kubernetes import KUBERNETES, Object, named, of_kind, overlay
+from tests.helpers import ROOT
+from tests.kubernetes import KUBERNETES, Object, cloud, named, of_kind, overlay
 
 CLOUD = ("staging", "prod", "prod-kafka")
 ROLE = "eks.amazonaws.com/role-arn"
@@ -18,6 +20,7 @@ SCRIPT = runpy.run_path(str(KUBERNETES / "cloud_env.py"))
 OUTPUT = {
     "cluster": "ares-x",
     "region": "eu-west-1",
+    "namespace": "ares",
     "role_arns": {"backup": "arn:b", "lake": "arn:l", "external-secrets": "arn:s", "autoscaler": "arn:a"},
     "volumes": {
         "primary": {"id": "vol-1", "zone": "eu-west-1b", "size_gib": 1000},
@@ -26,13 +29,16 @@ OUTPUT = {
     "volume_key_arn": "arn:k",
     "buckets": {"backup": "x-backup", "cold": "x-cold", "trail": "x-trail"},
     "secret_names": {"control": "ares-x/control", "venues/binance": "ares-x/venues/binance"},
+    "file_system_id": "fs-2",
+    "ranges": {
+        "public": "10.9.0.0/22",
+        "endpoints": "10.9.8.0/22",
+        "api_server": "10.9.12.0/22",
+        "control_store": "10.9.16.0/22",
+        "nodes": "10.9.64.0/18",
+    },
 }
 """As terraform/modules/platform/outputs.tf has it."""
-
-
-def cloud(name: str) -> dict[str, str]:
-    file = KUBERNETES / "overlays" / name.removesuffix("-kafka") / "cloud" / "cloud.env"
-    return dict(line.partition("=")[::2] for line in file.read_text(encoding="utf-8").splitlines())
 
 
 def words(said: Any) -> set[str]:
@@ -70,6 +76,19 @@ def test_roles_are_of_the_accounts_that_use_them(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLOUD)
+def test_questdb_runs_on_the_nodes_that_terraform_keeps_for_it(name: str) -> None:
+    spec = named(overlay(name), "StatefulSet", "questdb")["spec"]["template"]["spec"]
+    source = (ROOT / "terraform" / "modules" / "platform" / "main.tf").read_text(encoding="utf-8")
+    ((label, value),) = spec["nodeSelector"].items()
+    (taint,) = spec["tolerations"]
+    assert f'labels         = {{ "{label}" = "{value}" }}' in source
+    assert (
+        f'taints         = [{{ key = "{taint["key"]}", value = "{taint["value"]}", effect = "NO_SCHEDULE" }}]' in source
+    )
+    assert taint["effect"] == "NoSchedule"
+
+
+@pytest.mark.parametrize("name", CLOUD)
 def test_questdbs_claim_gets_terraforms_volume_and_no_other(name: str) -> None:
     there = overlay(name)
     (namespace,) = of_kind(there, "Namespace")
@@ -98,18 +117,19 @@ def test_every_overlay_brings_the_storage_classes_that_it_asks_for() -> None:
         assert claimed(overlay(name)) <= {each["metadata"]["name"] for each in of_kind(overlay(name), "StorageClass")}
 
 
-def test_the_output_of_terraform_takes_the_place_of_its_lines_and_of_no_others() -> None:
-    before = "region=old\nfile_system_id=fs-1\ncontrol_store_cidr=10.0.0.0/24\n"
+def test_the_output_of_terraform_fills_every_line_and_leaves_one_of_somebodys_own() -> None:
+    before = "region=old\nfile_system_id=fs-1\nours=kept\n"
     text = SCRIPT["merged"](before, SCRIPT["lines"](OUTPUT))
     said = dict(line.partition("=")[::2] for line in text.splitlines())
-    assert said["file_system_id"] == "fs-1"
-    assert said["control_store_cidr"] == "10.0.0.0/24"
+    assert (said["ours"], said["file_system_id"]) == ("kept", "fs-2")
+    cidrs = [said[f"{name}_cidr"] for name in ("node", "endpoint", "api_server", "control_store")]
+    assert cidrs == ["10.9.64.0/18", "10.9.8.0/22", "10.9.12.0/22", "10.9.16.0/22"]
     assert (said["installation"], said["region"], said["questdb_volume_id"]) == ("ares-x", "eu-west-1", "vol-1")
     assert said["questdb_volume_size"] == "1000Gi"
     assert said["backup_repository"] == "s3:https://s3.eu-west-1.amazonaws.com/x-backup/ares"
-    assert set(said) == {"control_store_cidr", "file_system_id", *SCRIPT["lines"](OUTPUT)}
+    assert set(said) == {"ours", *SCRIPT["lines"](OUTPUT)}
     for name in ("staging", "prod"):
-        assert set(SCRIPT["lines"](OUTPUT)) <= set(cloud(name)), "a line that no overlay has"
+        assert set(SCRIPT["lines"](OUTPUT)) == set(cloud(name)), "a line that no overlay has, or that nobody fills"
 
 
 def test_what_is_no_output_of_terraform_is_refused(
@@ -118,13 +138,34 @@ def test_what_is_no_output_of_terraform_is_refused(
     assert SCRIPT["main"](["nowhere"]) == 2
     assert "usage: cloud_env.py prod|staging" in capsys.readouterr().err
     wrong = tmp_path / "wrong.json"
-    wrong.write_text(json.dumps({**OUTPUT, "volumes": {}}), encoding="utf-8")
     before = (KUBERNETES / "overlays" / "prod" / "cloud" / "cloud.env").read_bytes()
-    with wrong.open(encoding="utf-8") as given:
-        monkeypatch.setattr("sys.stdin", given)
-        assert SCRIPT["main"](["prod"]) == 1
-    assert "KeyError('primary')" in capsys.readouterr().err
+    for other, words in (
+        ({"volumes": {}}, "KeyError('primary')"),
+        ({"namespace": "ares-staging"}, "prod is in the namespace ares, and roles of ares-x are for ares-staging"),
+    ):  # fmt: skip
+        wrong.write_text(json.dumps({**OUTPUT, **other}), encoding="utf-8")
+        with wrong.open(encoding="utf-8") as given:
+            monkeypatch.setattr("sys.stdin", given)
+            assert SCRIPT["main"](["prod"]) == 1
+        assert words in capsys.readouterr().err
     assert (KUBERNETES / "overlays" / "prod" / "cloud" / "cloud.env").read_bytes() == before
+
+
+def test_entries_of_the_secret_store_are_those_that_terraform_makes_and_the_guide_lists() -> None:
+    source = (ROOT / "terraform" / "modules" / "platform" / "secrets.tf").read_text(encoding="utf-8")
+    entries = re.findall(
+        r'^    "?([a-z/]+)"? += \{ description = "(?:.*: )?([a-z_, ]+)", rotation', source, re.MULTILINE
+    )
+    made = {name: set(fields.split(", ")) for name, fields in entries}
+    read: dict[str, set[str]] = {}
+    for each in of_kind(overlay("prod"), "ExternalSecret"):
+        for one in each["spec"]["data"]:
+            read.setdefault(one["remoteRef"]["key"].partition("/")[2], set()).add(one["remoteRef"]["property"])
+    assert read == made
+    guide = (ROOT / "docs" / "guides" / "operator" / "kubernetes.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z/]+)` \| (`[^|]*) \| [^|]* \|$", guide, re.MULTILINE)
+    listed = {name: set(re.findall(r"`([a-z_]+)`", words)) for name, words in rows}
+    assert {name: listed.get(name) for name in made} == made
 
 
 def test_entries_of_the_secret_store_are_of_this_installation_alone() -> None:
