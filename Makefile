@@ -73,8 +73,9 @@ format: .venv/ready ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: .venv/ready ## write again what is generated: references of schema, config, errors, events, venue conformance; boards, SQL alerts
+generate: .venv/ready ## write again what is generated: references of schema, config, errors, events, venue conformance; boards, SQL alerts, modules' READMEs
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/terraform.py
 	$(BIN)/python -m tests.conformance.table
 	PYTHONPATH=grafana/src $(BIN)/python -m ares_boards grafana/dashboards
 	$(BIN)/python -m alerting.sql_rules
@@ -114,6 +115,12 @@ controlplane: ## build a real Kubernetes control plane for the tests, once, into
 
 test-cluster: .venv/ready controlplane ## every overlay on a real API server: admission, Pod Security, rollouts
 	ARES_TEST_CLUSTER=1 $(BIN)/python -m pytest -q tests/infra/test_kubernetes_cluster*.py $(ARGS)
+
+test-terraform: .venv/ready ## terraform/ tried out in full: all of dev and bootstrap applied to an AWS on this machine, planned again, destroyed
+	ARES_TEST_TERRAFORM=1 $(BIN)/python -m pytest -q -s tests/infra/test_terraform*.py $(ARGS)
+
+terraform-inventories: .venv/ready ## write again what each environment of terraform/ makes (terraform/inventories); a test proves it fresh
+	$(BIN)/python -m tests.terraform_inventories
 
 influxd: ## build a real InfluxDB for the tests, once, into the user's cache (Go, some minutes)
 	@infra/influxdb/build.sh

@@ -14,10 +14,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from tests.helpers import ROOT, missing
+from tests.helpers import ROOT
 from tests.kubernetes import KUBERNETES, OVERLAYS, Object, Pod, composed, of_kind, overlay, pods, rendered, text_of
 
-CHECKS = Path(__file__).parent / "checks"
 VERSIONS = ("1.32", "1.34")
 COMPONENTS = sorted(path.name for path in (KUBERNETES / "components").iterdir())
 SECRET_KEYS = re.compile(r"password|secret|token|_key|__key|url$", re.IGNORECASE)
@@ -27,18 +26,6 @@ SKIPPED = {
     "CKV_K8S_15": "tags and digests are never moved, and a registry that is away must not keep a pod from starting",
     "CKV_K8S_43": "the digest is the operator's: `kustomize edit set image` writes what was built and signed",
 }
-
-
-@pytest.fixture(scope="session")
-def checks() -> Path:
-    """Where the programs are that judge manifests, in an environment of their own."""
-    uv = ROOT / ".venv" / "bin" / "uv"
-    done = subprocess.run(
-        [uv, "sync", "--frozen", "--quiet", "--project", CHECKS], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        missing(f"{CHECKS} cannot be set up: {done.stderr}")
-    return CHECKS / ".venv" / "bin"
 
 
 @cache
