@@ -29,6 +29,11 @@ ONLY ?=
 OUT ?= bench.json
 DATA ?=
 FAMILIES ?=
+DOCKER ?= docker
+BASE ?= debian:bookworm-slim
+TAG ?= dev
+LOCAL ?=
+CONTAINED ?= tests/integration tests/views
 
 export UV_NO_PROGRESS := 1
 # Images set it. Every process that is started would compile all that it imports, which takes longer than its work.
@@ -121,6 +126,15 @@ test-terraform: .venv/ready ## terraform/ tried out in full: all of dev and boot
 
 terraform-inventories: .venv/ready ## write again what each environment of terraform/ makes (terraform/inventories); a test proves it fresh
 	$(BIN)/python -m tests.terraform_inventories
+
+images: ## build the images ares:TAG and ares-questdb:TAG on BASE; LOCAL=1 makes BASE of Debian's packages if it is not there
+	$(if $(LOCAL),$(DOCKER) image inspect $(BASE) >/dev/null 2>&1 || deploy/images/local-base.sh $(BASE))
+	DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg BASE=$(BASE) --file deploy/images/questdb.Dockerfile --tag ares-questdb:$(TAG) .
+	DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg BASE=$(BASE) --build-arg REVISION=$$(git rev-parse HEAD) --file deploy/images/ares.Dockerfile --tag ares:$(TAG) .
+
+test-containers: .venv/ready images ## the demo in containers, each killed once; then CONTAINED tests against QuestDB in a container; LOCAL=1 as with images
+	ARES_TEST_CONTAINERS=1 $(BIN)/python -m pytest -q -s tests/containers $(ARGS)
+	ARES_TEST_CONTAINERS=1 $(BIN)/python -m pytest -q $(CONTAINED) $(ARGS)
 
 influxd: ## build a real InfluxDB for the tests, once, into the user's cache (Go, some minutes)
 	@infra/influxdb/build.sh

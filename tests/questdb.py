@@ -20,6 +20,7 @@ from ares.store import Database, RowWriter
 from ares.store.migrate import migrate
 from ares.store.server import EmbeddedQuestDB
 from backup.restore.scratch import free_ports
+from tests.engine import ContainedQuestDB, contained
 
 
 def small(heap_mb: int = 512, **changes: object) -> DatabaseConfig:
@@ -32,7 +33,7 @@ def small(heap_mb: int = 512, **changes: object) -> DatabaseConfig:
 @contextmanager
 def serving(config: DatabaseConfig, folder: Path, *, schema: bool = False) -> Iterator[EmbeddedQuestDB]:
     """It runs, and is stopped with the block; empty, or with the whole `schema`, unless something lies there."""
-    server = EmbeddedQuestDB(config, folder)
+    server = (ContainedQuestDB if contained() else EmbeddedQuestDB)(config, folder)
     if schema:
         put_schema(server)
     try:
