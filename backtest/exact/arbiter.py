@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Self
 
 from ares.clock import NANOS_PER_SECOND
-from ares.control import AuditEntry, ControlStore, Lease, NewEvent, StoredEvent
+from ares.control import AuditEntry, ControlStore, Fence, Lease, NewEvent, StoredEvent
 from ares.errors import SequenceConflict
 from ares.model.row import Row
 
@@ -28,6 +30,7 @@ class Arbiter(ControlStore):
         self._position = 0
         self._cursors: dict[str, int] = {}
         self._settled: deque[str] = deque()
+        self._leases: dict[str, Lease] = {}
 
     def append(
         self,
@@ -69,15 +72,33 @@ class Arbiter(ControlStore):
     def advance(self, name: str, seq: int) -> None:
         self._cursors[name] = max(self.cursor(name), seq)
 
-    def acquire_lease(self, name: str, holder: str, now_ns: int, ttl_s: float) -> Lease | None:
-        return Lease(name, holder, 1, now_ns + round(ttl_s * NANOS_PER_SECOND))
+    def acquire_lease(
+        self,
+        name: str,
+        holder: str,
+        now_ns: int,
+        ttl_s: float,
+        claim: str = "",  # noqa: ARG002 - the store's signature: it is kept for nobody
+    ) -> Lease | None:
+        self._leases[name] = Lease(name, holder, 1, now_ns + round(ttl_s * NANOS_PER_SECOND))
+        return self._leases[name]
 
     def renew_lease(self, lease: Lease, now_ns: int, ttl_s: float) -> Lease:
         """There is nobody to lose it to, however much time a jump lets pass."""
-        return Lease(lease.name, lease.holder, lease.token, now_ns + round(ttl_s * NANOS_PER_SECOND))
+        self._leases[lease.name] = replace(lease, expires_at_ns=now_ns + round(ttl_s * NANOS_PER_SECOND))
+        return self._leases[lease.name]
 
-    def release_lease(self, lease: Lease) -> None:
+    def release_lease(self, lease: Lease, keep_for: str = "", until_ns: int = 0) -> None:
         """Nobody waits for it."""
+
+    def reserve_lease(self, name: str, claim: str, until_ns: int) -> None:
+        """Nobody else could take it."""
+
+    def lease(self, name: str) -> tuple[Lease | None, Lease | None]:
+        return self._leases.get(name), None
+
+    def behind(self, fence: Fence) -> Self:  # noqa: ARG002 - the store's signature: nobody can take it over
+        return self
 
     def close(self) -> None:
         """Nothing to let go."""
