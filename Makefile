@@ -33,7 +33,7 @@ DOCKER ?= docker
 BASE ?= debian:bookworm-slim
 TAG ?= dev
 LOCAL ?=
-CONTAINED ?= tests/integration tests/views
+CONTAINED ?= tests/views tests/integration/test_{analytics_freeze,analytics_queries,analytics_service,api,catalog_columns,columns,dsn,imports,ingest_quality,ingest_service,lineage,migrations,statement_guard,storage_keeper,store,traces,trader_reader,trader_service,trader_views}.py
 
 export UV_NO_PROGRESS := 1
 # Images set it. Every process that is started would compile all that it imports, which takes longer than its work.

@@ -112,8 +112,9 @@ class Demo:
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Every container by its service, as the engine describes it."""
-        ids = self.ask("ps", "--all", "--quiet").split()
-        done = subprocess.run([docker(), "inspect", *ids], capture_output=True, text=True, check=True)
+        mine = f"--filter=label=com.docker.compose.project={self.project}"
+        ids = subprocess.run([docker(), "ps", "--all", "--quiet", mine], capture_output=True, text=True, check=True)
+        done = subprocess.run([docker(), "inspect", *ids.stdout.split()], capture_output=True, text=True, check=True)
         return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in json.loads(done.stdout)}
 
     def healthy(self, service: str) -> bool:

@@ -30,7 +30,7 @@ from tests.helpers import ROOT
 
 pytestmark = pytest.mark.skipif(not contained(), reason="takes a Docker engine and our images: make test-containers")
 
-HEALTHY_S_MAX = 240.0
+HEALTHY_S_MAX = 400.0
 TRADES_S_MAX = 600.0
 RECOVERED_S_MAX = 60.0
 """From the death of all of a container's processes until its service is ready again."""
