@@ -14,7 +14,7 @@ from trader.handover.settings import differing
 from trader.handover.turn import Self
 from trader.risk import TradingState
 
-ALWAYS = frozenset({"leader", "agreement", "venue", "key", "book", "warm"})
+ALWAYS = frozenset({"leader", "agreement", "venue", "key", "book"})
 """What nobody may take over despite of."""
 SETTINGS_SHOWN_MAX = 5
 
