@@ -16,7 +16,8 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.switching import COLORS, LEASE_S, Failure, Outcome, Place, accounted, ended, placed
+from tests.switching import COLORS, LEASE_S, Failure, Outcome, Place, ended, placed
+from tests.switching_account import accounted
 
 SWITCHES = int(os.environ.get("ARES_TEST_SWITCHES", "3"))
 SWITCHES_S_MAX = float(os.environ.get("ARES_TEST_SWITCHES_S", "inf"))
