@@ -23,6 +23,28 @@ TEMPLATES = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 Object = dict[str, Any]
+SAID_BY_TERRAFORM: Object = {
+    "cluster": "ares-x",
+    "region": "eu-west-1",
+    "namespace": "ares",
+    "role_arns": {"backup": "arn:b", "lake": "arn:l", "external-secrets": "arn:s", "autoscaler": "arn:a"},
+    "volumes": {
+        "primary": {"id": "vol-1", "zone": "eu-west-1b", "size_gib": 1000},
+        "replica": {"id": "vol-2", "zone": "eu-west-1c", "size_gib": 1000},
+    },
+    "volume_key_arn": "arn:k",
+    "buckets": {"backup": "x-backup", "cold": "x-cold", "trail": "x-trail"},
+    "secret_names": {"control": "ares-x/control", "venues/binance": "ares-x/venues/binance"},
+    "file_system_id": "fs-2",
+    "ranges": {
+        "public": "10.9.0.0/22",
+        "endpoints": "10.9.8.0/22",
+        "api_server": "10.9.12.0/22",
+        "control_store": "10.9.16.0/22",
+        "nodes": "10.9.64.0/18",
+    },
+}
+"""The output `kustomize` of an environment, as terraform/modules/platform/outputs.tf has it."""
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,7 @@ from trader.standing import Standing
 from trader.watch import Life
 from trader.why import Circumstances, decided, sentence
 
-__all__ = ["AnotherTrades", "Commander", "CommanderParts", "NotAgreed", "NotLeading", "Order", "OrderIsOver"]
-
-
-class AnotherTrades(UsageError):
-    """Another trader of ours acts on the account, by another journal; both would order what one decided."""
-
-    code = "another_trades"
+__all__ = ["Commander", "CommanderParts", "NotAgreed", "NotLeading", "Order", "OrderIsOver"]
 
 
 class NotAgreed(UsageError):
@@ -149,9 +143,7 @@ class Commander:
             obstacle = await self._parts.gate.obstacle()
             if obstacle is not None:
                 raise NotAgreed(f"resume = now: {obstacle}. See `ares trader live status`")
-            rival = self._account.parts.rivals.obstacle()
-            if rival is not None:
-                raise AnotherTrades(f"resume = now: {rival}")
+            self._account.parts.rivals.require_none("resume")
             self._parts.life.sign()
             await self._set(TradingState.ACTIVE, order)
             return {"state": TradingState.ACTIVE.value}

@@ -52,12 +52,9 @@ VENUE_S = 10.0
 CYCLES_MISSED_MAX = 4
 GATE_POLL_S = 1.0
 NEVER_LOOKED = -1
-
 STANDING_BY = "standing by"
 
 log = get_logger(__name__)
-
-__all__ = ["Trader", "TraderParts"]
 
 
 class Trader:

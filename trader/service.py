@@ -14,8 +14,9 @@ from trader.handover.outside import Surroundings
 from trader.handover.settings import settings_of
 from trader.live.rekey import KeyChange
 from trader.live.settings import require_meant, terms_of
+from trader.parts import TraderParts
 from trader.reader import DatabaseReader
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.venues.announced import Announced
 from trader.venues.create import create_gateway
 

@@ -24,10 +24,11 @@ from backtest.exact.venue import Venue
 from backtest.outcome import Outcome, Tested
 from backtest.tape import BarsAndSignals, Instrument
 from trader.execution.plans import LOOK_S
+from trader.parts import TraderParts
 from trader.portfolio.orders import STANDING
 from trader.risk import TradingState
 from trader.rows import Decision
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 
 ACCOUNT_S = 600.0
 """How often the account is looked at while nothing happens: ticks and lots must not grow old."""

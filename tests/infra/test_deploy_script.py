@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import require_program
 from tests.helpers import ROOT
-from tests.kubernetes import INSTALL, KUBERNETES, Object, objects, overlay, pods
+from tests.kubernetes import INSTALL, KUBERNETES, SAID_BY_TERRAFORM, Object, objects, overlay, pods
 
 SCRIPT = ROOT / ".ci" / "deploy"
 NAMES = ("ares", "ares-questdb")
@@ -48,18 +48,8 @@ def environments(tmp_path: Path) -> Path:
 
 
 def facts() -> Object:
-    return {
-        "cluster": "ares-prod",
-        "region": "eu-north-1",
-        "secret_names": {"control": "ares-prod/control"},
-        "volume_key_arn": "arn:aws:kms:eu-north-1:123456789012:key/k",
-        "volumes": {"primary": {"id": "vol-1", "zone": "eu-north-1a", "size_gib": 50}},
-        "role_arns": {
-            name: f"arn:aws:iam::123456789012:role/{name}" for name in ("backup", "lake", "external-secrets")
-        },
-        "buckets": {"backup": "copies", "cold": "old"},
-        "images": {"ares": f"{PLACE}/ares", "questdb": f"{PLACE}/questdb"},
-    }
+    images = {"ares": f"{PLACE}/ares", "questdb": f"{PLACE}/questdb"}
+    return {**SAID_BY_TERRAFORM, "images": images}
 
 
 def deploy(environments: Path, *words: str | Path, script: Path = SCRIPT) -> subprocess.CompletedProcess[str]:
@@ -133,7 +123,7 @@ def test_manifests_run_the_releases_digests_from_the_environments_registry(appli
     assert ours == {f"{PLACE}/ares@{DIGESTS['ares']}", f"{PLACE}/questdb@{DIGESTS['ares-questdb']}"}
     assert kinds(there) == kinds(overlay("prod")), "nothing is there that the overlay does not have, and nothing lacks"
     text = out.read_text(encoding="utf-8")
-    assert "arn:aws:iam::123456789012:role/backup" in text, "what Terraform says is filled in"
+    assert "eks.amazonaws.com/role-arn: arn:b" in text, "what Terraform says is filled in"
     assert "000000000000" not in text
 
 

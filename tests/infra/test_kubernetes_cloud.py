@@ -12,33 +12,11 @@ import pytest
 import yaml
 
 from tests.helpers import ROOT
-from tests.kubernetes import KUBERNETES, Object, cloud, named, of_kind, overlay
+from tests.kubernetes import KUBERNETES, SAID_BY_TERRAFORM, Object, cloud, named, of_kind, overlay
 
 CLOUD = ("staging", "prod", "prod-kafka")
 ROLE = "eks.amazonaws.com/role-arn"
 SCRIPT = runpy.run_path(str(KUBERNETES / "cloud_env.py"))
-OUTPUT = {
-    "cluster": "ares-x",
-    "region": "eu-west-1",
-    "namespace": "ares",
-    "role_arns": {"backup": "arn:b", "lake": "arn:l", "external-secrets": "arn:s", "autoscaler": "arn:a"},
-    "volumes": {
-        "primary": {"id": "vol-1", "zone": "eu-west-1b", "size_gib": 1000},
-        "replica": {"id": "vol-2", "zone": "eu-west-1c", "size_gib": 1000},
-    },
-    "volume_key_arn": "arn:k",
-    "buckets": {"backup": "x-backup", "cold": "x-cold", "trail": "x-trail"},
-    "secret_names": {"control": "ares-x/control", "venues/binance": "ares-x/venues/binance"},
-    "file_system_id": "fs-2",
-    "ranges": {
-        "public": "10.9.0.0/22",
-        "endpoints": "10.9.8.0/22",
-        "api_server": "10.9.12.0/22",
-        "control_store": "10.9.16.0/22",
-        "nodes": "10.9.64.0/18",
-    },
-}
-"""As terraform/modules/platform/outputs.tf has it."""
 
 
 def words(said: Any) -> set[str]:
@@ -119,7 +97,7 @@ def test_every_overlay_brings_the_storage_classes_that_it_asks_for() -> None:
 
 def test_the_output_of_terraform_fills_every_line_and_leaves_one_of_somebodys_own() -> None:
     before = "region=old\nfile_system_id=fs-1\nours=kept\n"
-    text = SCRIPT["merged"](before, SCRIPT["lines"](OUTPUT))
+    text = SCRIPT["merged"](before, SCRIPT["lines"](SAID_BY_TERRAFORM))
     said = dict(line.partition("=")[::2] for line in text.splitlines())
     assert (said["ours"], said["file_system_id"]) == ("kept", "fs-2")
     cidrs = [said[f"{name}_cidr"] for name in ("node", "endpoint", "api_server", "control_store")]
@@ -127,9 +105,11 @@ def test_the_output_of_terraform_fills_every_line_and_leaves_one_of_somebodys_ow
     assert (said["installation"], said["region"], said["questdb_volume_id"]) == ("ares-x", "eu-west-1", "vol-1")
     assert said["questdb_volume_size"] == "1000Gi"
     assert said["backup_repository"] == "s3:https://s3.eu-west-1.amazonaws.com/x-backup/ares"
-    assert set(said) == {"ours", *SCRIPT["lines"](OUTPUT)}
+    assert set(said) == {"ours", *SCRIPT["lines"](SAID_BY_TERRAFORM)}
     for name in ("staging", "prod"):
-        assert set(SCRIPT["lines"](OUTPUT)) == set(cloud(name)), "a line that no overlay has, or that nobody fills"
+        assert set(SCRIPT["lines"](SAID_BY_TERRAFORM)) == set(cloud(name)), (
+            "a line that no overlay has, or that nobody fills"
+        )
 
 
 def test_what_is_no_output_of_terraform_is_refused(
@@ -143,7 +123,7 @@ def test_what_is_no_output_of_terraform_is_refused(
         ({"volumes": {}}, "KeyError('primary')"),
         ({"namespace": "ares-staging"}, "prod is in the namespace ares, and roles of ares-x are for ares-staging"),
     ):  # fmt: skip
-        wrong.write_text(json.dumps({**OUTPUT, **other}), encoding="utf-8")
+        wrong.write_text(json.dumps({**SAID_BY_TERRAFORM, **other}), encoding="utf-8")
         with wrong.open(encoding="utf-8") as given:
             monkeypatch.setattr("sys.stdin", given)
             assert SCRIPT["main"](["prod"]) == 1

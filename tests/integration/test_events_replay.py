@@ -59,9 +59,10 @@ from trader.events import (
 )
 from trader.execution.limits import Scope, SetLimits
 from trader.limits_configured import limits
+from trader.parts import TraderParts
 from trader.portfolio.positions import Fill
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import PaperVenue, StaticReader
 
 BTC = "BTC/USDT"

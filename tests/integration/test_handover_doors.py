@@ -23,8 +23,9 @@ from ares.service.types import color_named
 from tests.helpers import ROOT
 from trader.control_port import ControlPort
 from trader.handover.settings import settings_of
+from trader.parts import TraderParts
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import PaperVenue, StaticReader
 
 BTC, STRATEGY = "BTC/USDT", "signal_momentum"

@@ -27,8 +27,9 @@ from ares.service.trader_door import NoTrader, TraderPlace, address_path, token_
 from trader.commands import app
 from trader.control_port import ControlPort
 from trader.limits_configured import limits
+from trader.parts import TraderParts
 from trader.risk_commands import app as risk_app
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import PaperVenue, StaticReader
 
 BTC = "BTC/USDT"

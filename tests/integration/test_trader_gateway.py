@@ -23,9 +23,10 @@ from simulator.auth import Keys
 from simulator.exchange import Exchange, ExchangeOptions
 from trader.command_log import Order
 from trader.execution.ids import DecisionName, client_order_id
+from trader.parts import TraderParts
 from trader.portfolio.orders import OrderState
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import CONTRACT, ContractBench, StaticReader
 from trader.venues.ccxt_gateway import CcxtGateway
 from trader.venues.gateway import OrderRequest

@@ -23,8 +23,9 @@ from tests.integration.test_trader_service import BTC, serving
 from trader.command_log import Order
 from trader.control_port import ControlPort
 from trader.manual_words import Wish
+from trader.parts import TraderParts
 from trader.reader import DatabaseReader
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.venues.ccxt_gateway import CcxtGateway
 
 CLOCK = SystemClock()

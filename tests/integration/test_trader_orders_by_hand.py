@@ -19,8 +19,9 @@ from ares.control import ControlStore
 from ares.errors import AresError, OperatingError, UsageError
 from tests.integration.test_trader_control import BTC, ares, bearer
 from trader.control_port import ControlPort
+from trader.parts import TraderParts
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import PaperVenue, StaticReader
 
 CLOCK = SystemClock()

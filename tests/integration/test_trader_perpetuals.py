@@ -31,11 +31,12 @@ from trader.commander import Order
 from trader.contracts import sweep_funding
 from trader.execution.ids import DecisionName, client_order_id
 from trader.live.rekey import KeyChange
+from trader.parts import TraderParts
 from trader.portfolio.legs import way_out
 from trader.portfolio.orders import OrderState
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.risk import TradingState
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import CONTRACT, ContractBench, StaticReader
 from trader.testing_perpetuals import PERPETUALS_CONTRACT
 from trader.venues.gateway import OrderRequest

@@ -19,8 +19,9 @@ from tests.integration.test_trader_service import BTC, serving
 from trader.amend import Change
 from trader.command_log import Order
 from trader.manual_words import Wish
+from trader.parts import TraderParts
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import StaticReader
 from trader.venues.ccxt_gateway import CcxtGateway
 

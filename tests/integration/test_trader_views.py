@@ -22,9 +22,10 @@ from ares.model.row import Row, UtcNs
 from ares.store import Database, RowWriter
 from trader.command_log import Order
 from trader.commands import app
+from trader.parts import TraderParts
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.report import report
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import PaperVenue, StaticReader
 
 BTC = "BTC/USDT"

@@ -111,7 +111,7 @@ class SlowJournal(OrderJournal):
         super().__init__(control, "paper")
         self._rng = rng
 
-    async def intend(self, intent: Intent, mirror: Sequence[Row] = ()) -> Order | None:
+    async def intend(self, intent: Intent, mirror: Sequence[Row] = (), fencing: int = 0) -> Order | None:
         await self._turns()
         return intended(intent)[0]
 

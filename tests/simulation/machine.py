@@ -19,9 +19,10 @@ from trader.amend import Change
 from trader.command_log import Order
 from trader.execution.ids import DecisionName, client_order_id, correlation_id
 from trader.manual_words import MANUAL
+from trader.parts import TraderParts
 from trader.portfolio.orders import TIMED, Intent, OrderType
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import StaticReader
 from trader.venues.ccxt_gateway import CcxtGateway
 

@@ -25,10 +25,11 @@ from tests.simulation.store import FlakyStore
 from tests.simulation.test_protection import POLICIES
 from tests.simulation.venue import LATE_S_MAX, TIMEOUT_S, Fate, Weather
 from trader.commander import Order
+from trader.parts import TraderParts
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
 from trader.risk import TradingState
 from trader.rows import Decision
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import StaticReader
 from trader.venues.usdm_gateway import UsdmGateway
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ares.clock import NANOS_PER_SECOND, Clock, isoformat
+from ares.errors import UsageError
 from ares.telemetry import get_logger
 from trader.execution.state import TradingStates
 
@@ -17,6 +18,12 @@ QUIET_S = 120.0
 """How long nothing of another trader's may have been seen before a person may resume: four looks at the account."""
 
 log = get_logger(__name__)
+
+
+class AnotherTrades(UsageError):
+    """Another trader of ours acts on the account, by another journal; both would order what one decided."""
+
+    code = "another_trades"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +70,9 @@ class Rivals:
             f"another trader of ours acts on this account ({self.last}). End its key at the venue, then try again "
             f"after {QUIET_S:g} s"
         )
+
+    def require_none(self, command: str) -> None:
+        """Raises `AnotherTrades` while another trader acts here, or did a moment ago."""
+        obstacle = self.obstacle()
+        if obstacle is not None:
+            raise AnotherTrades(f"{command} = now: {obstacle}")

@@ -13,8 +13,9 @@ from ares.config.trading import StrategyConfig, TradingConfig
 from ares.control import ControlStore
 from ares.model.row import Row
 from ares.testing.clock import SteppedClock
+from trader.parts import TraderParts
 from trader.reader import MarketSeen, QuoteSeen, SignalSeen
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 from trader.testing import PaperVenue, StaticReader
 from trader.venues.announced import Announced
 

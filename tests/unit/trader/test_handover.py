@@ -29,8 +29,9 @@ from trader.handover.log import Asking, HandoverLog, Leading, after, color_of, h
 from trader.handover.outside import alerts, mirror, schema
 from trader.handover.settings import differing
 from trader.handover.turn import Self
+from trader.parts import TraderParts
 from trader.risk import TradingState
-from trader.runtime import Trader, TraderParts
+from trader.runtime import Trader
 
 ADA = Order("ada", "release 0.2.0")
 SECOND = 1_000_000_000

@@ -16,8 +16,7 @@ from ares.control import ControlStore
 from ares.control.copying import copy_sqlite
 from tests.unit.trader.conftest import BTC, Bench
 from trader.command_log import Order
-from trader.commander import AnotherTrades
-from trader.execution.rivals import QUIET_S
+from trader.execution.rivals import QUIET_S, AnotherTrades
 from trader.execution.state import RESTORE, RIVAL
 from trader.risk import TradingState
 from trader.runtime import ACCOUNT_S, Trader
