@@ -181,7 +181,8 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", ["in_the_cluster", pytest.param("on_instances", marks=FULL)])
+@FULL
+@pytest.mark.parametrize("variant", ["in_the_cluster", "on_instances"])
 def test_dev_is_applied_stays_as_it_is_and_goes_again(tmp_path: Path, variant: str) -> None:
     program()
     with running_aws(tmp_path) as url:
