@@ -19,7 +19,7 @@ import aiohttp
 from tests.switching import COLORS, LEASE_S, Failure, Outcome, Place, ended, placed
 from tests.switching_account import accounted
 
-SWITCHES = int(os.environ.get("ARES_TEST_SWITCHES", "3"))
+SWITCHES = int(os.environ.get("ARES_TEST_SWITCHES", "2"))
 SWITCHES_S_MAX = float(os.environ.get("ARES_TEST_SWITCHES_S", "inf"))
 """No further switch begins after so many seconds; what there was is accounted for all the same."""
 WATCH_S = 2.0
