@@ -60,7 +60,8 @@ new PerformanceObserver((list) => {
 }).observe({type: "layout-shift", buffered: true});
 """
 _LOADED = """() => document.querySelector("main h1")
-  && ![...document.querySelectorAll("main .filled")].some((each) => each.textContent.includes("Loading …"))"""
+  && ![...document.querySelectorAll("main .filled")].some((each) => each.textContent.includes("Loading …"))
+  && [...document.querySelectorAll("main .chart")].every((each) => "drawn" in each.dataset)"""
 
 
 @dataclass(frozen=True, slots=True)

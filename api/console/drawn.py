@@ -7,10 +7,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from markupsafe import Markup
 from nicegui import ui
 
+from api.console.entry import STATIC
 from api.console.live import Panels, section
 from api.console.tables import nothing
 
 Draw = Callable[[], Awaitable[dict[str, object]]]
+
+
+class Drawing(ui.echart, component=STATIC / "chart.js"):
+    """NiceGUI's chart, whose library is loaded when the page is there; nobody here listens to what is clicked in it."""
 
 
 class Chart:
@@ -20,7 +25,7 @@ class Chart:
         self._draw = draw
         self._empty = empty or "Nothing to draw yet."
         with section(title, size):
-            self._chart = ui.echart({"series": []})
+            self._chart = Drawing({"series": []})
             self._chart.classes("chart low" if low else "chart").props(f'role="img" aria-label="{title}"')
             self._box = ui.element("div")
 

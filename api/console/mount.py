@@ -44,6 +44,8 @@ def mount(app: FastAPI, house: House) -> None:
     app.add_middleware(KeepsSessions)
     # Its bar for requests in the background has no name that is read aloud, and nobody here waits for such.
     pages_app.config.quasar_config["loadingBar"]["skipHijack"] = True
+    # The arrow of a list would be the only sign that is taken from a font of all signs, which is larger than any page.
+    ui.select.default_props(f'dropdown-icon="img:{ROOT}/static/down.svg"')
     ui.run_with(
         app,
         title="Ares",

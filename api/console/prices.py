@@ -84,6 +84,7 @@ def add_prices(view: View, panels: Panels) -> None:
         return
     with section("Prices", "half"):
         html = ui.html(nothing("Loading …"), sanitize=False).classes("filled")
+        box = ui.element("div")
     prices = Prices(view, panels, html)
 
     async def first() -> Markup:
@@ -91,4 +92,4 @@ def add_prices(view: View, panels: Panels) -> None:
         prices.begin(await view.house.parts.database.fetch(QUERIES["prices"]))
         return Markup("")
 
-    panels.join(ui.element("div"), first, (), 60.0)
+    panels.join(box, first, (), 60.0)

@@ -19,7 +19,10 @@ make_secret() { # make_secret NAME KEY=VALUE...
 }
 
 kubectl get namespace "$namespace" >/dev/null 2>&1 || kubectl create namespace "$namespace"
-postgres="$(random)"
+# Two secrets say Postgres' password: the one that is there already decides for the other.
+postgres="$(kubectl --namespace "$namespace" get secret ares-control --ignore-not-found \
+  --output 'jsonpath={.data.password}' | base64 --decode)"
+postgres="${postgres:-$(random)}"
 make_secret ares-control "password=$postgres" \
   "control-url=postgresql+psycopg://ares:$postgres@postgres/ares?sslmode=disable"
 make_secret ares-database "database-password=$(random)" "database-readonly-password=$(random)"

@@ -2,14 +2,9 @@
 # Builds vaultd into the user's cache, once for what go.sum and the program say, and prints where it is.
 set -euo pipefail
 cd "$(dirname "$0")"
+source ../built.sh
 
-command -v go >/dev/null || { echo "Go is not installed: get 1.20 or newer from your distribution or go.dev" >&2; exit 1; }
-digest=$(cat go.sum main.go discover/discover.go | sha256sum | cut -c1-16)
-target="${XDG_CACHE_HOME:-$HOME/.cache}/ares/vaultd-$digest"
-if [ ! -x "$target" ]; then
-  echo "building a Vault for the tests; this takes some minutes" >&2
-  mkdir -p "$(dirname "$target")"
-  GOFLAGS="-buildvcs=false -mod=readonly" go build -gcflags="all=-N -l" -trimpath -o "$target.partial" .
-  mv "$target.partial" "$target"
-fi
+need_go 1.20
+target="$(in_cache vaultd go.sum main.go discover/discover.go)"
+built "$target" "a Vault for the tests; this takes some minutes" -gcflags="all=-N -l" .
 echo "$target"

@@ -144,21 +144,22 @@ async def venue_slow(there: Place, to: str, _: str) -> Outcome:
 
 
 async def command_killed_asking(there: Place, to: str, other: str) -> Outcome:
-    since = there.lines(to)
-    switching = await begun(there, to, "command killed as it asks")
-    await there.meets(switching, to, "command_received", since)
-    switching.kill()
-    await ended(switching)
-    return await finished(there, await begun(there, to, "repeated"), "command killed as it asks", to)
+    return await command_killed(there, to, "command killed as it asks", (to, "command_received"))
 
 
 async def command_killed_handing(there: Place, to: str, other: str) -> Outcome:
-    since = there.lines(other)
-    switching = await begun(there, to, "command killed while the leader drains")
-    await there.meets(switching, other, "handing_over", since)
+    return await command_killed(there, to, "command killed while the leader drains", (other, "handing_over"))
+
+
+async def command_killed(there: Place, to: str, what: str, moment: tuple[str, str]) -> Outcome:
+    """Killed once a trader, of this colour, says this; then it is given again."""
+    color, says = moment
+    since = there.lines(color)
+    switching = await begun(there, to, what)
+    await there.meets(switching, color, says, since)
     switching.kill()
     await ended(switching)
-    return await finished(there, await begun(there, to, "repeated"), "command killed while the leader drains", to)
+    return await finished(there, await begun(there, to, "repeated"), what, to)
 
 
 async def command_killed_watching(there: Place, to: str, other: str) -> Outcome:

@@ -135,7 +135,9 @@ def rolled_out(cluster: Cluster, image: str) -> bool:
 def test_the_trader_is_handed_over_though_its_next_pod_is_ready_only_when_the_old_one_is_gone(
     production: Cluster,
 ) -> None:
-    production.until(lambda: rolled_out(production, "ares:0.1.0"))
+    deployed = production.get("deployment/trader", "--namespace=ares")
+    image = deployed["spec"]["template"]["spec"]["containers"][0]["image"]
+    production.until(lambda: rolled_out(production, image))
     production.ask("set", "image", "deployment/trader", "ares=ares:0.2.0", "--namespace=ares")
     production.until(lambda: rolled_out(production, "ares:0.2.0"))
 

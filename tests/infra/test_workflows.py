@@ -41,14 +41,9 @@ def actionlint() -> str:
 
 
 @pytest.fixture(scope="session")
-def zizmor() -> Path:
+def zizmor(checks: Path) -> Path:
     """The program, in the environment of what judges infrastructure."""
-    checks = ROOT / "tests" / "infra" / "checks"
-    command = [BIN / "uv", "sync", "--frozen", "--quiet", "--project", checks]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        missing(f"{checks} cannot be set up: {done.stderr}")
-    return checks / ".venv" / "bin" / "zizmor"
+    return checks / "zizmor"
 
 
 def judged(*command: str | Path, cwd: Path = ROOT) -> tuple[int, str]:

@@ -351,9 +351,9 @@ async def test_wal_that_waits_for_a_repository_that_is_away_is_bounded_here_and_
         await asyncio.to_thread(stage.commit)
         before = shipped(stage)
         await eventually(lambda: shipped(stage) > before, PATIENCE_S)
+        await eventually(lambda: stage.memory("failed") == 0, PATIENCE_S)  # said a moment after it is in the repository
     control.close()
     assert await stage.brought().events() == [0, 1]
-    assert stage.memory("failed") == 0
 
 
 async def test_server_that_cannot_be_followed_is_an_error_with_the_way_out(

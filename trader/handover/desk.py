@@ -106,7 +106,7 @@ class HandoverDesk:
         async def work(_: str) -> Outcome:
             own = self._about.color
             wish = (await self._said.refresh()).open_wish
-            asked_already = wish is not None and wish.asked.to == own and self._stands(wish)
+            asked_already = wish is not None and wish.asked.to == own and wish.stands(self._clock.now_ns())
             if not asked_already and not self._leads():
                 failed = [each for each in await self._findings(meant) if each.status == "fail"]
                 if failed:
@@ -163,9 +163,6 @@ class HandoverDesk:
         lease = self._parts.leadership.lease
         return lease is not None and lease.expires_at_ns > self._clock.now_ns()
 
-    def _stands(self, wish: Wish) -> bool:
-        return wish.end is None and wish.asked.until_ns > self._clock.now_ns()
-
     async def _lease(self) -> tuple[Lease | None, Lease | None]:
         return await asyncio.to_thread(self._control.lease, lease_name(self._account))
 
@@ -177,7 +174,7 @@ class HandoverDesk:
             "to": asked.to,
             "actor": asked.actor,
             "reason": asked.reason,
-            "open": self._stands(wish) and not wish.taken_at_ns,
+            "open": wish.stands(self._clock.now_ns()) and not wish.taken_at_ns,
             "quiet": None if released is None else released.quiet,
             "let_go_ms": None if released is None else released.after_ms,
             "taken_ms": _after_ms(wish, wish.taken_at_ns),

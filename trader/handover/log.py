@@ -78,6 +78,10 @@ class Wish:
     """When the colour that was asked for had the lease, and when it traded; 0: not yet."""
     end: HandoverEnded | None = None
 
+    def stands(self, now_ns: int) -> bool:
+        """Whether it still counts: nobody said what became of it, and its time is not over."""
+        return self.end is None and self.asked.until_ns > now_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Leading:
@@ -134,7 +138,7 @@ class HandoverLog:
         async def say() -> Wish:
             standing = (await self.refresh()).open_wish
             now_ns = self._clock.now_ns()
-            if standing is not None and standing.end is None and standing.asked.until_ns > now_ns:
+            if standing is not None and standing.stands(now_ns):
                 if standing.asked.to == asking.to:
                     return standing
                 if asking.kind != "rollback":

@@ -108,7 +108,6 @@ class Turn:
         """Wait until somebody wants another colour to lead."""
         while True:
             wish = (await self._said.refresh()).open_wish
-            standing = wish is not None and wish.end is None and wish.asked.until_ns > self._clock.now_ns()
-            if wish is not None and standing and wish.asked.to != self._about.color:
+            if wish is not None and wish.stands(self._clock.now_ns()) and wish.asked.to != self._about.color:
                 return wish
             await self._clock.sleep(LOOK_S)

@@ -59,6 +59,7 @@ async def _instrument(view: View, listed: Sequence[tuple[str, str]], here: tuple
     with section(f"{symbol} on {venue}", "full"):
         _choices(listed, here, interval)
         price = ui.html("", sanitize=False).classes("quote")
+        prices = ui.element("div")
     price_now = Prices(view, panels, price, here)
     chart = Chart(f"{symbol}, {interval}", lambda: _chart(view, here, interval), "wide", low=False)
     chart.join(panels, follows=("bars", "fills", "signals", "orders"), every_s=15)
@@ -82,7 +83,7 @@ async def _instrument(view: View, listed: Sequence[tuple[str, str]], here: tuple
         price_now.begin([row for row in rows if (row["venue"], row["symbol"]) == here])
         return Markup("")
 
-    panels.join(ui.element("div"), first, (), 60.0)
+    panels.join(prices, first, (), 60.0)
     panels.add("Depth", book, follows=("quotes",), every_s=1, size="third")
     panels.add("Trades", trades, follows=("trades",), size="third")
     if view.may(Permission.READ_TRADING):

@@ -36,21 +36,22 @@ class Bench:
     instances: int = 0
     traders: list[Trader] = field(default_factory=list)
 
+    def parts(self, instance: str) -> TraderParts:
+        return TraderParts(
+            config=self.config,
+            symbols=(BTC,),
+            control=self.control,
+            gateway=self.venue,
+            reader=self.reader,
+            clock=self.clock,
+            instance=instance,
+            request_s_max=1.0,
+            announced=self.announced,
+        )
+
     def build(self) -> Trader:
         self.instances += 1
-        trader = Trader(
-            TraderParts(
-                config=self.config,
-                symbols=(BTC,),
-                control=self.control,
-                gateway=self.venue,
-                reader=self.reader,
-                clock=self.clock,
-                instance=f"trader-{self.instances}",
-                request_s_max=1.0,
-                announced=self.announced,
-            )
-        )
+        trader = Trader(self.parts(f"trader-{self.instances}"))
         self.traders.append(trader)
         return trader
 

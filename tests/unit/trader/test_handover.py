@@ -29,7 +29,6 @@ from trader.handover.log import Asking, HandoverLog, Leading, after, color_of, h
 from trader.handover.outside import alerts, mirror, schema
 from trader.handover.settings import differing
 from trader.handover.turn import Self
-from trader.parts import TraderParts
 from trader.risk import TradingState
 from trader.runtime import Trader
 
@@ -40,17 +39,7 @@ GREEN = Self("green", "trader-green@host:2", "0.2.0", 17)
 
 
 def built(bench: Bench, color: str, **changes: object) -> Trader:
-    parts = TraderParts(
-        config=bench.config,
-        symbols=(BTC,),
-        control=bench.control,
-        gateway=bench.venue,
-        reader=bench.reader,
-        clock=bench.clock,
-        instance=f"trader-{color}",
-        request_s_max=1.0,
-        color=color,
-    )
+    parts = replace(bench.parts(f"trader-{color}"), color=color)
     return Trader(replace(parts, **changes))  # type: ignore[arg-type] - parts by their names
 
 
@@ -74,6 +63,14 @@ async def running(*traders: Trader) -> AsyncIterator[list[asyncio.Task[None]]]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@asynccontextmanager
+async def leading(trader: Trader) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """The same, once it leads: who runs beside it from here stands by."""
+    async with running(trader) as tasks:
+        await until_ready(trader)
+        yield tasks
+
+
 async def until_ready(trader: Trader, seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not trader.health().ready:
@@ -88,12 +85,13 @@ async def until_warm(trader: Trader, seconds: float = 20) -> None:
 
 async def test_the_asked_colour_leads_and_the_old_leader_lets_go_with_nothing_on_its_way(live: Bench) -> None:
     blue, green = built(live, "blue"), built(live, "green")
-    async with running(blue) as (old,), running(green):
-        await until_ready(blue)
+    async with leading(blue) as (old,), running(green):
         await until_warm(green)
         assert (await green.commander.status())["leader"] is False
         assert green.health().detail == "standing by"
-        assert green.ledger.seq == blue.ledger.seq, "it reads what the leader writes"
+        async with asyncio.timeout(20):
+            while green.ledger.seq != blue.ledger.seq:  # it reads what the leader writes
+                await asyncio.sleep(0.02)
         told = await green.handover.switch(ADA, frozenset())
         await asyncio.wait_for(old, 20)
         await until_ready(green)
@@ -186,8 +184,7 @@ async def test_a_leader_whose_lease_was_taken_over_writes_nothing_of_an_order(be
 async def test_a_trader_that_is_not_fit_is_not_let_lead(live: Bench) -> None:
     blue = built(live, "blue", settings={"trading.cycle_s": "5.0"})
     green = built(live, "green", settings={"trading.cycle_s": "1.0"})
-    async with running(blue), running(green):
-        await until_ready(blue)
+    async with leading(blue), running(green):
         await until_warm(green)
         with pytest.raises(NotFit, match=r"settings: trading.cycle_s: 5.0 there, 1.0 here"):
             await green.handover.switch(ADA, frozenset())
