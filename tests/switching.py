@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -200,6 +200,19 @@ class Place:
         if self.processes[name].returncode is None:
             self.processes[name].send_signal(sign)
 
+    async def freeze(self, name: str) -> None:
+        """Stop a process, at a moment at which it does not write to the control store.
+
+        SQLite would be kept from all others until it goes on or is killed. A Postgres ends its write
+        (`tests/integration/test_control_postgres.py`).
+        """
+        while True:
+            self.sign(name, signal.SIGSTOP)
+            with suppress(sqlite3.OperationalError), self.control_locked(1.0):
+                return
+            self.sign(name, signal.SIGCONT)
+            await asyncio.sleep(0.01)
+
     async def restart_store(self) -> None:
         """QuestDB dies and is started again."""
         running = self.server.running()
@@ -209,15 +222,12 @@ class Place:
         await asyncio.to_thread(self.server.start)
 
     @contextmanager
-    def control_locked(self) -> Iterator[None]:
+    def control_locked(self, wait_s: float = 20.0) -> Iterator[None]:
         """Nobody can write to the control store meanwhile."""
-        connection = sqlite3.connect(self.folder / "control.db", timeout=20, isolation_level=None)
-        try:
+        with closing(sqlite3.connect(self.folder / "control.db", timeout=wait_s, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield
-        finally:
             connection.rollback()
-            connection.close()
 
     async def told(self, color: str, seconds: float = 1.0) -> Answer | None:
         """What a trader says about hand-overs; None if it says nothing."""

@@ -8,6 +8,7 @@ source ../built.sh
 need_go 1.26
 target="$(in_cache influxdb go.sum)"
 for program in influx_inspect influxd; do
-  built "$target/$program" "$program for the tests; this takes some minutes" "github.com/influxdata/influxdb/cmd/$program"
+  built "$target/$program" "$program for the tests; this takes some minutes" \
+    -gcflags="all=-N -l" "github.com/influxdata/influxdb/cmd/$program"
 done
 echo "$target"

@@ -1,7 +1,7 @@
 """Goal: one trader lets the other lead, whatever fails meanwhile, and no tick is lost, no order sent twice.
 
 Two real traders, a collector under load, a mirror, QuestDB and the simulated exchange. A failure is injected into each
-switch; `make rehearse-switch SWITCHES=50` has all of them, here are a few.
+switch; `make rehearse-switch SWITCHES=50` has all of them several times. `test_handover_doors.py` tests each change.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import time
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.switching import COLORS, LEASE_S, Failure, Outcome, Place, ended, placed
 from tests.switching_account import accounted
 
-SWITCHES = int(os.environ.get("ARES_TEST_SWITCHES", "2"))
+pytestmark = pytest.mark.skipif("ARES_TEST_SWITCHES" not in os.environ, reason="make rehearse-switch runs it")
+SWITCHES = int(os.environ.get("ARES_TEST_SWITCHES", "0"))
 SWITCHES_S_MAX = float(os.environ.get("ARES_TEST_SWITCHES_S", "inf"))
 """No further switch begins after so many seconds; what there was is accounted for all the same."""
 WATCH_S = 2.0
@@ -101,7 +103,7 @@ async def candidate_killed_leading(there: Place, to: str, other: str) -> Outcome
 async def leader_stopped(there: Place, to: str, other: str) -> Outcome:
     """For longer than its lease; when it goes on it must not send."""
     switching = await begun(there, to, "leader stopped for longer than its lease")
-    there.sign(other, signal.SIGSTOP)
+    await there.freeze(other)
     outcome = await finished(there, switching, "leader stopped for longer than its lease", to)
     await asyncio.sleep(max(0.0, LEASE_S - (outcome.lead_s or 0.0)))
     there.sign(other, signal.SIGCONT)
@@ -174,7 +176,7 @@ async def candidate_hangs(there: Place, to: str, other: str) -> Outcome:
     """It leads, trades, and hangs: the command goes back by itself."""
     switching = await begun(there, to, "candidate hangs after taking over", watch_s=20)
     await there.leads(to)
-    there.sign(to, signal.SIGSTOP)
+    await there.freeze(to)
     outcome = await went_back(there, switching, "candidate hangs after taking over", (to, other))
     there.sign(to, signal.SIGCONT)
     await asyncio.sleep(1.0)
@@ -200,7 +202,7 @@ async def rolled_back(there: Place, to: str, other: str) -> Outcome:
 async def rolled_back_hung(there: Place, to: str, other: str) -> Outcome:
     """By hand, the new leader hung."""
     await nothing(there, to, other)
-    there.sign(to, signal.SIGSTOP)
+    await there.freeze(to)
     outcome = await back(there, to, other, "rollback by hand, the leader hung")
     there.sign(to, signal.SIGCONT)
     await asyncio.sleep(1.0)

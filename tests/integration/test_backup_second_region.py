@@ -1,12 +1,13 @@
 """Goal: what was replicated to a second region is brought back there beside a first region that still runs, or refused.
 
 Replication copies objects one by one and in no order: its newest backup may be there in part. `make rehearse-region`
-does the same with whole installations, traders and a venue.
+runs it, and the same with whole installations, traders and a venue.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -127,6 +128,7 @@ async def trades_in(database: Database) -> int:
     return int(str(row["rows"]))
 
 
+@pytest.mark.skipif("ARES_TEST_REGION" not in os.environ, reason="make rehearse-region runs it")
 async def test_second_region_comes_back_beside_the_first_by_what_arrived_whole(regions: Regions) -> None:
     newest_is_the_one_whose_snapshot_has_arrived(regions)
     replication, began_s = regions.replication, time.monotonic()

@@ -6,8 +6,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import delete
 
 from ares.control import AuditEntry, ControlStore, NewEvent
+from ares.control.schema import EVENTS as STREAM_EVENTS
+from ares.control.store import one_writer
 from ares.errors import ControlUnavailable, SequenceConflict
 from tests.conftest import free_port
 from tests.helpers import missing
@@ -98,6 +101,27 @@ def test_a_reader_of_the_log_never_passes_an_event_of_a_slower_writer(url: str) 
     assert seen == sorted(set(seen))
     for store in stores:
         store.close()
+
+
+def test_a_writer_that_is_frozen_keeps_nobody_from_leading_and_what_it_wrote_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ares.control.store.FROZEN_MS_MAX", 500)
+    frozen, other = ControlStore.open(url), ControlStore.open(url)
+    other.append("account-1", [NewEvent("asked", 1, {})], expected_seq=0)
+
+    def freezes() -> None:
+        with frozen.transaction() as connection:
+            one_writer(connection)
+            connection.execute(delete(STREAM_EVENTS))
+            assert other.acquire_lease("trader/paper", "green", 1, 15.0) is not None
+            other.append("account-1", [NewEvent("taken", 2, {})], expected_seq=1)
+
+    with pytest.raises(ControlUnavailable):
+        freezes()
+    assert [each.type for each in other.read("account-1")] == ["asked", "taken"]
+    frozen.close()
+    other.close()
 
 
 def test_one_of_many_writers_wins_a_place(url: str) -> None:
