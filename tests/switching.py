@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import cast
 
 import aiohttp
-import psutil
 
 from ares.clock import NANOS_PER_SECOND, SystemClock
 from ares.config.settings import DatabaseConfig
@@ -28,7 +27,7 @@ from ares.errors import AresError
 from ares.model.row import Row, UtcNs
 from ares.service.trader_door import address_path, token_path
 from ares.store import RowWriter
-from ares.store.server import EmbeddedQuestDB
+from ares.store.server import EmbeddedQuestDB, port_is_free
 from tests.conftest import free_port
 from tests.helpers import ROOT
 from tests.questdb import serving, small
@@ -218,7 +217,9 @@ class Place:
         running = self.server.running()
         assert running is not None
         os.kill(running.pid, signal.SIGKILL)
-        await asyncio.to_thread(psutil.wait_procs, [process] if (process := running.process()) else [], 20)
+        async with asyncio.timeout(20):  # its other threads end after it is gone, and keep its ports until then
+            while not port_is_free(self.config.host, self.config.http_port):
+                await asyncio.sleep(0.05)
         await asyncio.to_thread(self.server.start)
 
     @contextmanager
