@@ -27,6 +27,7 @@ SWITCHES_S_MAX = float(os.environ.get("ARES_TEST_SWITCHES_S", "inf"))
 WATCH_S = 2.0
 BACK_S_MAX = 60.0
 LOCKED_S = 4.0
+FIT_S_MAX = 120.0
 
 
 async def begun(there: Place, to: str, failure: str, watch_s: float = WATCH_S) -> asyncio.subprocess.Process:
@@ -255,6 +256,7 @@ async def test_traders_let_each_other_lead_whatever_fails_and_nothing_is_lost_or
             other = await there.leader()
             to = COLORS[1 - COLORS.index(other)]
             await there.stands_by(to)
+            await fit(there, to)
             outcome = await FAILURES[number % len(FAILURES)](there, to, other)
             outcomes.append(outcome)
             sys.stdout.write(f"{number + 1:3} {time.monotonic() - began_s:5.0f} s  {row(outcome)}\n")
@@ -279,6 +281,13 @@ async def test_traders_let_each_other_lead_whatever_fails_and_nothing_is_lost_or
     assert len(set(account.fencings)) > len(outcomes) // 2, "different leaders sent"
     backs = [each.back_s for each in outcomes if each.back_s is not None]
     assert all(seconds <= BACK_S_MAX for seconds in backs), backs
+
+
+async def fit(there: Place, to: str) -> None:
+    """Verify until it may lead, as who deploys does: after a restart of QuestDB quotes are old for some seconds."""
+    async with asyncio.timeout(FIT_S_MAX):
+        while (await ended(await there.deploy("verify", "--color", to)))[0]:
+            await asyncio.sleep(1.0)
 
 
 async def quiet(there: Place) -> None:

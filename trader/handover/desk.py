@@ -187,7 +187,7 @@ class HandoverDesk:
         leading = await self._said.refresh()
         held, _ = await self._lease()
         state = await parts.states.refresh()
-        await self.standby.look_around()
+        await self.standby.ask_venue()
         found = [
             checks.leader(leading, held, now_ns, self._about.color),
             checks.release(leading, self._about),
@@ -197,14 +197,17 @@ class HandoverDesk:
             checks.venue(self.standby.venue_trouble, self._obstacles()),
             checks.key(await self._key_problem()),
             checks.book(await self._book_seen()),
-            self._database(),
+            await self._database(),
             *await parts.trader.outside.findings(),
             checks.state(state.state, state.actor, state.reason),
         ]
         return checks.despite(found, meant)
 
-    def _database(self) -> Finding:
-        standby, now_ns = self.standby, self._clock.now_ns()
+    async def _database(self) -> Finding:
+        """Read anew: what was looked at before may have waited for the venue meanwhile."""
+        standby = self.standby
+        await standby.ask_store()
+        now_ns = self._clock.now_ns()
         ages_s = {symbol: standby.quote_age_s(symbol, now_ns) for symbol in self._parts.symbols}
         age_s_max = float(limits(self._parts.config()).quote_age_s_max)
         return checks.database(standby.store_trouble, ages_s, age_s_max)

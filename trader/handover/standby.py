@@ -49,7 +49,8 @@ class Standby:
         """Raises `ControlUnavailable`."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._again(self.read_book, BOOK_S), name="standby-book")
-            tasks.create_task(self._again(self.look_around, MARKET_S), name="standby-market")
+            tasks.create_task(self._again(self.ask_venue, MARKET_S), name="standby-venue")
+            tasks.create_task(self._again(self.ask_store, MARKET_S), name="standby-market")
 
     async def read_book(self) -> None:
         """What was traded, halted and limited since. Raises `ControlUnavailable`."""
@@ -57,9 +58,13 @@ class Standby:
         await self._parts.states.refresh()
         await self._parts.limits.refresh()
 
-    async def look_around(self) -> None:
-        """Ask venue and database what a cycle would ask them."""
-        self.venue_trouble, self.store_trouble = await asyncio.gather(self._venue(), self._store())
+    async def ask_venue(self) -> None:
+        """What a cycle would ask it; that may have to wait for room in what the venue allows."""
+        self.venue_trouble = await self._venue()
+
+    async def ask_store(self) -> None:
+        """What a cycle would read of the market."""
+        self.store_trouble = await self._store()
 
     def quote_age_s(self, symbol: str, now_ns: int) -> float | None:
         """Of what the database last showed; None where it showed none."""

@@ -195,6 +195,22 @@ async def test_a_trader_that_is_not_fit_is_not_let_lead(live: Bench) -> None:
         assert blue.health().ready
 
 
+async def test_a_wait_for_what_the_venue_allows_makes_no_quote_old(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.market()
+    green = built(bench, "green")
+
+    async def waits() -> None:
+        await bench.advance(22)
+        bench.market()
+
+    await green.handover.standby.ask_store()
+    monkeypatch.setattr(green.handover.standby, "ask_venue", waits)
+    (database,) = [each for each in _checks(await green.handover.verify(frozenset())) if each["check"] == "database"]
+    assert (database["status"], database["observed"]) == ("ok", "newest quotes: BTC/USDT 0.0 s")
+
+
 def _checks(told: object) -> list[dict[str, object]]:
     assert isinstance(told, dict)
     return list(told["checks"])
