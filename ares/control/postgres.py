@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -18,6 +18,8 @@ Values = Mapping[str, str | int]
 Ask = Callable[[str, Values], list[Facts]]
 
 CONNECT_S_MAX = 10
+FROZEN_MS_MAX = 10_000
+"""A Postgres ends a write whose process was frozen for so long: it would hold up all others, and whoever is to lead."""
 
 
 def is_postgres(url: str) -> bool:
@@ -26,6 +28,13 @@ def is_postgres(url: str) -> bool:
         return make_url(url).get_backend_name() == "postgresql"
     except ArgumentError:
         return False
+
+
+def ends_when_frozen(connection: Connection) -> None:
+    """For a store's writes, as they begin. Readers hold up nobody, and may take their time between rows."""
+    if not connection.get_execution_options().get("ares_reads", False):
+        ends = text("SELECT set_config('idle_in_transaction_session_timeout', :ms, true)")
+        connection.execute(ends, {"ms": str(FROZEN_MS_MAX)})
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from ares.control.log import (
     put_events,
     stream_page,
 )
+from ares.control.postgres import ends_when_frozen
 from ares.control.schema import CURSORS, EVENTS, JOB_SLOTS, METADATA, OUTBOX
 from ares.control.second_copy import Cells, CopiedTransaction, SecondCopy, noted, put_copied
 from ares.control.types import DeadLetter, Lease, NewEvent, OutboxRow, StoredEvent
@@ -40,8 +41,6 @@ from ares.model.row import Row
 from ares.telemetry import metrics
 
 BUSY_MS_MAX = 10_000
-FROZEN_MS_MAX = 10_000
-"""A Postgres ends a write whose process was frozen for so long: it would hold up all others, and whoever is to lead."""
 SWITCH_TRIES_MAX = 1_000
 SWITCH_WAIT_S = 0.01
 OUTBOX_LOCK = 4_177
@@ -75,6 +74,8 @@ class ControlStore:
             event.listen(engine, "connect", _sqlite_durable)
             store._switch_to_wal()
             event.listen(engine, "begin", _sqlite_begin)
+        else:
+            event.listen(engine, "begin", ends_when_frozen)
         with store.transaction() as connection:
             one_writer(connection)
             METADATA.create_all(connection)
@@ -342,8 +343,6 @@ class ControlStore:
         """One transaction: kept whole, or not at all."""
         try:
             with self._engine.connect() as connection, connection.begin():
-                if connection.dialect.name == "postgresql":
-                    connection.execute(_ENDS_WHEN_FROZEN, {"ms": str(FROZEN_MS_MAX)})
                 if self._second_copy is None:
                     yield connection
                 else:
@@ -362,7 +361,6 @@ class ControlStore:
         return ControlUnavailable(f"control store {self._engine.url!r}: {getattr(error, 'orig', None) or error}")
 
 
-_ENDS_WHEN_FROZEN = text("SELECT set_config('idle_in_transaction_session_timeout', :ms, true)")
 _URLS = "Use sqlite:///path/control.db or postgresql+psycopg://user@host/database"
 
 

@@ -19,7 +19,7 @@ make_secret() { # make_secret NAME KEY=VALUE...
 }
 
 kubectl get namespace "$namespace" >/dev/null 2>&1 || kubectl create namespace "$namespace"
-# Two secrets say Postgres' password: the one that is there already decides for the other.
+# ares-models says Postgres' password too: that of ares-control, if it is there already.
 postgres="$(kubectl --namespace "$namespace" get secret ares-control --ignore-not-found \
   --output 'jsonpath={.data.password}' | base64 --decode)"
 postgres="${postgres:-$(random)}"

@@ -106,7 +106,7 @@ def test_a_reader_of_the_log_never_passes_an_event_of_a_slower_writer(url: str) 
 def test_a_writer_that_is_frozen_keeps_nobody_from_leading_and_what_it_wrote_is_refused(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ares.control.store.FROZEN_MS_MAX", 500)
+    monkeypatch.setattr("ares.control.postgres.FROZEN_MS_MAX", 500)
     frozen, other = ControlStore.open(url), ControlStore.open(url)
     other.append("account-1", [NewEvent("asked", 1, {})], expected_seq=0)
 
