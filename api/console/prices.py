@@ -13,7 +13,7 @@ from api.console.tables import link, nothing
 from api.console.view import ROOT, View
 from api.stream.pending import Item
 from ares.security.access.roles import Permission
-from ares.store import Record, Value, load_queries
+from ares.store import Value, load_queries
 
 QUERIES = load_queries("api", "queries/console.sql")
 BASIS_POINTS = 10_000
@@ -31,7 +31,7 @@ def middle(bid: Value, ask: Value) -> float | None:
 
 
 class Prices:
-    """Follows the quotes of all instruments, or of one."""
+    """Follows the quotes of all instruments, or of one; built in the section that `html` is in."""
 
     def __init__(self, view: View, panels: Panels, html: ui.html, only: tuple[str, str] | None = None) -> None:
         self._view = view
@@ -39,12 +39,17 @@ class Prices:
         self._only = only
         self._newest: dict[tuple[str, str], tuple[Value, Value]] = {}
         panels.follow("quotes", self._take)
+        panels.join(ui.element("div"), self._first, (), 60.0)
 
-    def begin(self, rows: Sequence[Record]) -> None:
-        """What is known at first."""
-        for row in rows:
-            self._newest.setdefault((str(row["venue"]), str(row["symbol"])), (row["bid"], row["ask"]))
+    async def _first(self) -> Markup:
+        """What is known at first; what came since is newer."""
+        await self._view.caller(Permission.READ_MARKET)
+        for row in await self._view.house.parts.database.fetch(QUERIES["prices"]):
+            key = (str(row["venue"]), str(row["symbol"]))
+            if self._only in (None, key):
+                self._newest.setdefault(key, (row["bid"], row["ask"]))
         self._write()
+        return Markup("")
 
     def _take(self, items: Sequence[Item]) -> None:
         for item in items:
@@ -84,12 +89,4 @@ def add_prices(view: View, panels: Panels) -> None:
         return
     with section("Prices", "half"):
         html = ui.html(nothing("Loading …"), sanitize=False).classes("filled")
-        box = ui.element("div")
-    prices = Prices(view, panels, html)
-
-    async def first() -> Markup:
-        await view.caller(Permission.READ_MARKET)
-        prices.begin(await view.house.parts.database.fetch(QUERIES["prices"]))
-        return Markup("")
-
-    panels.join(box, first, (), 60.0)
+        Prices(view, panels, html)

@@ -58,9 +58,7 @@ async def _instrument(view: View, listed: Sequence[tuple[str, str]], here: tuple
     panels = Panels(view)
     with section(f"{symbol} on {venue}", "full"):
         _choices(listed, here, interval)
-        price = ui.html("", sanitize=False).classes("quote")
-        prices = ui.element("div")
-    price_now = Prices(view, panels, price, here)
+        Prices(view, panels, ui.html("", sanitize=False).classes("quote"), here)
     chart = Chart(f"{symbol}, {interval}", lambda: _chart(view, here, interval), "wide", low=False)
     chart.join(panels, follows=("bars", "fills", "signals", "orders"), every_s=15)
     if view.may(Permission.TRADE):
@@ -77,13 +75,6 @@ async def _instrument(view: View, listed: Sequence[tuple[str, str]], here: tuple
         asked: dict[str, Param] = {"venue": venue, "symbol": symbol, "most": TAPE}
         return tape(await view.house.parts.database.fetch(QUERIES["tape"], asked), steps, view.reader)
 
-    async def first() -> Markup:
-        await view.caller(Permission.READ_MARKET)
-        rows = await view.house.parts.database.fetch(QUERIES["prices"])
-        price_now.begin([row for row in rows if (row["venue"], row["symbol"]) == here])
-        return Markup("")
-
-    panels.join(prices, first, (), 60.0)
     panels.add("Depth", book, follows=("quotes",), every_s=1, size="third")
     panels.add("Trades", trades, follows=("trades",), size="third")
     if view.may(Permission.READ_TRADING):
