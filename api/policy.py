@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
-from ares.security.access.roles import DANGEROUS, Permission, Role, permissions_of
+from ares.security.access.roles import Permission
 
 MARK = "x-ares-policy"
 WEBSOCKETS = re.compile(r"/api/v\d+/stream")
@@ -33,19 +33,6 @@ class Policy:
         if self.public:
             return "public"
         return "self" if self.permission is None else self.permission.value
-
-    @property
-    def dangerous(self) -> bool:
-        """Whether a second factor must have been shown just now."""
-        return self.permission in DANGEROUS
-
-    def allows(self, role: Role | None) -> bool:
-        """Whether somebody of a role (None: a stranger) may come through, wherever the object is."""
-        if self.public:
-            return True
-        if role is None:
-            return False
-        return self.permission is None or self.permission in permissions_of(role)
 
 
 PUBLIC = Policy(public=True)

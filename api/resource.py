@@ -17,6 +17,7 @@ class Resource:
     `path`: under the version's root. `table`: whose words its columns have. `statements`: the statement, or one for
     each value of the parameter `choice`. `filters`: parameters that a column must equal. `timed`: rows have a moment
     and come newest first; others are what is there now. `days`: how far back a timed one looks if nobody says; 0: all.
+    `common`: what is of no account, or of no strategy, is for everybody whose scope covers the rest.
     `days_max`: how many days a choice is read at once, where even minutes without anything have to be made.
     """
 
@@ -32,32 +33,29 @@ class Resource:
     timed: bool = True
     days: int = 0
     days_max: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def by_account(self) -> bool:
-        """Whether rows are of accounts."""
-        return any(column.name == "account" for column in self.columns)
-
-    @property
-    def by_strategy(self) -> bool:
-        """Whether rows are of strategies."""
-        return any(column.name == "strategy" for column in self.columns)
-
-    @property
-    def by_asker(self) -> bool:
-        """Whether rows are of who asked for them: others see theirs alone, but for who reads what everybody did."""
-        return any(column.name == "asked_by" for column in self.columns)
+    common: bool = False
 
     def confinement(self, scope: Scope, askers: frozenset[str] | None = None) -> dict[str, str]:
         """What a statement confines rows to, as patterns; empty: not confined."""
-        found = {}
-        if self.by_asker:
-            found["askers"] = pattern(askers)
-        if self.by_account:
-            found["accounts"] = pattern(scope.accounts)
-        if self.by_strategy:
-            found["strategies"] = pattern(scope.strategies)
-        return found
+        return {_PARAMETERS[column]: pattern(names) for column, names in self._bounds(scope, askers).items()}
+
+    def shows(self, caller: Caller, row: Mapping[str, object]) -> bool:
+        """Whether a row is within what its reader is confined to, as the statement would say."""
+        bounds = self._bounds(caller.scope, askers_of(caller))
+        return all(
+            names is None or row[column] in names or (self.common and not row[column])
+            for column, names in bounds.items()
+        )
+
+    def _bounds(self, scope: Scope, askers: frozenset[str] | None) -> Mapping[str, frozenset[str] | None]:
+        """What rows are of (who asked: others see theirs alone, but for who reads what everybody did), and whose are
+        shown; None: all.
+        """
+        known = {"asked_by": askers, "account": scope.accounts, "strategy": scope.strategies}
+        return {column.name: known[column.name] for column in self.columns if column.name in known}
+
+
+_PARAMETERS = {"asked_by": "askers", "account": "accounts", "strategy": "strategies"}
 
 
 def within(scope: Scope) -> dict[str, str]:

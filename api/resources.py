@@ -250,7 +250,7 @@ OF_TRADING: Sequence[Resource] = (
             time="ts", text="account name strategy symbol status unit actor approved_by change_id reason",
             integer="seq", decimal="before value",
         ),
-        _one(TRADING, "limit_changes"), ("account",),
+        _one(TRADING, "limit_changes"), ("account",), common=True,
     ),
     Resource(
         "trading-state", "TradingState", "ACTIVE, REDUCING or HALTED: who made it so and why.", "trading_state",
@@ -287,7 +287,7 @@ OF_OPERATIONS: Sequence[Resource] = (
         _one(OPERATIONS, "jobs"), ("job", "status"), days=7,
     ),
     Resource(
-        "logs", "LogLine", "What services say.", "logs", P.READ_OPERATIONS,
+        "logs", "LogLine", "What services say.", "logs", P.READ_LOGS,
         columns(
             time="ts", text="service level instance module event correlation_id trace_id fields", integer="seq"
         ),
@@ -298,9 +298,9 @@ OF_OPERATIONS: Sequence[Resource] = (
         P.READ_OPERATIONS,
         columns(
             time="ts", integer="seq",
-            text="name step severity team asked summary fingerprint starts_at ends_at labels stream",
+            text="account strategy name step severity team asked summary fingerprint starts_at ends_at labels stream",
         ),
-        _one(OPERATIONS, "alerts"), ("name", "severity", "step"), days=30,
+        _one(OPERATIONS, "alerts"), ("account", "strategy", "name", "severity", "step"), days=30, common=True,
     ),
     Resource(
         "errands", "ErrandStep", "What people asked for that takes long, each at its newest step.", "errands",

@@ -78,9 +78,7 @@ class View:
 
     def sees(self, resource: Resource, row: Record) -> bool:
         """Whether a row is within what who looks is confined to."""
-        account = str(row["account"]) if resource.by_account else None
-        strategy = str(row["strategy"]) if resource.by_strategy else None
-        return self.known.scope.covers(account=account, strategy=strategy)
+        return resource.shows(self.known, row)
 
     @property
     def reader(self) -> Reader:

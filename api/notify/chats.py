@@ -20,7 +20,7 @@ from ares.clock import NANOS_PER_SECOND, Clock
 from ares.config.settings import AresConfig
 from ares.control import ControlStore, Json
 from ares.errors import AresError, ConfigError, ControlUnavailable, UsageError
-from ares.security.access.roles import Permission, permissions_of
+from ares.security.access.roles import Permission
 from ares.security.access.state import User
 from ares.security.access.targets import KnownTarget, Targets
 from ares.security.access.topics import TargetKind
@@ -162,7 +162,7 @@ class Chats:
     def _sees_trader(self, user: User) -> bool:
         """What a trader says of itself is about all strategies of its account."""
         account = self._parts.config().trading.account
-        sees = Permission.READ_TRADING in permissions_of(user.role)
+        sees = Permission.READ_TRADING in user.permissions
         return sees and user.scope.strategies is None and user.scope.covers(account=account)
 
     async def _help(self, known: KnownTarget, _: str, __: Update) -> str:

@@ -21,7 +21,7 @@ from ares.config.settings import AresConfig
 from ares.control import AuditEntry, ControlStore, once_it_fits
 from ares.control.access import AccessStore
 from ares.errors import AresError
-from ares.security.access.roles import Permission, permissions_of
+from ares.security.access.roles import Permission
 from ares.security.access.state import User
 from ares.security.access.targets import CODE_CHARACTERS, KnownTarget
 from ares.telemetry import get_logger
@@ -74,7 +74,7 @@ class Halting:
     def allowed(self, user: User) -> bool:
         """Whether a user may halt this trader, now."""
         account = self._parts.config().trading.account
-        return user.enabled and Permission.HALT in permissions_of(user.role) and user.scope.covers(account=account)
+        return user.enabled and Permission.HALT in user.permissions and user.scope.covers(account=account)
 
     async def asked(self, known: KnownTarget, reason: str) -> str:
         """Ask for a confirmation."""

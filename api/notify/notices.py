@@ -13,7 +13,7 @@ from decimal import Decimal
 from api.notify.events import REGISTRY, RowsSeen
 from api.notify.figures import decimals, number, span
 from ares.control import Json, StoredEvent
-from ares.security.access.roles import Permission, permissions_of
+from ares.security.access.roles import Permission
 from ares.security.access.state import Target, User
 from ares.security.access.topics import Topic
 
@@ -65,7 +65,7 @@ def may_be_told(notice: Notice, user: User, target: Target) -> bool:
         user.enabled
         and notice.topic in target.topics
         and notice.ts_ns >= target.since_ns
-        and notice.permission in permissions_of(user.role)
+        and notice.permission in user.permissions
         and user.scope.covers(account=notice.account or None, strategy=notice.strategy or None)
     )
 

@@ -20,8 +20,11 @@ FROM logs WHERE ts >= %(since)s AND ts <= %(until)s
 ORDER BY ts DESC, service, instance, seq DESC LIMIT %(skip)s, %(end)s;
 
 -- alerts: firings, their ends, and what the trader was asked for because of them, newest first.
-SELECT ts, name, step, severity, team, asked, summary, fingerprint, starts_at, ends_at, labels, stream, seq FROM (
+SELECT ts, account, strategy, name, step, severity, team, asked, summary, fingerprint, starts_at, ends_at, labels, stream,
+       seq FROM (
   SELECT ts::long AS ts, type AS step, stream, seq, json_extract(payload, '$.name')::varchar AS name,
+         json_extract(payload, '$.labels.account')::varchar AS account,
+         json_extract(payload, '$.labels.strategy')::varchar AS strategy,
          json_extract(payload, '$.severity')::varchar AS severity, json_extract(payload, '$.team')::varchar AS team,
          json_extract(payload, '$.action')::varchar AS asked,
          coalesce(json_extract(payload, '$.summary')::varchar, json_extract(payload, '$.detail')::varchar) AS summary,
@@ -29,7 +32,10 @@ SELECT ts, name, step, severity, team, asked, summary, fingerprint, starts_at, e
          json_extract(payload, '$.starts_at')::varchar AS starts_at,
          json_extract(payload, '$.ends_at')::varchar AS ends_at, json_extract(payload, '$.labels')::varchar AS labels
   FROM events WHERE category IN ('alert', 'alert_action') AND ts >= %(since)s AND ts <= %(until)s
-) WHERE (%(name)s = '' OR name = %(name)s) AND (%(severity)s = '' OR severity = %(severity)s)
+) WHERE (%(accounts)s = '' OR account IS NULL OR account ~ %(accounts)s)
+  AND (%(strategies)s = '' OR strategy IS NULL OR strategy ~ %(strategies)s)
+  AND (%(account)s = '' OR account = %(account)s) AND (%(strategy)s = '' OR strategy = %(strategy)s)
+  AND (%(name)s = '' OR name = %(name)s) AND (%(severity)s = '' OR severity = %(severity)s)
   AND (%(step)s = '' OR step = %(step)s)
 ORDER BY ts DESC, stream, seq DESC LIMIT %(skip)s, %(end)s;
 

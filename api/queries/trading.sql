@@ -93,6 +93,7 @@ ORDER BY account, name LIMIT %(skip)s, %(end)s;
 SELECT ts::long AS ts, account, name, strategy, symbol, status, unit, actor, approved_by, seq, change_id, before, value,
        reason
 FROM limits WHERE ts >= %(since)s AND ts <= %(until)s
+  AND (%(strategies)s = '' OR strategy IS NULL OR strategy = '' OR strategy ~ %(strategies)s)
   AND (%(accounts)s = '' OR account ~ %(accounts)s) AND (%(account)s = '' OR account = %(account)s)
 ORDER BY ts DESC, account, seq DESC LIMIT %(skip)s, %(end)s;
 

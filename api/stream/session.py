@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.cells import Kind
 from api.moments import moment_ns
-from api.resource import askers_of
 from api.stream.callers import Callers
 from api.stream.channels import BY_NAME, Channel
 from api.stream.feed import LATE_S, Feed
@@ -182,17 +181,9 @@ class StreamSession:
         caller, resource = self._caller, subscription.channel.resource
         if caller is None or resource.permission not in caller.permissions:
             return ()
-        confined: Mapping[str, frozenset[str] | None] = {
-            "asked_by": askers_of(caller) if resource.by_asker else None,
-            "account": caller.scope.accounts if resource.by_account else None,
-            "strategy": caller.scope.strategies if resource.by_strategy else None,
-        }
         for name, value in subscription.filters.items():
             items = [item for item in items if item.row[name] == value]
-        for name, names in confined.items():
-            if names is not None:
-                items = [item for item in items if item.row[name] in names]
-        return items
+        return [item for item in items if resource.shows(caller, item.row)]
 
     async def _send(self) -> None:
         while True:

@@ -18,7 +18,7 @@ from api.console.tables import Col, Form, nothing, table
 from api.console.view import View
 from ares.clock import NANOS_PER_SECOND
 from ares.errors import StoreError
-from ares.security.access.roles import EVERYTHING, Permission
+from ares.security.access.roles import Permission
 from ares.service.registry import job_names
 from ares.store import Record
 from ares.store.pool import as_int
@@ -181,9 +181,9 @@ async def _drills(view: View) -> Markup:
 
 
 async def _logs(view: View) -> Markup:
-    caller = await view.caller(Permission.READ_OPERATIONS)
-    if caller.scope != EVERYTHING:
+    if not view.may(Permission.READ_LOGS):
         return nothing("Logs know no bounds: not for who is confined to accounts or strategies.")
+    await view.caller(Permission.READ_LOGS)
     service, level = view.query.get("service", ""), view.query.get("level", "")
     try:
         rows = await _told(view, service, level)

@@ -17,7 +17,7 @@ from ares.security.access.events import LOCKED, REUSED, LoginLocked, TokenReused
 from ares.security.access.identity import Asking, Identity, NotBelieved
 from ares.security.access.keyring import Keyring
 from ares.security.access.passwords import fits
-from ares.security.access.roles import DANGEROUS, Permission, Role, Scope, permissions_of
+from ares.security.access.roles import DANGEROUS, EVERYTHING, UNBOUNDED, Permission, Role, Scope, permissions_of
 from ares.security.access.state import User
 from ares.security.access.tokens import KEY_PREFIX, REFRESH_PREFIX, AccessToken, Kind, Opaque, new_id, read, sign
 from ares.security.access.users import ITSELF, KEY, PASSWORD, SECOND_FACTOR, By, Users
@@ -66,6 +66,8 @@ class Caller:
 
     def require(self, permission: Permission, *, account: str | None = None, strategy: str | None = None) -> None:
         """Raises `AccessDenied` unless they may do this there."""
+        if permission in UNBOUNDED and self.scope != EVERYTHING:
+            raise AccessDenied("forbidden", f"{permission.value} knows no bounds, and you are confined")
         if permission not in self.permissions:
             raise AccessDenied("forbidden", f"{permission.value} is not of {self.role.value}")
         self.require_within(account=account, strategy=strategy)
@@ -261,7 +263,7 @@ class Door:
         return Caller(
             user=user.name,
             role=user.role,
-            permissions=permissions_of(user.role),
+            permissions=user.permissions,
             scope=user.scope,
             session=session.id,
             second_factor_at_s=token.second_factor_at_s,
@@ -276,11 +278,12 @@ class Door:
         known = user.keys.get(key.id)
         if known is None or not user.enabled or not known.opens(self.clock.now_ns()):
             raise AccessDenied("token_invalid")
+        scope = user.scope.narrowed(known.scope)
         return Caller(
             user=name,
             role=user.role,
-            permissions=permissions_of(user.role, known.permissions),
-            scope=user.scope.narrowed(known.scope),
+            permissions=permissions_of(user.role, scope, known.permissions),
+            scope=scope,
             key=key.id,
         )
 

@@ -24,6 +24,7 @@ class Permission(StrEnum):
     READ_RESEARCH = "research:read"
     READ_TRADING = "trading:read"
     READ_OPERATIONS = "operations:read"
+    READ_LOGS = "logs:read"
     READ_CONFIG = "config:read"
     READ_AUDIT = "audit:read"
     READ_USERS = "users:read"
@@ -47,11 +48,21 @@ _TRADES: Final = frozenset(
     {P.ASK_SQL, P.TRADE, P.STEER_STRATEGIES, P.HALT, P.RESUME, P.SET_LIMITS, P.AGREE_LIVE, P.RUN_BACKTESTS}
 )
 _OPERATES: Final = frozenset(
-    {P.READ_OPERATIONS, P.READ_CONFIG, P.READ_AUDIT, P.ASK_SQL, P.HALT, P.AGREE_LIVE, P.RUN_JOBS, P.CHANGE_CONFIG}
+    {
+        P.READ_OPERATIONS,
+        P.READ_LOGS,
+        P.READ_CONFIG,
+        P.READ_AUDIT,
+        P.ASK_SQL,
+        P.HALT,
+        P.AGREE_LIVE,
+        P.RUN_JOBS,
+        P.CHANGE_CONFIG,
+    }
 )
 ALLOWED: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _SEES,
-    Role.TRADER: _SEES | _TRADES | {P.READ_OPERATIONS, P.PROMOTE_MODELS},
+    Role.TRADER: _SEES | _TRADES | {P.READ_OPERATIONS, P.READ_LOGS, P.PROMOTE_MODELS},
     Role.OPERATOR: _SEES | _OPERATES,
     Role.ADMIN: frozenset(Permission),
 }
@@ -62,6 +73,9 @@ DANGEROUS: Final = frozenset({P.RESUME, P.SET_LIMITS, P.AGREE_LIVE, P.PROMOTE_MO
 
 KEYLESS: Final = DANGEROUS | {P.READ_USERS}
 """What no API key can be given: a key shows no second factor."""
+
+UNBOUNDED: Final = frozenset({P.READ_LOGS, P.READ_AUDIT, P.ASK_SQL, P.CHANGE_CONFIG, P.MANAGE_USERS})
+"""What knows no bounds of accounts and strategies: nobody who is confined has it, or they were not confined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +97,13 @@ class Scope:
 EVERYTHING = Scope()
 
 
-def permissions_of(role: Role, granted: Iterable[Permission] | None = None) -> frozenset[Permission]:
-    """What a role may do; with a key, of that what the key was given, and nothing that keys cannot have."""
-    every = ALLOWED[role]
+def permissions_of(
+    role: Role, scope: Scope = EVERYTHING, granted: Iterable[Permission] | None = None
+) -> frozenset[Permission]:
+    """What somebody of a role may do within a scope; with a key, of that what the key was given, and nothing that keys
+    cannot have.
+    """
+    every = ALLOWED[role] if scope == EVERYTHING else ALLOWED[role] - UNBOUNDED
     return every if granted is None else (every & frozenset(granted)) - KEYLESS
 
 

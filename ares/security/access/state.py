@@ -20,7 +20,7 @@ from ares.security.access.events import (
     UserSwitched,
 )
 from ares.security.access.identity import Identity
-from ares.security.access.roles import Permission, Role, Scope
+from ares.security.access.roles import Permission, Role, Scope, permissions_of
 from ares.security.access.topics import TargetKind, Topic
 
 
@@ -76,6 +76,11 @@ class User:
     targets: Mapping[str, Target] = field(default_factory=dict)
     added_at_ns: int = 0
     seq: int = 0
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What they may do, where they may do anything."""
+        return permissions_of(self.role, self.scope)
 
 
 class Changes(TypedDict, total=False):

@@ -29,8 +29,7 @@ from ares.security.access.events import (
 )
 from ares.security.access.identity import Identity
 from ares.security.access.passwords import hashed, require_good
-from ares.security.access.roles import ALLOWED as ROLES_MAY
-from ares.security.access.roles import KEYLESS, Permission, Role, Scope
+from ares.security.access.roles import KEYLESS, Permission, Role, Scope, permissions_of
 from ares.security.access.rows import user_row
 from ares.security.access.state import User, after, listed
 from ares.security.access.tokens import KEY_PREFIX, Opaque, new_id
@@ -119,7 +118,7 @@ class Users:
         require_scope(scope)
 
         def said(user: User) -> list[NewEvent]:
-            self._keep_an_admin(user, Role.ADMIN if role is Role.ADMIN else None)
+            self._keep_an_admin(user, permissions_of(role, scope))
             return [ALLOWED.new(_allowed(role, scope, by), self._clock.now_ns())]
 
         return self.say(self.get(name).name, "user_role", by, said)
@@ -129,7 +128,7 @@ class Users:
 
         def said(user: User) -> list[NewEvent]:
             if not enabled:
-                self._keep_an_admin(user, None)
+                self._keep_an_admin(user, frozenset())
             return [SWITCHED.new(UserSwitched(enabled, by.who, by.why), self._clock.now_ns())]
 
         return self.say(self.get(name).name, "user_enable" if enabled else "user_disable", by, said)
@@ -230,12 +229,15 @@ class Users:
         body = CredentialSet("password" if kind == "password" else "second_factor", there, by.who)
         return CREDENTIAL.new(body, self._clock.now_ns())
 
-    def _keep_an_admin(self, user: User, role: Role | None) -> None:
-        if user.role is not Role.ADMIN or role is Role.ADMIN:
+    def _keep_an_admin(self, user: User, left: frozenset[Permission]) -> None:
+        """`left`: what the user may do afterwards."""
+        if Permission.MANAGE_USERS not in user.permissions - left:
             return
         others = (self.find(name) for name in self.names() if name != user.name)
-        if not any(each.enabled and each.role is Role.ADMIN for each in others):
-            raise UsageError(f"user = {user.name!r}: is the only admin. Make somebody else one first")
+        if not any(each.enabled and Permission.MANAGE_USERS in each.permissions for each in others):
+            raise UsageError(
+                f"user = {user.name!r}: is the only admin who is not confined. Make somebody else one first"
+            )
 
     def say(self, name: str, what: str, by: By, said: Callable[[User], list[NewEvent]]) -> User:
         """A user after the events that `said` makes of how they stand; with an audit entry, unless there are none."""
@@ -279,6 +281,8 @@ def _require_within(user: User, wish: KeyWish) -> None:
     require_scope(wish.scope)
     if not wish.permissions:
         raise UsageError("permissions = []: a key that may do nothing. Name some")
-    beyond = sorted(wish.permissions - (ROLES_MAY[user.role] - KEYLESS))
+    beyond = sorted(wish.permissions - (permissions_of(user.role, user.scope.narrowed(wish.scope)) - KEYLESS))
     if beyond:
-        raise UsageError(f"permissions = {beyond}: not of a key, or not of the role {user.role}. Leave them out")
+        raise UsageError(
+            f"permissions = {beyond}: not of a key, of the role {user.role}, or of who is confined. Leave them out"
+        )

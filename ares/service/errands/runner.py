@@ -123,7 +123,7 @@ class ErrandRunner:
         spec = self._specs(errand.wish.kind)
         arguments = _arguments(spec, errand)
         user = await asyncio.to_thread(self._users.find, errand.wish.asked_by)
-        if not may(user, spec, arguments):
+        if not may(user, spec, arguments, self._context.config.trading.account):
             raise UsageError(f"{user.name} may not have this done any more")
         heard = _Heard(spec)
         child = await Child.start(arguments.command(Place(errand.id, self._reports)), self._environ(shown), heard)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ares.config import AresConfig
 from ares.control import Json
 from ares.model.progress import Progress, told
-from ares.security.access.roles import Permission, permissions_of
+from ares.security.access.roles import Permission
 from ares.security.access.state import User
 
 Reason = Annotated[
@@ -77,12 +77,17 @@ class ErrandSpec:
     progress: Callable[[str], Progress | None] = told
 
 
-def may(user: User, spec: ErrandSpec, arguments: Arguments) -> bool:
-    """Whether somebody may still have this done: they are there, their role allows it, it is within their scope."""
-    if not user.seq or not user.enabled or spec.permission not in permissions_of(user.role):
+def may(user: User, spec: ErrandSpec, arguments: Arguments, account: str) -> bool:
+    """Whether somebody may still have this done: they are there, their role allows it, it is within their scope.
+
+    `account`: whose installation this is.
+    """
+    if not user.seq or not user.enabled or spec.permission not in user.permissions:
         return False
     strategy = arguments.concerns()
-    return user.scope.strategies is None if strategy is None else user.scope.covers(strategy=strategy)
+    if strategy is None:
+        return user.scope.strategies is None and user.scope.covers(account=account)
+    return user.scope.covers(strategy=strategy)
 
 
 def reports_dir(state_dir: Path) -> Path:

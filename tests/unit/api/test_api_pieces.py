@@ -17,13 +17,14 @@ from api.formats import Page, accepted
 from api.formats import _csv as as_csv
 from api.moments import moment_ns
 from api.paging import Place, following
-from api.policy import Policy
 from api.rates import Rates
-from api.resource import pattern
+from api.resource import askers_of, pattern
+from api.resources import RESOURCES
 from api.versions import Version
 from ares.clock import isoformat
 from ares.errors import UsageError
-from ares.security.access.roles import Permission, Role
+from ares.security.access.door import Caller
+from ares.security.access.roles import Role, Scope, permissions_of
 from ares.store import Record
 from ares.testing.clock import SteppedClock
 
@@ -142,8 +143,17 @@ def test_a_deprecated_version_says_until_when_it_is_there_and_what_follows() -> 
     }
 
 
-def test_policies_allow_by_role() -> None:
-    assert Policy(public=True).allows(None)
-    assert not Policy(Permission.READ_MARKET).allows(None)
-    assert Policy(Permission.READ_MARKET).allows(Role.VIEWER)
-    assert not Policy(Permission.MANAGE_USERS).allows(Role.OPERATOR)
+def test_what_is_of_none_is_shown_to_all_only_where_it_may_be() -> None:
+    fills, alerts, errands = (
+        next(each for each in RESOURCES if each.path == path) for path in ("fills", "alerts", "errands")
+    )
+    maria = Caller("maria", Role.TRADER, permissions_of(Role.TRADER), Scope(accounts=frozenset({"spot-1"})))
+    for row, of_fills, of_alerts in (
+        ({"account": "spot-1", "strategy": "trend"}, True, True),
+        ({"account": "spot-2", "strategy": "trend"}, False, False),
+        ({"account": None, "strategy": None}, False, True),
+    ):
+        assert (fills.shows(maria, row), alerts.shows(maria, row)) == (of_fills, of_alerts)
+    assert errands.shows(maria, {"asked_by": "maria"})
+    assert not errands.shows(maria, {"asked_by": "root"})
+    assert errands.confinement(maria.scope, askers_of(maria)) == {"askers": "^(maria)$"}

@@ -24,7 +24,7 @@ from ares.errors import AccessDenied, ConfigError, UnknownName, UsageError
 from ares.security.access import passwords, tokens
 from ares.security.access.door import Door, Origin, Tokens
 from ares.security.access.keyring import Keyring, rotate
-from ares.security.access.roles import DANGEROUS, KEYLESS, Permission, Role, Scope
+from ares.security.access.roles import DANGEROUS, KEYLESS, UNBOUNDED, Permission, Role, Scope, permissions_of
 from ares.security.access.users import By, KeyWish
 from ares.testing.clock import SteppedClock
 
@@ -323,8 +323,33 @@ def test_the_only_admin_stays(door: Door) -> None:
         door.users.switch("root", ADMIN, enabled=False)
     with pytest.raises(UsageError, match="only admin"):
         door.users.allow("root", Role.VIEWER, Scope(), ADMIN)
-    door.users.add("second", Role.ADMIN, Scope(), PASSWORD, ADMIN)
+    confined = Scope(frozenset({"spot-1"}))
+    with pytest.raises(UsageError, match="only admin"):
+        door.users.allow("root", Role.ADMIN, confined, ADMIN)
+    door.users.add("second", Role.ADMIN, confined, PASSWORD, ADMIN)
+    with pytest.raises(UsageError, match="only admin"):
+        door.users.switch("root", ADMIN, enabled=False)
+    door.users.allow("second", Role.ADMIN, Scope(), ADMIN)
     assert not door.users.switch("root", ADMIN, enabled=False).enabled
+
+
+def test_who_is_confined_has_nothing_that_knows_no_bounds(door: Door) -> None:
+    for role in Role:
+        door.users.add(role.value, role, Scope(strategies=frozenset({"trend"})), PASSWORD, ADMIN)
+        caller = door.caller(door.login(role.value, PASSWORD, "", HOME).access)
+        assert caller.permissions == permissions_of(role) - UNBOUNDED
+        for permission in UNBOUNDED:
+            with pytest.raises(AccessDenied, match="knows no bounds"):
+                caller.require(permission)
+    door.users.add("joe", Role.TRADER, Scope(), PASSWORD, ADMIN)
+    may = frozenset({Permission.READ_MARKET, Permission.ASK_SQL})
+    narrowed = KeyWish("bot", may, Scope(frozenset({"spot-1"})))
+    with pytest.raises(UsageError, match="sql:ask"):
+        door.users.make_key("joe", narrowed, ADMIN)
+    key = door.users.make_key("joe", KeyWish("bot", may), ADMIN)
+    assert door.caller(key).permissions == may
+    door.users.allow("joe", Role.TRADER, Scope(frozenset({"spot-1"})), ADMIN)
+    assert door.caller(key).permissions == may - UNBOUNDED
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -182,14 +183,18 @@ def test_who_may_no_longer_is_asked_again_before_it_is_begun() -> None:
     spec = errand("backtest")
     backtest = spec.arguments.model_validate({"strategy": "trend", "from": "2024-01-01", "to": "2024-01-02"})
     trader = User("maria", seq=1, role=Role.TRADER, enabled=True)
-    assert may(trader, spec, backtest)
-    assert not may(User("maria"), spec, backtest)
-    assert not may(User("maria", seq=1, role=Role.TRADER, enabled=False), spec, backtest)
-    assert not may(User("maria", seq=1, role=Role.VIEWER, enabled=True), spec, backtest)
+    assert may(trader, spec, backtest, "spot-1")
+    assert not may(User("maria"), spec, backtest, "spot-1")
+    assert not may(User("maria", seq=1, role=Role.TRADER, enabled=False), spec, backtest, "spot-1")
+    assert not may(User("maria", seq=1, role=Role.VIEWER, enabled=True), spec, backtest, "spot-1")
     confined = User("maria", seq=1, role=Role.TRADER, enabled=True, scope=Scope(strategies=frozenset({"other"})))
-    assert not may(confined, spec, backtest)
-    promote = errand("model-rollback")
-    assert not may(confined, promote, promote.arguments.model_validate({"model": "direction", "reason": "why"}))
+    assert not may(confined, spec, backtest, "spot-1")
+    of_models = errand("model-rollback")
+    rollback = of_models.arguments.model_validate({"model": "direction", "reason": "why"})
+    assert not may(confined, of_models, rollback, "spot-1")
+    elsewhere = replace(confined, scope=Scope(accounts=frozenset({"spot-2"})))
+    assert not may(elsewhere, of_models, rollback, "spot-1")
+    assert may(elsewhere, of_models, rollback, "spot-2")
 
 
 def test_every_kind_has_a_permission_that_fits() -> None:
