@@ -7,11 +7,11 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from alerting.program import HOST, PRIVATE_MODE, Program, lay
+from alerting.program import HOST, Program, lay
 from ares.config import AresConfig
 from ares.config.settings import DatabaseConfig
 from ares.errors import OperatingError, UsageError
-from ares.files import write_whole
+from ares.files import make_once
 
 TOKEN_BYTES = 24
 
@@ -40,9 +40,7 @@ def lay_grafana(config: AresConfig, ops: Path) -> None:
     shutil.copytree(source / "dashboards", folder / "dashboards", dirs_exist_ok=True)
     sources = provisioning / "datasources"
     lay(sources / "ares.yml", sources, places)
-    password = password_file(ops)
-    if not password.is_file():
-        write_whole(password, secrets.token_urlsafe(TOKEN_BYTES).encode(), PRIVATE_MODE)
+    make_once(password_file(ops), secrets.token_urlsafe(TOKEN_BYTES).encode())
 
 
 def password_file(ops: Path) -> Path:

@@ -14,14 +14,14 @@ from pathlib import Path
 import orjson
 
 from alerting.grafana import grafana, lay_grafana, password_file
-from alerting.program import HOST, PRIVATE_MODE, PUBLIC_MODE, Program, ProgramProcess, lay
+from alerting.program import HOST, PUBLIC_MODE, Program, ProgramProcess, lay
 from alerting.receiver.service import token_of
 from alerting.sql_asker import SqlAsker
 from ares.clock import SystemClock
 from ares.config import AresConfig
 from ares.config.alerting import AlertingConfig
 from ares.errors import OperatingError
-from ares.files import write_whole
+from ares.files import PRIVATE_MODE, write_whole
 from ares.service.beside import beside
 from ares.service.drift import cards
 from ares.service.processes import ManagedProcess

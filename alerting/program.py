@@ -14,7 +14,7 @@ from ares.service.processes import ChildProcess, answers_ok
 from ares.store.server import port_is_free
 
 HOST = "127.0.0.1"
-PRIVATE_MODE, PUBLIC_MODE = 0o600, 0o644
+PUBLIC_MODE = 0o644
 
 
 class Program(NamedTuple):

@@ -19,7 +19,7 @@ import orjson
 
 from ares.config.backup import BackupConfig
 from ares.errors import BackupIncomplete, RepositoryBroken, RepositoryLocked, RepositoryMissing
-from ares.files import write_whole
+from ares.files import make_once, write_whole
 from ares.redaction import redact
 from ares.telemetry import get_logger
 from backup.outcome import failure
@@ -87,9 +87,9 @@ class Repository:
 
     def create(self) -> None:
         """Make a new repository here. Raises `BackupError` where one is."""
-        if self._config.password is None and not self._key_file.exists():
+        if self._config.password is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(self._key_file, secrets.token_urlsafe(32).encode(), 0o600)
+            make_once(self._key_file, secrets.token_urlsafe(32).encode())
         self._run(["init"])
         self._know()
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from ares.errors import AresError, OperatingError, PortInUse, UsageError
-from ares.files import write_whole
+from ares.files import PRIVATE_MODE, write_whole
 from ares.service.http import listen, stranger
 from ares.service.trader_door import address_path, token_path
 from ares.telemetry import metrics
@@ -24,7 +24,6 @@ from trader.execution.lease import BLUE
 BODY_BYTES_MAX = 1_048_576
 """A notification of Alertmanager holds a whole group of alerts."""
 TOKEN_BYTES = 32
-PRIVATE_MODE = 0o600
 CONNECT_S_MAX = 1.0
 
 UNATTENDED = ("/alerts", "/alive", "/handover")

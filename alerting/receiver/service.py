@@ -15,12 +15,11 @@ from ares.config import AresConfig
 from ares.config.alerting import AlertingConfig
 from ares.control import ControlStore
 from ares.errors import OperatingError
-from ares.files import write_whole
+from ares.files import make_once
 from ares.service.trader_door import TraderPlace
 from ares.service.types import Health, ServiceContext
 
 TOKEN_BYTES = 32
-PRIVATE_MODE = 0o600
 
 
 def receiver_token_path(state_dir: Path) -> Path:
@@ -80,9 +79,7 @@ def token_of(config: AlertingConfig, state_dir: Path) -> str:
         return config.token.get_secret_value()
     path = receiver_token_path(state_dir)
     try:
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, secrets.token_urlsafe(TOKEN_BYTES).encode(), PRIVATE_MODE)
+        make_once(path, secrets.token_urlsafe(TOKEN_BYTES).encode())
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise OperatingError(f"{path}: the receiver's token cannot be kept ({error.strerror})") from None

@@ -24,6 +24,7 @@ import psutil
 from ares.clock import NANOS_PER_SECOND, isoformat
 from ares.config.changes import shown
 from ares.control import ControlStore
+from ares.files import PRIVATE_MODE
 from ares.redaction import redact
 from ares.security.audit.witness import verify_with
 from ares.service.auditing import witness_dir
@@ -36,7 +37,6 @@ from ares.store.health import storage_health
 
 LOG_LINES_MAX = 5_000
 PART_S_MAX = 120.0
-PRIVATE_MODE = 0o600
 HISTORY_MAX = 100
 LEFT_OUT = "rows of tables, payloads of events, and every secret; logs are as they were written"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -16,10 +15,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ares.errors import ConfigError
-from ares.files import write_whole
+from ares.files import PRIVATE_MODE, make_once, write_whole
 
 KEY_BYTES = 32
-PRIVATE_MODE = 0o600
 _OTHERS_MAY_READ = 0o077
 WAY_OUT = "A key is 32 bytes in URL-safe base64, one a line, newest first"
 
@@ -65,9 +63,7 @@ class Keyring:
     def open(cls, path: Path, setting: str) -> Self:
         """From a file of this user alone, which is made once. Raises `ConfigError`."""
         try:
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _create(path)
+            make_once(path, f"{_new_key()}\n".encode())
             if path.stat().st_mode & _OTHERS_MAY_READ:
                 raise ConfigError(setting, str(path), "others can read it", f"chmod 600 {path}")
             return cls.of(path.read_text(encoding="ascii"), setting)
@@ -98,18 +94,6 @@ class Keyring:
 def rotate(path: Path) -> None:
     """A new key before those of a file. Who is logged in stays so; take old keys out when nothing needs them."""
     write_whole(path, f"{_new_key()}\n{path.read_text(encoding='ascii')}".encode(), PRIVATE_MODE)
-
-
-def _create(path: Path) -> None:
-    """Of several processes that start together one makes it."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{_new_key()}\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _new_key() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -19,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ares.errors import AuditKeyUnusable
+from ares.files import make_once
 from ares.telemetry import get_logger
 
 log = get_logger(__name__)
 
-PRIVATE_MODE = 0o600
 WAY_OUT = "Restore it, or move it away to begin with a new one"
 
 
@@ -50,8 +49,7 @@ class LocalSigner:
         Raises `AuditKeyUnusable`.
         """
         try:
-            if not path.exists():
-                _create(path)
+            if make_once(path, _new_pem()):
                 log.warning("audit_key_created", path=str(path))
             if path.stat().st_mode & 0o077:
                 raise AuditKeyUnusable(str(path), "others can read it", f"chmod 600 {path}")
@@ -70,12 +68,8 @@ class LocalSigner:
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _create(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
+def _new_pem() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def key_id_of(key: Ed25519PublicKey) -> str:
