@@ -76,7 +76,6 @@ def router_of(parts: Parts) -> APIRouter:
         body: WhyBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, agrees))], key: Key = ""
     ) -> Response:
         """Ask for real money to be traded, by the terms of the settings; somebody else has to agree."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "live_request", body.model_dump())
 
     @router.post("/live/approve", openapi_extra=extra(agrees), operation_id="approve_live", response_model=Outcome)
@@ -84,7 +83,6 @@ def router_of(parts: Parts) -> APIRouter:
         body: AgreeBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, agrees))], key: Key = ""
     ) -> Response:
         """Agree to what somebody else asked for."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "live_approve", body.model_dump())
 
     @router.post("/live/withdraw", openapi_extra=extra(halts), operation_id="withdraw_live", response_model=Outcome)
@@ -92,7 +90,6 @@ def router_of(parts: Parts) -> APIRouter:
         body: WhyBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, halts))], key: Key = ""
     ) -> Response:
         """Take it back; the trader is HALTED. Any one person may, and it wants no second factor."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "live_withdraw", body.model_dump())
 
     return router

@@ -15,6 +15,7 @@ from api.policy import Policy, extra
 from api.problem import responses
 from ares.control import Json
 from ares.errors import AccessDenied
+from ares.model.strategies import MANUAL
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
 
@@ -55,7 +56,9 @@ class OrderBody(ReasonBody):
     side: Literal["buy", "sell"]
     quantity: Number = Field(description="of the base currency")
     price: Number | None = Field(None, description="of a limit order, in quote; without: a market order")
-    strategy: str = Field("", max_length=100, pattern=NAME, description="whose position it is; empty: yours by hand")
+    strategy: str = Field(
+        "", max_length=100, pattern=NAME, description="whose position it is; empty: `manual`, of orders by hand"
+    )
 
 
 class AmendBody(ReasonBody):
@@ -90,11 +93,27 @@ class Desk:
         if caller.scope.strategies is not None:
             raise AccessDenied("forbidden", "it is about all strategies, and you are confined to some")
 
+    def require(self, caller: Caller, verb: str, body: Mapping[str, str]) -> None:
+        """Raises `AccessDenied` unless what a command is about is within who gives it. Anybody of the account may stop
+        it; an order of no strategy is `manual`'s; what else names no strategy is about all.
+        """
+        strategy = body.get("strategy", "")
+        match verb:
+            case "halt":
+                self.mine(caller)
+            case "order" | "preview":
+                self.mine(caller, strategy or MANUAL)
+            case _ if strategy:
+                self.mine(caller, strategy)
+            case _:
+                self.whole(caller)
+
     async def order(
         self, request: Request, caller: Caller, key: str, verb: str, body: Mapping[str, object]
     ) -> Response:
-        """What the trader says to a command."""
+        """What the trader says to a command, if it is within its caller's scope."""
         texts = {name: str(value) for name, value in body.items() if value is not None}
+        self.require(caller, verb, texts)
 
         async def work() -> dict[str, Json]:
             return await self.parts.trader.order(verb, {**texts, "actor": caller.user})
@@ -135,7 +154,6 @@ def _stopping(router: APIRouter, desk: Desk, parts: Parts) -> None:
         body: ReasonBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, halts))], key: Key = ""
     ) -> Response:
         """Stop at once: no new orders, open ones are cancelled but for those that protect."""
-        desk.mine(caller)
         return await desk.order(request, caller, key, "halt", body.model_dump())
 
     @router.post("/flatten", openapi_extra=extra(halts), operation_id="flatten", response_model=Outcome)
@@ -143,7 +161,6 @@ def _stopping(router: APIRouter, desk: Desk, parts: Parts) -> None:
         body: ReasonBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, halts))], key: Key = ""
     ) -> Response:
         """Stop, and close every position at the market."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "flatten", body.model_dump())
 
     @router.post("/resume", openapi_extra=extra(resumes), operation_id="resume", response_model=Outcome)
@@ -151,7 +168,6 @@ def _stopping(router: APIRouter, desk: Desk, parts: Parts) -> None:
         body: ReasonBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, resumes))], key: Key = ""
     ) -> Response:
         """Trade again."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "resume", body.model_dump())
 
 
@@ -163,7 +179,6 @@ def _ordering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         body: OrderBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, trades))]
     ) -> Response:
         """What every risk rule would say of an order; nothing is sent."""
-        desk.mine(caller, body.strategy or None)
         return await desk.order(request, caller, "", "preview", body.model_dump(exclude={"reason"}))
 
     @router.post("/orders", openapi_extra=extra(trades), operation_id="place_order", response_model=Outcome)
@@ -171,8 +186,7 @@ def _ordering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         body: OrderBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, trades))], key: Key = ""
     ) -> Response:
         """Place an order, within all limits. Its key makes its client order id: sent again it is the same order."""
-        desk.mine(caller, body.strategy or None)
-        named = {"id": key} if key else {}
+        named = {"id": f"{caller.user}:{key}"} if key else {}
         return await desk.order(request, caller, key, "order", {**body.model_dump(), **named})
 
     @router.post(
@@ -183,7 +197,6 @@ def _ordering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         caller: Annotated[Caller, Depends(guard(parts, trades))], key: Key = "",
     ) -> Response:  # fmt: skip
         """Change an open order."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "amend", {**body.model_dump(), "order_id": order_id})
 
     @router.post(
@@ -194,7 +207,6 @@ def _ordering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         caller: Annotated[Caller, Depends(guard(parts, trades))], key: Key = "",
     ) -> Response:  # fmt: skip
         """Cancel an open order."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "cancel", {**body.model_dump(), "order_id": order_id})
 
     @router.post("/cancel", openapi_extra=extra(trades), operation_id="cancel_all", response_model=Outcome)
@@ -202,7 +214,6 @@ def _ordering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         body: ReasonBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, trades))], key: Key = ""
     ) -> Response:
         """Cancel every open order."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "cancel", body.model_dump())
 
 
@@ -219,7 +230,6 @@ def _steering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         caller: Annotated[Caller, Depends(guard(parts, steers))], key: Key = "",
     ) -> Response:  # fmt: skip
         """Let a strategy rest: it opens nothing until it is resumed."""
-        desk.mine(caller, strategy)
         return await desk.order(request, caller, key, "pause", {**body.model_dump(), "strategy": strategy})
 
     @router.post(
@@ -231,7 +241,6 @@ def _steering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         caller: Annotated[Caller, Depends(guard(parts, resumes))], key: Key = "",
     ) -> Response:  # fmt: skip
         """Let a strategy trade again."""
-        desk.mine(caller, strategy)
         return await desk.order(request, caller, key, "resume", {**body.model_dump(), "strategy": strategy})
 
     @router.post("/limits", openapi_extra=extra(bounds), operation_id="set_limit", response_model=Outcome)
@@ -239,9 +248,6 @@ def _steering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         body: LimitBody, request: Request, caller: Annotated[Caller, Depends(guard(parts, bounds))], key: Key = ""
     ) -> Response:
         """Set a limit. What loosens one has to be approved by somebody else where the profile says so."""
-        desk.mine(caller, body.strategy or None)
-        if not body.strategy:
-            desk.whole(caller)
         return await desk.order(request, caller, key, "limit", body.model_dump())
 
     @router.post(
@@ -252,5 +258,4 @@ def _steering(router: APIRouter, desk: Desk, parts: Parts) -> None:
         caller: Annotated[Caller, Depends(guard(parts, bounds))], key: Key = "",
     ) -> Response:  # fmt: skip
         """Agree to a limit that somebody else asked for."""
-        desk.whole(caller)
         return await desk.order(request, caller, key, "approve", {**body.model_dump(), "id": change})

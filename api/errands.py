@@ -13,19 +13,18 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
 
 from api.callers import guard
-from api.commands import Desk
 from api.login import Body
 from api.once import Key, once
 from api.parts import Parts
 from api.policy import ANYBODY, Policy, extra
 from api.problem import FAULTS, responses
-from api.resource import askers_of
 from ares.clock import isoformat
 from ares.control import Json
 from ares.control.errands import Errand, State, Wish
-from ares.errors import OperatingError, UnknownName
+from ares.errors import AccessDenied, OperatingError, UnknownName
 from ares.security.access.door import Caller
-from ares.security.access.roles import Permission
+from ares.security.access.roles import EVERYTHING, Permission
+from ares.service.errands.registry import errand as kind_of
 from ares.service.errands.registry import errands
 from ares.service.errands.spec import Arguments, ErrandSpec
 
@@ -69,7 +68,7 @@ def _look(router: APIRouter, parts: Parts) -> None:
     @router.get("/errands/{errand}", openapi_extra=extra(ANYBODY), operation_id="show_errand", tags=["operations"])
     async def show(errand: ErrandId, caller: Annotated[Caller, Depends(guard(parts, ANYBODY))]) -> ErrandShown:
         """An errand of one's own; of anybody's, for who reads what everybody did."""
-        return _shown(_mine(await asyncio.to_thread(parts.errands.get, errand), errand, askers_of(caller)))
+        return _shown(await asyncio.to_thread(_mine, parts, caller, errand, Permission.READ_AUDIT))
 
     @router.post(
         "/errands/{errand}/cancel", openapi_extra=extra(ANYBODY), operation_id="cancel_errand", tags=["operations"]
@@ -81,16 +80,32 @@ def _look(router: APIRouter, parts: Parts) -> None:
 
 def cancelled(parts: Parts, caller: Caller, errand_id: str) -> Errand:
     """An errand that is not done, or no further: one's own; admins, anybody's. Blocks. Raises `UnknownName`."""
-    askers = None if Permission.MANAGE_USERS in caller.permissions else frozenset({caller.user})
-    found = _mine(parts.errands.get(errand_id), errand_id, askers)
+    found = _mine(parts, caller, errand_id, Permission.MANAGE_USERS)
     return parts.errands.cancel(found.id, caller.user, parts.clock.now_ns()) or found
 
 
-def _mine(errand: Errand | None, errand_id: str, askers: frozenset[str] | None) -> Errand:
-    """Raises `UnknownName`: of others' errands nobody learns that they are there."""
-    if errand is None or (askers is not None and errand.wish.asked_by not in askers):
+def _mine(parts: Parts, caller: Caller, errand_id: str, anybodys: Permission) -> Errand:
+    """An errand of who asks, or anybody's with a permission for that; with a key, one that lies within its scope.
+
+    Blocks. Raises `UnknownName`: of others' errands nobody learns that they are there.
+    """
+    found = parts.errands.get(errand_id)
+    if (
+        found is None
+        or (found.wish.asked_by != caller.user and anybodys not in caller.permissions)
+        or (caller.key and not _opened_by(caller, found, parts.config().trading.account))
+    ):
         raise UnknownName("errand", errand_id, [])
-    return errand
+    return found
+
+
+def _opened_by(caller: Caller, errand: Errand, account: str) -> bool:
+    """Whether an errand lies within the scope of a key, which may be narrower than that of who asked for it."""
+    try:
+        arguments = kind_of(errand.wish.kind).arguments.model_validate(dict(errand.wish.arguments))
+    except (UnknownName, ValidationError):
+        return caller.scope == EVERYTHING
+    return arguments.within(caller.scope, account)
 
 
 def _add(router: APIRouter, parts: Parts, spec: ErrandSpec) -> None:
@@ -146,11 +161,8 @@ def require_fit(parts: Parts, caller: Caller, arguments: Arguments) -> None:
     """Raises `AccessDenied` for what is beyond who asks: another strategy, or all while they are confined to some;
     `UsageError` for what there is not.
     """
-    strategy = arguments.concerns()
-    if strategy is None:
-        Desk(parts).whole(caller)
-    else:
-        caller.require_within(strategy=strategy)
+    if not arguments.within(caller.scope, parts.config().trading.account):
+        raise AccessDenied("forbidden", "it is about what is beyond your scope, or about everything")
     arguments.require_known(parts.config())
 
 

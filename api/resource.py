@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from api.cells import Column
 from ares.security.access.door import Caller
-from ares.security.access.roles import Permission, Scope
+from ares.security.access.roles import EVERYTHING, Permission, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,12 @@ def within(scope: Scope) -> dict[str, str]:
 
 
 def askers_of(caller: Caller) -> frozenset[str] | None:
-    """Of whose errands somebody may know: their own, or, with the right to read what everybody did, all (None)."""
+    """Of whose errands somebody may know: their own, or, with the right to read what everybody did, all (None).
+
+    With a key that is confined nobody's: what its user asked for may be beyond it. It asks for its own one by one.
+    """
+    if caller.key and caller.scope != EVERYTHING:
+        return frozenset()
     return None if Permission.READ_AUDIT in caller.permissions else frozenset({caller.user})
 
 

@@ -9,11 +9,11 @@ from uuid import uuid4
 import typer
 
 from ares.commands.output import console, print_rows
+from ares.model.strategies import MANUAL
 from trader.cli import Json, command, print_json
 from trader.client import Answer
 
 ORDER_S_MAX = 30.0
-DEFAULT = "manual"
 
 Symbol = Annotated[str, typer.Argument(help="What: BTC/USDT")]
 Side = Annotated[str, typer.Argument(help="buy or sell")]
@@ -28,7 +28,7 @@ def preview(
     quantity: Quantity,
     *,
     price: Price = "",
-    strategy: Strategy = DEFAULT,
+    strategy: Strategy = MANUAL,
     json: Json = False,
 ) -> None:
     """What every rule says to an order; nothing is sent. Example: ares trader preview BTC/USDT buy 0.001"""
@@ -57,7 +57,7 @@ def order(
     *,
     reason: Annotated[str, typer.Option(help="Why; it goes into the record.")],
     price: Price = "",
-    strategy: Strategy = DEFAULT,
+    strategy: Strategy = MANUAL,
     key: Annotated[str, typer.Option("--id", help="Names the order: asked for again it is the same one.")] = "",
     json: Json = False,
 ) -> None:

@@ -11,13 +11,14 @@ import orjson
 
 from ares.errors import UsageError
 from ares.model.market import Side
+from ares.model.strategies import MANUAL
 from ares.service.types import color_named
 from trader.amend import Change
 from trader.command_log import Order
 from trader.execution.limits import Scope
 from trader.handover.events import End
 from trader.limits_shown import limit_wanted
-from trader.manual_words import MANUAL, Wish
+from trader.manual_words import Wish
 from trader.portfolio.money import to_scale
 
 WORDS_MAX = 200

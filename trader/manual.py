@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from ares.config.trading import TradingConfig
 from ares.errors import StoreError, UnknownName, UsageError, VenueError, VenueUnavailable
+from ares.model.strategies import MANUAL
 from ares.telemetry import get_logger, observability
 from trader.account import Account
 from trader.command_log import Outcome
@@ -20,7 +21,6 @@ from trader.execution.protection import Protection, alone
 from trader.execution.state import TradingStates
 from trader.limits_configured import limits
 from trader.manual_words import (
-    MANUAL,
     Judged,
     Wish,
     ended,

@@ -9,13 +9,11 @@ from decimal import Decimal
 from ares.control import Json
 from ares.errors import UsageError
 from ares.model.market import Side
+from ares.model.strategies import MANUAL
 from trader.command_log import Outcome
 from trader.portfolio.orders import Order, OrderState
 from trader.risk import Candidate, Refused, RiskRules, Warned
 from trader.risk_now import PricesSeen
-
-MANUAL = "manual"
-"""The strategy of orders that are nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,5 +77,6 @@ class AlertActions:
                 outcome, detail = ActionOutcome.FAILED, str(error)
             else:
                 metrics.ALERT_ACTION_SECONDS.observe(self._clock.monotonic_s() - began_s)
-        await self._journal.acted(AlertActed(told.fingerprint, told.starts_at, told.name, action, outcome, detail))
+        acted = AlertActed(told.fingerprint, told.starts_at, told.name, action, outcome, detail, dict(told.labels))
+        await self._journal.acted(acted)
         return outcome

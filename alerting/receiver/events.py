@@ -7,7 +7,7 @@ Stream `alert/<fingerprint>`: firings and ends of one alert; `alert_action/trade
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ares.events import EventRegistry, EventType
@@ -44,6 +44,7 @@ class AlertEnded:
     starts_at: str
     ends_at: str
     name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class AlertActed:
     action: str
     outcome: ActionOutcome
     detail: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,21 @@ FIRED = EventType(
 ENDED = EventType(
     "alert",
     "ended",
-    AlertEnded("1a30ba71cca2921f", "2026-11-23T20:05:03.828Z", "2026-11-23T20:15:03.828Z", "Drawdown"),
+    AlertEnded(
+        "1a30ba71cca2921f", "2026-11-23T20:05:03.828Z", "2026-11-23T20:15:03.828Z", "Drawdown", {"account": "paper"}
+    ),
 )
 ACTED = EventType(
     "alert_action",
     "acted",
     AlertActed(
-        "1a30ba71cca2921f", "2026-11-23T20:05:03.828Z", "Drawdown", "halt", ActionOutcome.DONE, "the trader is HALTED"
+        "1a30ba71cca2921f",
+        "2026-11-23T20:05:03.828Z",
+        "Drawdown",
+        "halt",
+        ActionOutcome.DONE,
+        "the trader is HALTED",
+        {"account": "paper"},
     ),
 )
 SILENT = EventType("alert_path", "silent", PathSilent(181.5))

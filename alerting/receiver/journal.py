@@ -88,7 +88,8 @@ class AlertJournal:
     def _event(self, told: AlertTold) -> NewEvent:
         now_ns, origin = self._clock.now_ns(), Origin(attributes={"alert": told.name})
         if not told.firing:
-            return ENDED.new(AlertEnded(told.fingerprint, told.starts_at, told.ends_at, told.name), now_ns, origin)
+            ended = AlertEnded(told.fingerprint, told.starts_at, told.ends_at, told.name, dict(told.labels))
+            return ENDED.new(ended, now_ns, origin)
         labels = dict(told.labels)
         said = AlertFired(
             told.fingerprint,

@@ -19,7 +19,6 @@ from ares.clock import NANOS_PER_SECOND
 from ares.store import Record, Value
 
 PROTECTS = "protection"
-MANUAL = "manual"
 BASIS_POINTS = 10_000
 NO_MORE = Markup("")
 FEATURES = (Col("name", "Feature", Form.CODE), Col("value", "Value", Form.RATIO), Col("known_at", "Known", Form.TIME))

@@ -55,7 +55,7 @@ class Ticket:
             quantity=str(self._quantity.value or ""),
             **({"price": price} if price.strip() else {}),
         )
-        return await ordered(self._view, caller, verb, body, all_strategies=False, **more)
+        return await ordered(self._view, caller, verb, body, **more)
 
     async def _preview(self) -> None:
         try:

@@ -46,19 +46,12 @@ async def told_or_why(view: View, verb: str) -> tuple[Answer | None, str]:
         return None, "You are confined, and the trader speaks of everything: this is what the rows say."
 
 
-async def ordered(
-    view: View, caller: Caller, verb: str, body: BaseModel, *, all_strategies: bool = True, **more: str
-) -> Answer:
-    """Order it of the trader; `more`: what the body does not say. `all_strategies`: who is confined to some may not,
-    else within their scope lies the strategy of `more`, if there is one. Raises `NoTrader`, `AresError`s."""
+async def ordered(view: View, caller: Caller, verb: str, body: BaseModel, **more: str) -> Answer:
+    """Order it of the trader; `more`: what the body does not say. Raises `NoTrader`, `AresError`s."""
     parts = view.house.parts
-    desk = Desk(parts)
-    if all_strategies:
-        desk.whole(caller)
-    else:
-        desk.mine(caller, more.get("strategy"))
-    texts = {name: str(value) for name, value in body.model_dump().items() if value not in (None, "")}
-    return await parts.trader.order(verb, {**texts, **more, "actor": caller.user})
+    texts = {name: str(value) for name, value in body.model_dump().items() if value not in (None, "")} | more
+    Desk(parts).require(caller, verb, texts)
+    return await parts.trader.order(verb, {**texts, "actor": caller.user})
 
 
 def said_of(answer: Mapping[str, object], name: str) -> str:

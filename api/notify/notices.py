@@ -100,9 +100,8 @@ def _rows(event: StoredEvent) -> Iterator[Notice]:
 def _alert(event: StoredEvent, earlier: Earlier) -> Notice | None:
     said = event.payload
     fired = said if event.type == "fired" else earlier(event.stream, "fired")
-    labels = _inner(fired, "labels")
-    account, strategy = line_of(labels.get("account")), line_of(labels.get("strategy"))
-    is_of_trading = bool(account) or labels.get("team") == "trading"
+    account, strategy = _labelled(fired)
+    is_of_trading = bool(account) or _inner(fired, "labels").get("team") == "trading"
     name = line_of(said.get("name"))
     text = f"alert over: {name}"
     if event.type == "fired":
@@ -111,11 +110,17 @@ def _alert(event: StoredEvent, earlier: Earlier) -> Notice | None:
     return Notice(event.id, Topic.ALERTS, permission, event.ts_ns, f"alert {name}", text, account, strategy)
 
 
+def _labelled(alert: Payload) -> tuple[str, str]:
+    """The account and the strategy that an alert is about; empty where it names none."""
+    labels = _inner(alert, "labels")
+    return line_of(labels.get("account")), line_of(labels.get("strategy"))
+
+
 def _acted(event: StoredEvent, _: Earlier) -> Notice | None:
     said = event.payload
     name, outcome = line_of(said.get("name")), line_of(said.get("outcome"))
     text = f"alert {name} asked for {line_of(said.get('action'))}: {outcome}, {line_of(said.get('detail'))}"
-    return Notice(event.id, Topic.ALERTS, Permission.READ_TRADING, event.ts_ns, f"alert {name}", text)
+    return Notice(event.id, Topic.ALERTS, Permission.READ_TRADING, event.ts_ns, f"alert {name}", text, *_labelled(said))
 
 
 def _path(event: StoredEvent, _: Earlier) -> Notice | None:

@@ -4,3 +4,6 @@ from __future__ import annotations
 
 FOREIGN = "foreign"
 """The strategy of what was executed on the account and nobody here ordered."""
+
+MANUAL = "manual"
+"""The strategy of orders by hand that are no other strategy's."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
-import orjson
 import pytest
 
 from api.policy import MARK
@@ -19,11 +17,12 @@ from ares.config.settings import DatabaseConfig
 from ares.control import ControlStore, Json
 from ares.control.errands import ErrandStore
 from ares.control.errands import Wish as Wanted
-from ares.model.row import Row
+from ares.model.strategies import MANUAL
 from ares.security.access.roles import Permission, Role, Scope, permissions_of
-from ares.security.access.users import By
+from ares.security.access.users import By, KeyWish
 from ares.store import Database, RowWriter
 from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door, with_second_factor
+from tests.owned import Names, alerts, rows_of, run_of, scopes_of
 
 ELSEWHERE, OTHER = "spot-2", "other"
 REFUSED = {401, 403}
@@ -32,18 +31,6 @@ SOMEBODY = "somebody"
 """Who asks for nothing themselves: what is theirs is foreign to all who ask."""
 
 Covers = Callable[[Scope], bool]
-
-
-def scopes_of(accounts: tuple[str, str], strategies: tuple[str, str]) -> Mapping[str, Scope]:
-    """What people are confined to, of two accounts and two strategies."""
-    return {
-        "everywhere": Scope(),
-        "account": Scope(accounts=frozenset({accounts[0]})),
-        "elsewhere": Scope(accounts=frozenset({accounts[1]})),
-        "strategy": Scope(strategies=frozenset({strategies[0]})),
-        "other": Scope(strategies=frozenset({strategies[1]})),
-        "nowhere": Scope(frozenset(), frozenset()),
-    }
 
 
 SCOPES = scopes_of((ACCOUNT, ELSEWHERE), (STRATEGY, OTHER))
@@ -112,8 +99,8 @@ WISHES: Mapping[str, Sequence[Wish]] = {
     "halt": [Wish(of_account, WHY)],
     "flatten": WHOLE,
     "resume": WHOLE,
-    "preview_order": [*of_each_strategy(ORDER), Wish(of_account, ORDER)],
-    "place_order": [*of_each_strategy(ORDER), Wish(of_account, ORDER)],
+    "preview_order": [*of_each_strategy(ORDER), Wish(traded_by(MANUAL), ORDER)],
+    "place_order": [*of_each_strategy(ORDER), Wish(traded_by(MANUAL), ORDER)],
     "amend_order": WHOLE,
     "cancel_order": WHOLE,
     "cancel_all": WHOLE,
@@ -201,82 +188,11 @@ async def operations(door: OpenDoor) -> list[tuple[str, str, str, str]]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Of one test: its own account and strategy, and foreign ones."""
-
-    venue: str
-
-    @property
-    def accounts(self) -> tuple[str, str]:
-        return (f"a-{self.venue}", f"b-{self.venue}")
-
-    @property
-    def strategies(self) -> tuple[str, str]:
-        return (f"s_{self.venue}", f"t_{self.venue}")
-
-    def scopes(self) -> Mapping[str, Scope]:
-        return scopes_of(self.accounts, self.strategies)
-
-
-def rows_of(names: Names, now_ns: int) -> list[Row]:
-    """Something of everything for each account and each strategy, and what is of no strategy."""
-    found: list[Row] = []
-    one = Decimal(1)
-    for number, account in enumerate(names.accounts):
-        at = {"account": account, "venue": names.venue}
-        settings = {"trading": {"account": account, "risk": {"position_quote_max": 1}}}
-        change = {"status": "changed", "cause": "test", "instance": "test"}
-        found += [
-            Row("equity", now_ns, {"account": account, "quote_currency": "USDT"}, {"cash": one}),
-            Row("balances", now_ns, {**at, "currency": "USDT"}, {"free": one}),
-            Row("trading_state", now_ns, {"account": account, "state": "ACTIVE", "actor": "test"}, {"seq": 1}),
-            Row("commands", now_ns, {"account": account, "command": "halt"}, {"command_id": account, "seq": 1}),
-            Row("limits", now_ns, {"account": account, "name": "leverage_max", "status": "set"}, {"seq": 9}),
-            Row(
-                "config_versions", now_ns + number, change, {"version": 1, "settings": orjson.dumps(settings).decode()}
-            ),
-            alert(names, now_ns, account),
-        ]
-        for seq, strategy in enumerate(names.strategies):
-            of = {**at, "symbol": "BTC/USDT", "strategy": strategy}
-            key = f"{account}-{strategy}"
-            found += [
-                Row("decisions", now_ns, {**of, "action": "hold"}, {"cycle_id": key}),
-                Row("order_events", now_ns, {**of, "state": "FILLED"}, {"order_id": key, "seq": 1}),
-                Row("fills", now_ns, {**of, "side": "buy"}, {"fill_id": key, "order_id": key, "quantity": one}),
-                Row("position_events", now_ns, of, {"fill_id": key, "seq": 1, "quantity": one, "average_price": one}),
-                Row("limits", now_ns, {"account": account, "name": "leverage_max", "strategy": strategy}, {"seq": seq}),
-                Row("parity", now_ns, {**of, "cause": "same"}, {"version": 1, "day": now_ns, "compared_at": now_ns}),
-                alert(names, now_ns, account, strategy),
-            ]
-    for strategy in names.strategies:
-        of = {"venue": names.venue, "strategy": strategy}
-        found += [
-            Row(
-                "signal_values", now_ns, {**of, "symbol": "BTC/USDT"}, {"version": 1, "revision": 0, "known_at": now_ns}
-            ),
-            Row("backtests", now_ns, of, {"run_id": run_of(strategy), "version": 1}),
-        ]
-    return [*found, alert(names, now_ns, "")]
-
-
-def run_of(strategy: str) -> str:
-    return strategy.replace("_", "-")
-
-
-def alert(names: Names, now_ns: int, account: str, strategy: str = "") -> Row:
-    labels = {name: value for name, value in (("account", account), ("strategy", strategy)) if value}
-    said = orjson.dumps({"name": names.venue, "labels": labels}).decode()
-    stream = f"alert/{names.venue}/{account}/{strategy}"
-    return Row("events", now_ns, {"category": "alert", "type": "fired"}, {"stream": stream, "seq": 1, "payload": said})
-
-
 async def test_every_collection_shows_rows_to_whom_they_are_within(
-    door: OpenDoor, database: Database, writer: RowWriter, venue: str
+    door: OpenDoor, control: ControlStore, database: Database, writer: RowWriter, venue: str
 ) -> None:
     names = Names(venue)
-    rows = rows_of(names, SystemClock().now_ns())
+    rows = [*rows_of(names, SystemClock().now_ns()), *await alerts(control, names)]
     await writer.write(rows)
     await database.wait_applied(sorted({row.table for row in rows}))
     scopes = names.scopes()
@@ -378,3 +294,25 @@ async def things_of(door: OpenDoor, user: str, *, made: bool = True) -> dict[str
     targets = cast("list[dict[str, Json]]", (await door.ask("/auth/notifications", user)).json[""])
     other = next(each for each in sessions if not each["this"])
     return {"session": str(other["id"]), "target": str(targets[0]["id"])}
+
+
+async def test_a_key_reaches_errands_of_its_own_scope_alone(door: OpenDoor, control: ControlStore) -> None:
+    door.add("trader")
+    may = frozenset({Permission.RUN_BACKTESTS, Permission.READ_OPERATIONS})
+    narrow = KeyWish("narrow", may, SCOPES["strategy"])
+    keys = {"narrow": narrow, "wide": KeyWish("wide", may)}
+    shown = {name: door.door.users.make_key("trader", wish, By("test")) for name, wish in keys.items()}
+    now_ns, store = SystemClock().now_ns(), ErrandStore(control)
+    for strategy in (STRATEGY, OTHER, ""):
+        kind, arguments = ("backtest", {**TEST, "strategy": strategy}) if strategy else ("job", {"job": "backup"})
+        assert store.ask(Wanted(run_of(f"e-{strategy}"), kind, arguments, "trader"), now_ns, ERRANDS_MAX) is not None
+    for name, token in shown.items():
+        for strategy in (STRATEGY, OTHER, ""):
+            said = await door.ask(f"/errands/e-{run_of(strategy)}", headers={"Authorization": f"Bearer {token}"})
+            assert said.status == (200 if name == "wide" or strategy == STRATEGY else 404), (name, strategy, said.json)
+    listed = await door.ask("/errands", headers={"Authorization": f"Bearer {shown['narrow']}"})
+    assert (listed.status, listed.json["data"]) == (200, [])
+    cancelled = await door.ask(
+        f"/errands/e-{OTHER}/cancel", method="POST", headers={"Authorization": f"Bearer {shown['narrow']}"}
+    )
+    assert cancelled.status == 404

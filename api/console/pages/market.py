@@ -23,6 +23,7 @@ from api.console.tables import Col, Form, nothing, table
 from api.console.ticket import add_ticket
 from api.console.view import ROOT, View
 from ares.clock import DAY_NS, NANOS_PER_SECOND, isoformat
+from ares.model.strategies import MANUAL
 from ares.security.access.roles import Permission
 from ares.store import Param, Record, Value
 
@@ -61,7 +62,7 @@ async def _instrument(view: View, listed: Sequence[tuple[str, str]], here: tuple
         Prices(view, panels, ui.html("", sanitize=False).classes("quote"), here)
     chart = Chart(f"{symbol}, {interval}", lambda: _chart(view, here, interval), "wide", low=False)
     chart.join(panels, follows=("bars", "fills", "signals", "orders"), every_s=15)
-    if view.may(Permission.TRADE):
+    if view.may(Permission.TRADE) and view.known.scope.covers(strategy=MANUAL):
         add_ticket(view, symbol)
     steps = view.precision.steps(venue, symbol)
 

@@ -17,6 +17,7 @@ from api.console.live import Panel, Panels, section
 from api.console.standing import OPEN, amend, cancel, cancel_all, open_orders
 from api.console.tables import Col, Form, link, table
 from api.console.view import ROOT, View
+from ares.model.strategies import MANUAL
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
 from ares.store import Record
@@ -112,7 +113,8 @@ def _buttons(row: Record, view: View) -> Markup:
 
 
 def _look_for(view: View, asked: Mapping[str, str]) -> Markup:
-    names = {each.name for each in view.house.parts.config().trading.strategies} | {"manual", asked["strategy"]}
+    known = {each.name for each in view.house.parts.config().trading.strategies} | {MANUAL}
+    names = {name for name in known if view.known.scope.covers(strategy=name)} | {asked["strategy"]}
     fields = (
         Filter("strategy", "Strategy", sorted(names - {""})),
         Filter("symbol", "Symbol"),

@@ -132,11 +132,9 @@ def state_told(answer: Mapping[str, Json], view: View) -> Markup:
 def _switch(view: View, state: Panel) -> None:
     """Halt, flatten, resume. They go to the trader itself: no database is needed for any of them."""
 
-    def works(verb: str, said: str, *, all_strategies: bool) -> Action:
+    def works(verb: str, said: str) -> Action:
         async def work(caller: Caller, reason: str) -> str:
-            answer = await ordered(
-                view, caller, verb, body_of(ReasonBody, reason=reason), all_strategies=all_strategies
-            )
+            answer = await ordered(view, caller, verb, body_of(ReasonBody, reason=reason))
             return said.format(state=said_of(answer, "state"), cancels=said_of(answer, "cancels_asked") or "0")
 
         return _SWITCHES[verb](work)
@@ -146,9 +144,9 @@ def _switch(view: View, state: Panel) -> None:
             ui.html(Markup('<p class="empty">Your role stops and starts nothing.</p>'), sanitize=False)
             return
         said = "Trading is {state}; {cancels} orders were asked to be cancelled."
-        halt = works("halt", said, all_strategies=False)
-        flatten = works("flatten", "Trading is {state}, and positions are closed.", all_strategies=True)
-        resume = works("resume", "Trading is {state}.", all_strategies=True)
+        halt = works("halt", said)
+        flatten = works("flatten", "Trading is {state}, and positions are closed.")
+        resume = works("resume", "Trading is {state}.")
         for action in (halt, flatten, resume):
             button(view, action, done=state.wanted.set).classes("big")
         ui.html(Markup('<p class="hint">{}</p>').format(_SWITCH_HINT), sanitize=False)
@@ -211,7 +209,7 @@ class LimitForm:
                 assert self._name is not None, "the form is shown"
                 given = {"name": str(self._name.value or ""), "value": str(value.value), "reason": reason}
                 body = body_of(LimitBody, **given, strategy=str(strategy.value), symbol=str(symbol.value))
-                said = await ordered(view, caller, "limit", body, all_strategies=not body.strategy)
+                said = await ordered(view, caller, "limit", body)
                 bound = said_of(said, "value") or "as the settings say"
                 holds = "from the next cycle on" if said.get("holds") else "is asked for; another person must agree"
                 return f"{said_of(said, 'name')}: {bound} {holds}."

@@ -153,7 +153,7 @@ class _Steering:
 
     async def _order(self, verb: str, caller: Caller, reason: str, done: str, before: str) -> str:
         body = body_of(ReasonBody, reason=reason)
-        said = await ordered(self._view, caller, verb, body, all_strategies=False, strategy=self._name)
+        said = await ordered(self._view, caller, verb, body, strategy=self._name)
         self.show(resting=verb == "pause")
         return f"{self._name} {done if said.get('changed') else before}."
 

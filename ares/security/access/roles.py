@@ -74,7 +74,9 @@ DANGEROUS: Final = frozenset({P.RESUME, P.SET_LIMITS, P.AGREE_LIVE, P.PROMOTE_MO
 KEYLESS: Final = DANGEROUS | {P.READ_USERS}
 """What no API key can be given: a key shows no second factor."""
 
-UNBOUNDED: Final = frozenset({P.READ_LOGS, P.READ_AUDIT, P.ASK_SQL, P.CHANGE_CONFIG, P.MANAGE_USERS})
+UNBOUNDED: Final = frozenset(
+    {P.READ_LOGS, P.READ_AUDIT, P.READ_CONFIG, P.READ_USERS, P.ASK_SQL, P.CHANGE_CONFIG, P.MANAGE_USERS}
+)
 """What knows no bounds of accounts and strategies: nobody who is confined has it, or they were not confined."""
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ares.config import AresConfig
 from ares.control import Json
 from ares.model.progress import Progress, told
-from ares.security.access.roles import Permission
+from ares.security.access.roles import Permission, Scope
 from ares.security.access.state import User
 
 Reason = Annotated[
@@ -53,6 +53,13 @@ class Arguments(BaseModel, ABC):
         """The one strategy that it is about; None: it is about all."""
         return None
 
+    def within(self, scope: Scope, account: str) -> bool:
+        """Whether what it is about lies within a scope, in the installation of an account."""
+        strategy = self.concerns()
+        if strategy is None:
+            return scope.strategies is None and scope.covers(account=account)
+        return scope.covers(strategy=strategy)
+
     def require_known(self, config: AresConfig) -> None:
         """Raises `UsageError` for what does not exist here, before anything is kept."""
 
@@ -82,12 +89,8 @@ def may(user: User, spec: ErrandSpec, arguments: Arguments, account: str) -> boo
 
     `account`: whose installation this is.
     """
-    if not user.seq or not user.enabled or spec.permission not in user.permissions:
-        return False
-    strategy = arguments.concerns()
-    if strategy is None:
-        return user.scope.strategies is None and user.scope.covers(account=account)
-    return user.scope.covers(strategy=strategy)
+    allowed = user.seq > 0 and user.enabled and spec.permission in user.permissions
+    return allowed and arguments.within(user.scope, account)
 
 
 def reports_dir(state_dir: Path) -> Path:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ares.errors import StoreUnavailable, UnknownName, UsageError, VenueUnavailable
+from ares.model.strategies import MANUAL
 from ares.service.maintenance import Maintenance
 from tests.unit.trader.conftest import BTC, STRATEGY, Bench
 from trader.command_log import Order
@@ -19,7 +20,7 @@ from trader.commander import NotLeading, OrderIsOver
 from trader.control_bodies import Body
 from trader.execution.ids import is_ours, manual_order_id
 from trader.execution.limits import Scope
-from trader.manual_words import MANUAL, Wish
+from trader.manual_words import Wish
 from trader.reader import MarketSeen
 from trader.risk import TradingState
 from trader.testing import GRID
