@@ -108,6 +108,8 @@ async def page_of(parts: Parts, resource: Resource, asked: Asked, caller: Caller
     place = Place.read(asked.cursor) if asked.cursor else Place(until_ns if resource.timed else 0)
     if resource.timed:
         until_ns = min(place.until_ns, until_ns) if asked.cursor else until_ns
+    if resource.timed and since_ns > until_ns:
+        return Page(resource.columns, (), "")
     choice = asked.word(resource.choice) if resource.choice else ""
     _within_reach(resource, choice, since_ns, until_ns)
     params: dict[str, Param] = {

@@ -132,6 +132,14 @@ async def test_minutes_of_ages_are_asked_for_in_parts(door: OpenDoor) -> None:
     assert (await door.ask("/bars", "viewer", **ages | {"interval": "5m"})).status == 200
 
 
+async def test_nothing_was_yet_where_a_range_begins_after_it_ends(door: OpenDoor) -> None:
+    for resource in RESOURCES:
+        said = await door.ask(f"/{resource.path}", "admin", **{"from": "7112-06-19T21:26:18.824749Z"})
+        assert said.status == 200, (resource.path, said.json)
+        if resource.timed:
+            assert (rows(said.json), said.json["next"]) == ([], None), resource.path
+
+
 async def test_what_did_not_change_is_not_sent_again(door: OpenDoor) -> None:
     first = await door.ask("/columns", "viewer", limit=5)
     again = await door.ask("/columns", "viewer", headers={"If-None-Match": first.headers["ETag"]}, limit=5)
