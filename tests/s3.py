@@ -14,7 +14,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from tests.helpers import missing
+from ares.store.server import port_is_free
+from tests.conftest import free_port
+from tests.helpers import ROOT, missing
 
 PACKAGES = ("moto[s3]==5.1.22", "flask>=3", "flask-cors>=5")
 READY_S_MAX = 60.0
@@ -60,3 +62,22 @@ def _made(url: str) -> bool:
             return True
     except (URLError, OSError):
         return False
+
+
+@contextmanager
+def locked(url: str) -> Iterator[str]:
+    """The same S3 with a bucket of object lock (`tests.s3_locked`), in a process of its own: Delta Lake's library waits
+    for an answer with the interpreter in its hands.
+    """
+    port = free_port()
+    server = subprocess.Popen([sys.executable, "-m", "tests.s3_locked", url, str(port)], cwd=ROOT)
+    try:
+        until_s = time.monotonic() + READY_S_MAX
+        while port_is_free("127.0.0.1", port):
+            assert server.poll() is None, "the bucket with a lock ended while starting"
+            assert time.monotonic() < until_s, "the bucket with a lock is not ready"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()

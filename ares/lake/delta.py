@@ -83,7 +83,12 @@ def is_remote(location: str) -> bool:
 
 def storage_options(config: LakeConfig) -> dict[str, str]:
     """How S3 lets us in; what is unset comes from the environment, as everywhere with Amazon."""
-    options = {"AWS_REGION": config.s3_region, "timeout": f"{config.timeout_s:g}s", "conditional_put": "etag"}
+    options = {
+        "AWS_REGION": config.s3_region,
+        "AWS_CHECKSUM_ALGORITHM": "sha256",  # a bucket that keeps what it is given (object lock) takes nothing without
+        "timeout": f"{config.timeout_s:g}s",
+        "conditional_put": "etag",
+    }
     if config.s3_endpoint is not None:
         options |= {"AWS_ENDPOINT_URL": config.s3_endpoint, "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "false"}
         options |= {"AWS_ALLOW_HTTP": "true"} if config.s3_endpoint.startswith("http://") else {}

@@ -121,3 +121,20 @@ run "refuses_whole_names_of_zones" {
   }
   expect_failures = [var.zones]
 }
+
+run "health_checks_come_in" {
+  command = plan
+  module {
+    source = "./modules/network"
+  }
+  variables {
+    ingress_cidrs = ["203.0.113.0/24"]
+    watched       = true
+  }
+  assert {
+    condition = alltrue([
+      for rule in aws_vpc_security_group_ingress_rule.health_checks : rule.from_port == 443 && rule.cidr_ipv4 == null
+    ]) && length(aws_vpc_security_group_ingress_rule.health_checks) == 1
+    error_message = "who decides which place is well reaches the load balancer too"
+  }
+}

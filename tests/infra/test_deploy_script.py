@@ -127,6 +127,19 @@ def test_manifests_run_the_releases_digests_from_the_environments_registry(appli
     assert "000000000000" not in text
 
 
+def test_release_that_names_other_images_is_not_deployed_as_if_it_were_this_one(applied: Path, tmp_path: Path) -> None:
+    require_program("kubectl", INSTALL)
+    checkout, out = tmp_path / "checkout", tmp_path / "out.yaml"
+    release = checkout / "deploy" / "kubernetes" / "overlays" / "prod" / "release" / "kustomization.yaml"
+    text = release.read_text(encoding="utf-8")
+    own = "- {name: ares, newName: registry.example.com/ours, newTag: 0.1.0}"
+    release.write_text(text.replace("- {name: ares, newTag: 0.1.0}", own), encoding="utf-8")
+    done = deploy(applied, "manifests", "prod", images_file(tmp_path), out, script=checkout / ".ci" / "deploy")
+    assert done.returncode == 1
+    assert f"no pod would run {PLACE}/ares@{DIGESTS['ares']}" in done.stderr
+    assert not out.exists()
+
+
 def kinds(there: Sequence[Object]) -> list[tuple[str, str]]:
     """Kinds and names of objects; names of ConfigMaps without what their content gives them."""
     said = [(each["kind"], each["metadata"]["name"]) for each in there]

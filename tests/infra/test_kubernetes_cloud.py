@@ -75,13 +75,27 @@ def test_questdbs_claim_gets_terraforms_volume_and_no_other(name: str) -> None:
     claim = next(each for each in stateful["spec"]["volumeClaimTemplates"] if each["metadata"]["name"] == "data")
     wanted = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace["metadata"]["name"]}
     assert volume["claimRef"] == {**wanted, "name": f"data-{stateful['metadata']['name']}-0"}
-    assert volume["capacity"] == claim["spec"]["resources"]["requests"]
+    assert gib(volume["capacity"]) >= gib(claim["spec"]["resources"]["requests"])
     assert volume["storageClassName"] == claim["spec"]["storageClassName"]
     assert volume["accessModes"] == claim["spec"]["accessModes"]
     assert volume["persistentVolumeReclaimPolicy"] == "Retain"
     classes = {each["metadata"]["name"]: each for each in of_kind(there, "StorageClass")}
     assert classes["ares-data"]["parameters"]["encrypted"] == "true"
     assert claimed(there) <= set(classes)
+
+
+@pytest.mark.parametrize("name", CLOUD)
+def test_no_volume_asks_for_more_operations_than_its_size_may_have(name: str) -> None:
+    """500 for each GiB at most, or the volume is not made; 3000 every gp3 has by itself."""
+    classes = {each["metadata"]["name"]: each.get("parameters", {}) for each in of_kind(overlay(name), "StorageClass")}
+    for stateful in of_kind(overlay(name), "StatefulSet"):
+        for claim in stateful["spec"]["volumeClaimTemplates"]:
+            operations = int(classes[claim["spec"]["storageClassName"]].get("iops", "0"))
+            assert operations <= 500 * gib(claim["spec"]["resources"]["requests"]), claim["metadata"]["name"]
+
+
+def gib(size: Object) -> int:
+    return int(size["storage"].removesuffix("Gi"))
 
 
 def claimed(there: list[Object]) -> set[str]:

@@ -109,7 +109,7 @@ def table(name: str) -> set[Flow]:
         flows |= between(inside - {"postgres"}, "postgres", 5432)
     if is_watched:
         flows |= {("prometheus", each, 9100) for each in inside - {"retention", "snapshots"}}
-        flows |= between({"prometheus"}, "questdb", 9003, 9101) | between({"prometheus"}, "alerts", 9093)
+        flows |= between({"prometheus"}, "questdb", 9003, 9101) | between({"prometheus", "grafana"}, "alerts", 9093)
         flows |= between({"grafana"}, "questdb", 8812)
     if is_meshed:
         flows |= {(one, other, MESH) for one, other, _ in flows}

@@ -18,7 +18,7 @@ from ares.lake.frame import Column, frame_of
 from ares.lake.sql import Space
 from ares.lake.versions import VersionedTable, digest_of
 from tests.conftest import free_port
-from tests.s3 import running_s3
+from tests.s3 import locked, running_s3
 
 COLUMNS = (Column("ts", "moment"), Column("symbol", "text"), Column("close", "number"))
 
@@ -26,7 +26,7 @@ COLUMNS = (Column("ts", "moment"), Column("symbol", "text"), Column("close", "nu
 @pytest.fixture(scope="module")
 def lake() -> Iterator[Lake]:
     key = SecretStr("test")
-    with running_s3(free_port(), "cold") as url:
+    with running_s3(free_port(), "cold") as server, locked(server) as url:
         config = LakeConfig(location="s3://cold/prod/", s3_endpoint=url, s3_access_key=key, s3_secret_key=key)
         yield Lake.of(config, Path("/nowhere"))
 

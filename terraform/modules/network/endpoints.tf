@@ -1,4 +1,5 @@
-# Through S3's endpoint only buckets of this account, and those of AWS that nodes need: image layers, packages.
+# Through S3's endpoint only buckets of this account, and those of others that nodes need: image layers (AWS', and those
+# of registry.k8s.io, which sends who asks from AWS to a bucket of its own), packages.
 data "aws_iam_policy_document" "s3_endpoint" {
   statement {
     sid       = "OwnBuckets"
@@ -19,6 +20,7 @@ data "aws_iam_policy_document" "s3_endpoint" {
     actions = ["s3:GetObject"]
     resources = [
       "arn:${var.account.partition}:s3:::prod-${var.account.region}-starport-layer-bucket/*",
+      "arn:${var.account.partition}:s3:::prod-registry-k8s-io-${var.account.region}/*",
       "arn:${var.account.partition}:s3:::al2023-repos-${var.account.region}-de612dc2/*",
     ]
     principals {

@@ -111,6 +111,23 @@ resource "aws_vpc_security_group_egress_rule" "s3" {
   to_port           = 443
 }
 
+data "aws_ec2_managed_prefix_list" "health_checks" {
+  count = var.watched ? 1 : 0
+
+  name = "com.amazonaws.${var.account.region}.route53-healthchecks"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "health_checks" {
+  count = var.watched ? 1 : 0
+
+  security_group_id = aws_security_group.main["load_balancer"].id
+  description       = "health checks, by which users are sent to the second place"
+  prefix_list_id    = data.aws_ec2_managed_prefix_list.health_checks[0].id
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
 resource "aws_vpc_security_group_ingress_rule" "https" {
   for_each = var.ingress_cidrs
 

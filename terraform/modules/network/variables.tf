@@ -83,13 +83,13 @@ variable "database_ports" {
 variable "webhook_ports" {
   description = "Ports of pods on the general nodes that Kubernetes' API server calls (admission, metrics)."
   type        = set(number)
-  default     = [443, 4443, 8089, 8443, 9443, 10251]
+  default     = [443, 4443, 6443, 8089, 8443, 9443, 10251]
 }
 
 variable "venue_ports" {
-  description = "Ports on the internet that general nodes may reach: HTTPS, and what venues use beside it."
+  description = "Ports on the internet that general nodes may reach: HTTPS, what venues use beside it, and mail."
   type        = set(number)
-  default     = [443, 9443]
+  default     = [443, 587, 8443, 9443]
 }
 
 variable "gateway_port" {
@@ -110,6 +110,12 @@ variable "ingress_cidrs" {
     condition     = alltrue([for cidr in var.ingress_cidrs : can(cidrhost(cidr, 0))])
     error_message = "ingress_cidrs = ${jsonencode(var.ingress_cidrs)}: networks as 203.0.113.0/24."
   }
+}
+
+variable "watched" {
+  description = "Whether Route 53 asks the load balancer from outside how it is."
+  type        = bool
+  default     = false
 }
 
 variable "logs_key_arn" {

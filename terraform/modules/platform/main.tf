@@ -55,6 +55,7 @@ module "network" {
   zones              = var.zones
   nat                = var.nat
   ingress_cidrs      = var.ingress_cidrs
+  watched            = var.load_balancer != null
   gateway_port       = var.gateway_port
   logs_key_arn       = module.secrets.key_arns["logs"]
   log_retention_days = var.keep.logs_days

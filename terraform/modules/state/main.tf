@@ -69,7 +69,7 @@ resource "aws_db_instance" "control" {
   max_allocated_storage           = var.size_gib * 4
   storage_type                    = "gp3"
   storage_encrypted               = true
-  kms_key_id                      = var.keys.data
+  kms_key_id                      = local.restored ? null : var.keys.data # a copy keeps the key that it was made with
   db_name                         = local.restored ? null : "ares"
   username                        = local.restored ? null : "postgres"
   manage_master_user_password     = true
