@@ -21,7 +21,7 @@ from api.problem import FAULTS, responses
 from ares.clock import isoformat
 from ares.control import Json
 from ares.control.errands import Errand, State, Wish
-from ares.errors import AccessDenied, OperatingError, UnknownName
+from ares.errors import AccessDenied, OperatingError, UnknownName, UsageError
 from ares.security.access.door import Caller
 from ares.security.access.roles import EVERYTHING, Permission
 from ares.service.errands.registry import errand as kind_of
@@ -102,8 +102,8 @@ def _mine(parts: Parts, caller: Caller, errand_id: str, anybodys: Permission) ->
 def _opened_by(caller: Caller, errand: Errand, account: str) -> bool:
     """Whether an errand lies within the scope of a key, which may be narrower than that of who asked for it."""
     try:
-        arguments = kind_of(errand.wish.kind).arguments.model_validate(dict(errand.wish.arguments))
-    except (UnknownName, ValidationError):
+        arguments = kind_of(errand.wish.kind).kept(errand.wish.arguments)
+    except UsageError:
         return caller.scope == EVERYTHING
     return arguments.within(caller.scope, account)
 

@@ -6,19 +6,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pyotp
 
+from api.policy import MARK
 from api.service import ApiService
 from api.versions import EDITIONS, Edition
 from ares.clock import NANOS_PER_SECOND, Clock, SystemClock
 from ares.config.settings import AresConfig, DatabaseConfig
 from ares.control import ControlStore, Json
 from ares.security.access.door import Door, Origin
-from ares.security.access.roles import Role, Scope
+from ares.security.access.roles import Permission, Role, Scope
 from ares.security.access.users import By
 from ares.service import ServiceContext
 from ares.service.entrance import door_of
@@ -87,6 +88,30 @@ class OpenDoor:
             raw = await answer.read()
             said = cast("Json", await answer.json(content_type=None)) if raw and "json" in answer.content_type else {}
             return Asked(answer.status, answer.headers, raw, said if isinstance(said, dict) else {"": said})
+
+
+class Operation(NamedTuple):
+    """A route as OpenAPI has it; `path` lies under the version, `mark` is its policy."""
+
+    name: str
+    method: str
+    path: str
+    mark: str
+
+    @property
+    def permission(self) -> Permission | None:
+        return None if self.mark in {"public", "self"} else Permission(self.mark)
+
+
+async def operations(door: OpenDoor) -> list[Operation]:
+    """Every route."""
+    paths = (await door.ask("/openapi.json")).json["paths"]
+    assert isinstance(paths, dict)
+    return [
+        Operation(str(each["operationId"]), method.upper(), path.removeprefix("/api/v1"), str(each[MARK]))
+        for path, methods in cast("dict[str, dict[str, dict[str, Json]]]", paths).items()
+        for method, each in methods.items()
+    ]
 
 
 def with_second_factor(door: OpenDoor, user: str) -> None:

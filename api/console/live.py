@@ -125,7 +125,7 @@ class Panels:
         channel = BY_NAME[name]
 
         def reader(items: Sequence[Item]) -> None:
-            mine = [item for item in items if self._view.sees(channel.resource, dict(item.row))]
+            mine = [item for item in items if channel.resource.shows(self._view.known, item.row)]
             if mine:
                 take(mine)
 

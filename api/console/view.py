@@ -15,7 +15,6 @@ from api.console.house import House
 from api.console.tables import Reader
 from api.formats import Page as Found
 from api.listing import Asked, filters_of, page_of
-from api.resource import Resource
 from api.resources import RESOURCES
 from ares.errors import AccessDenied, UsageError
 from ares.security.access.door import Caller, Origin
@@ -75,10 +74,6 @@ class View:
                 f"{name} = {filters.get(name)!r}: is not to be looked for. Take it out of the address"
             ) from None
         return await page_of(self.house.parts, resource, asked, caller)
-
-    def sees(self, resource: Resource, row: Record) -> bool:
-        """Whether a row is within what who looks is confined to."""
-        return resource.shows(self.known, row)
 
     @property
     def reader(self) -> Reader:

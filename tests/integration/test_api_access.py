@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from api.policy import MARK, Policy, policies
+from api.policy import Policy, policies
 from api.resources import RESOURCES
 from ares.config.settings import DatabaseConfig
 from ares.control import Json
 from ares.security.access.roles import DANGEROUS, KEYLESS, Permission, Role, permissions_of
 from ares.security.access.users import By, KeyWish
-from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door, with_second_factor
+from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door, operations, with_second_factor
 
 SAMPLES = {
     "user": "nobody",
@@ -41,16 +41,11 @@ async def door(questdb_config: DatabaseConfig, tmp_path: Path) -> AsyncIterator[
 
 
 async def routes(door: OpenDoor) -> list[tuple[str, str, Policy]]:
-    """Method, path with samples in it, and policy of every route, as OpenAPI has them."""
-    document = (await door.ask("/openapi.json")).json
-    found = []
-    for path, operations in as_dict(document["paths"]).items():
-        for method, operation in as_dict(operations).items():
-            mark = str(as_dict(operation)[MARK])
-            permission = None if mark in {"public", "self"} else Permission(mark)
-            sample = path.removeprefix("/api/v1").format(**SAMPLES)
-            found.append((method.upper(), sample, Policy(permission, public=mark == "public")))
-    return found
+    """Method, path with samples in it, and policy of every route."""
+    return [
+        (each.method, each.path.format(**SAMPLES), Policy(each.permission, public=each.mark == "public"))
+        for each in await operations(door)
+    ]
 
 
 def allowed(policy: Policy, role: Role | None) -> bool:
@@ -58,11 +53,6 @@ def allowed(policy: Policy, role: Role | None) -> bool:
     if policy.public or role is None:
         return policy.public
     return policy.permission is None or policy.permission in permissions_of(role)
-
-
-def as_dict(value: Json) -> dict[str, Json]:
-    assert isinstance(value, dict)
-    return value
 
 
 async def test_every_role_comes_through_exactly_the_routes_that_its_policy_names(door: OpenDoor) -> None:

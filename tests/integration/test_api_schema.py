@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from api.policy import MARK
 from ares.config.settings import DatabaseConfig
 from ares.control import ControlStore
 from ares.security.access.roles import DANGEROUS, KEYLESS, Role, permissions_of
 from ares.security.access.users import By, KeyWish
-from tests.api import OpenDoor, config_of, open_door, with_second_factor
+from tests.api import OpenDoor, config_of, open_door, operations, with_second_factor
 from tests.integration.test_api_approvals import TERMS
 from tests.integration.test_trader_control import parts_on
 from trader.control_port import ControlPort
@@ -82,11 +81,7 @@ async def test_whatever_is_sent_with_a_second_factor_is_answered_as_openapi_says
 
 async def wanting_a_second_factor(door: OpenDoor) -> list[str]:
     """Operations whose policy does."""
-    paths = (await door.ask("/openapi.json")).json["paths"]
-    assert isinstance(paths, dict)
-    found = [each for operations in paths.values() if isinstance(operations, dict) for each in operations.values()]
-    marks = {str(each["operationId"]): str(each[MARK]) for each in found if isinstance(each, dict)}
-    return [name for name, mark in marks.items() if mark in DANGEROUS]
+    return [each.name for each in await operations(door) if each.mark in DANGEROUS]
 
 
 def any_of(operations: Iterable[str]) -> str:

@@ -9,7 +9,6 @@ from typing import cast
 
 import pytest
 
-from api.policy import MARK
 from api.resource import Resource
 from api.resources import RESOURCES
 from ares.clock import SystemClock
@@ -21,7 +20,7 @@ from ares.model.strategies import MANUAL
 from ares.security.access.roles import Permission, Role, Scope, permissions_of
 from ares.security.access.users import By, KeyWish
 from ares.store import Database, RowWriter
-from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door, with_second_factor
+from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door, operations, with_second_factor
 from tests.owned import Names, alerts, rows_of, run_of, scopes_of
 
 ELSEWHERE, OTHER = "spot-2", "other"
@@ -161,10 +160,10 @@ async def test_every_route_is_open_to_whom_its_object_is_within(door: OpenDoor) 
     come_in(door, PEOPLE)
     asked = 0
     lists = {f"list_{each.path.replace('-', '_')}" for each in RESOURCES}
-    for name, method, path, mark in await operations(door):
+    for each in await operations(door):
+        name, method, path, permission = each.name, each.method, each.path, each.permission
         if name in lists | OF_THINGS | OF_ONESELF:
             continue
-        permission = None if mark in {"public", "self"} else Permission(mark)
         wishes = WISHES.get(name, OF_NOBODY if permission is None else ())
         assert wishes, f"{name} ({method} {path}): say in WISHES whose its objects are"
         for person in PEOPLE:
@@ -176,16 +175,6 @@ async def test_every_route_is_open_to_whom_its_object_is_within(door: OpenDoor) 
                 assert (said.status not in REFUSED) is within, (method, where, wish.body, person.name, said.json)
                 asked += 1
     assert asked > len(PEOPLE) * 40
-
-
-async def operations(door: OpenDoor) -> list[tuple[str, str, str, str]]:
-    """Name, method, path under the version, and policy of every route, as OpenAPI has them."""
-    paths = cast("dict[str, dict[str, dict[str, Json]]]", (await door.ask("/openapi.json")).json["paths"])
-    return [
-        (str(each["operationId"]), method.upper(), path.removeprefix("/api/v1"), str(each[MARK]))
-        for path, methods in paths.items()
-        for method, each in methods.items()
-    ]
 
 
 async def test_every_collection_shows_rows_to_whom_they_are_within(

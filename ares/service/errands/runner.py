@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ares.control import ControlStore
 from ares.control.errands import End, Errand, ErrandStore, Hold
 from ares.errors import AresError, ControlUnavailable, LeaseLost, UsageError
@@ -19,7 +17,7 @@ from ares.redaction import redact
 from ares.security.access.users import Users
 from ares.service.errands.asker import VARIABLE, Pass
 from ares.service.errands.child import Child
-from ares.service.errands.spec import Arguments, ErrandSpec, Place, may, reports_dir
+from ares.service.errands.spec import ErrandSpec, Place, may, reports_dir
 from ares.service.types import ServiceContext
 from ares.store.server import make_dir
 from ares.telemetry import get_logger
@@ -121,7 +119,7 @@ class ErrandRunner:
 
     async def _carried_out(self, errand: Errand, shown: Pass) -> End:
         spec = self._specs(errand.wish.kind)
-        arguments = _arguments(spec, errand)
+        arguments = spec.kept(errand.wish.arguments)
         user = await asyncio.to_thread(self._users.find, errand.wish.asked_by)
         if not may(user, spec, arguments, self._context.config.trading.account):
             raise UsageError(f"{user.name} may not have this done any more")
@@ -188,12 +186,3 @@ def prune(reports: Path, kept_max: int) -> None:
     pages = sorted(reports.glob("*.html"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for page in pages[kept_max:]:
         page.unlink(missing_ok=True)
-
-
-def _arguments(spec: ErrandSpec, errand: Errand) -> Arguments:
-    """What was kept, checked again: another release may have kept it. Raises `UsageError`."""
-    try:
-        return spec.arguments.model_validate(dict(errand.wish.arguments))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}. Ask again") from None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ares.config import AresConfig
 from ares.control import Json
+from ares.errors import UsageError
 from ares.model.progress import Progress, told
 from ares.security.access.roles import Permission, Scope
 from ares.security.access.state import User
@@ -82,6 +83,14 @@ class ErrandSpec:
     arguments: type[Arguments]
     limit_s: float
     progress: Callable[[str], Progress | None] = told
+
+    def kept(self, arguments: Mapping[str, Json]) -> Arguments:
+        """What was kept, checked again: another release may have kept it. Raises `UsageError`."""
+        try:
+            return self.arguments.model_validate(dict(arguments))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}. Ask again") from None
 
 
 def may(user: User, spec: ErrandSpec, arguments: Arguments, account: str) -> bool:
