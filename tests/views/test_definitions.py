@@ -20,8 +20,12 @@ MINUTES = 200
 SEEN = 40
 
 
-def start_of_market() -> int:
-    """Yesterday, for tables with a TTL take no older rows; a full hour, where a moving average starts anew."""
+@pytest.fixture(scope="module")
+def start_ns() -> int:
+    """Yesterday, for tables with a TTL take no older rows; a full hour, where a moving average starts anew.
+
+    One for all tests of this module: an hour may begin between two that read the same market.
+    """
     return floor_ns(SystemClock().now_ns(), HOUR_NS) - 24 * HOUR_NS
 
 
@@ -65,10 +69,9 @@ def like(rows: Sequence[Record]) -> list[object]:
 
 
 async def test_nothing_changes_when_everything_later_is_randomised(
-    database: Database, writer: RowWriter, venue: str
+    database: Database, writer: RowWriter, venue: str, start_ns: int
 ) -> None:
     market = SyntheticMarket(venue)
-    start_ns = start_of_market()
     t_ns = start_ns + (MINUTES - 1) * MINUTE_NS
     await write_settled(database, writer, everything(market, start_ns, MINUTES))
     before = {d.view: await read(database, d.view, venue, t_ns - SEEN * MINUTE_NS, t_ns) for d in VIEWS}
@@ -87,7 +90,9 @@ async def test_nothing_changes_when_everything_later_is_randomised(
     assert [view for view in before if after[view] != like(before[view])] == []
 
 
-async def test_a_view_that_peeks_is_caught(database: Database, writer: RowWriter, venue: str) -> None:
+async def test_a_view_that_peeks_is_caught(
+    database: Database, writer: RowWriter, venue: str, start_ns: int
+) -> None:
     cheat = f"cheat_{venue}"
     await database.execute(
         f"CREATE OR REPLACE VIEW {cheat} AS (DECLARE OVERRIDABLE @from := now(), OVERRIDABLE @to := now()"
@@ -95,7 +100,6 @@ async def test_a_view_that_peeks_is_caught(database: Database, writer: RowWriter
         " WHERE ts >= @from)"
     )
     market = SyntheticMarket(venue)
-    start_ns = start_of_market()
     await write_settled(database, writer, market.trades(start_ns, 5))
     before = await read(database, cheat, venue, start_ns, start_ns + 5 * MINUTE_NS)
     market.prices = dict.fromkeys(market.symbols, 5_000.0)
@@ -107,10 +111,9 @@ async def test_a_view_that_peeks_is_caught(database: Database, writer: RowWriter
 
 @pytest.mark.parametrize("definition", VIEWS, ids=lambda d: d.view)
 async def test_value_does_not_depend_on_where_reading_starts(
-    definition: Definition, database: Database, writer: RowWriter
+    definition: Definition, database: Database, writer: RowWriter, start_ns: int
 ) -> None:
     venue, market = "one_market_for_all_bounds", SyntheticMarket("one_market_for_all_bounds", seed=5)
-    start_ns = start_of_market()
     t_ns = start_ns + (MINUTES - 2) * MINUTE_NS
     if not await database.fetch("SELECT ts FROM trades WHERE venue = %(venue)s LIMIT 1", {"venue": venue}):
         await write_settled(database, writer, everything(market, start_ns, MINUTES))
@@ -124,8 +127,8 @@ async def test_value_does_not_depend_on_where_reading_starts(
     assert unaligned[-2:] == like(alone)
 
 
-async def test_every_alias_reads_its_newest_version(database: Database) -> None:
-    moment = to_datetime(start_of_market()) + timedelta(hours=2)
+async def test_every_alias_reads_its_newest_version(database: Database, start_ns: int) -> None:
+    moment = to_datetime(start_ns) + timedelta(hours=2)
     for definition in VIEWS:
         newest = max(d.version for d in VIEWS if d.name == definition.name)
         if definition.version == newest:
