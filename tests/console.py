@@ -59,9 +59,10 @@ new PerformanceObserver((list) => {
   for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifted += each.value;
 }).observe({type: "layout-shift", buffered: true});
 """
-_LOADED = """() => document.querySelector("main h1")
+LOADED = """() => document.querySelector("main h1")
   && ![...document.querySelectorAll("main .filled")].some((each) => each.textContent.includes("Loading …"))
   && [...document.querySelectorAll("main .chart")].every((each) => "drawn" in each.dataset)"""
+"""True in a page whose panels and charts are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def serving_console(database: DatabaseConfig, state_dir: Path) -> Iterator[Conso
     """A running API with its console, and a user of every role, named like it."""
     port = free_port()
     context = ServiceContext(config_of(database, state_dir), SystemClock(), "test")
-    state_dir.mkdir(parents=True)
+    state_dir.mkdir(parents=True, exist_ok=True)
     control = ControlStore.open(context.control_url)
     door = door_of(context, control)
     with ThreadPoolExecutor() as hashing:  # hashes of passwords take long
@@ -161,7 +162,7 @@ async def look(
     await page.goto(f"{console.root}/{path}")
     await page.locator("main h1").wait_for()
     usable_s = time.monotonic() - begun
-    await page.wait_for_function(_LOADED)
+    await page.wait_for_function(LOADED)
     found = []
     for size in sizes:
         await page.set_viewport_size(_viewport(size))

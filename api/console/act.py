@@ -14,7 +14,7 @@ from ares.security.access.door import Caller
 from ares.security.access.roles import DANGEROUS, Permission
 
 Work = Callable[[Caller, str], Awaitable[str]]
-"""Is given who asks and the reason they gave; returns what came of it, in a sentence."""
+"""Is given who asks and the reason they gave; returns what came of it, in a sentence. Raises `AresError`."""
 _HELD_S = 12.0
 
 
@@ -22,23 +22,33 @@ _HELD_S = 12.0
 class Action:
     """`question`: asked before it is done; empty: it is done at once. `reason`: whether one is asked for.
 
-    No permission: of oneself. `fresh`: it wants a second factor that was shown just now, as what is dangerous does.
+    A question that is a function is written when the button is pressed: it says what was typed until then, and keeps
+    that for `work`; it may raise `UsageError`. No permission: of oneself. `fresh`: it wants a second factor that was
+    shown just now, as what is dangerous does.
     """
 
     label: str
     permission: Permission | None
     work: Work
-    question: str = ""
+    question: str | Callable[[], str] = ""
     reason: bool = True
     grave: bool = False
     fresh: bool = False
 
 
 def button(view: View, action: Action, *, done: Callable[[], None] | None = None) -> ui.button:
-    """A button that does it; nobody sees it who may not. `done` is called once it was."""
+    """A button that does it; nobody sees it who may not. `done` is called once it was.
+
+    It cannot be pressed again before what it began has ended.
+    """
+    once = Once()
 
     async def press() -> None:
-        await perform(view, action, done)
+        made.disable()
+        try:
+            await once(lambda: perform(view, action, done))
+        finally:
+            made.enable()
 
     made = ui.button(action.label, on_click=press).props("no-caps unelevated").classes("action")
     if action.grave:
@@ -47,15 +57,33 @@ def button(view: View, action: Action, *, done: Callable[[], None] | None = None
     return made
 
 
+class Once:
+    """Lets nothing begin before what began has ended: a second press of the same is none."""
+
+    def __init__(self) -> None:
+        self._under_way = False
+
+    async def __call__(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it, unless something is under way."""
+        if self._under_way:
+            return
+        self._under_way = True
+        try:
+            await work()
+        finally:
+            self._under_way = False
+
+
 async def perform(view: View, action: Action, done: Callable[[], None] | None = None) -> None:
     """Ask what has to be asked, do it, and say what came of it."""
     reason = ""
-    if action.question:
-        asked = await _asked(action)
-        if asked is None:
-            return
-        reason = asked
     try:
+        question = action.question if isinstance(action.question, str) else action.question()
+        if question:
+            asked = await _asked(action, question)
+            if asked is None:
+                return
+            reason = asked
         caller = await view.caller(action.permission)
         if not await _fresh(view, caller, action):
             return
@@ -94,7 +122,8 @@ async def ask(
     title: str, question: str, fields: Callable[[], Sequence[ui.input]], *, go: str = "Go on", look: str = "action"
 ) -> list[str] | None:
     """What somebody answers in a dialog, field by field; None: they thought better of it."""
-    with ui.dialog() as dialog, ui.card().classes("asks").props(f'role="document" aria-label="{title}"'):
+    with ui.dialog() as dialog, ui.card().classes("asks").props("role=document") as card:
+        card.props["aria-label"] = title
         ui.label(question).classes("question")
         inputs = fields()
         with ui.row().classes("ends"):
@@ -106,7 +135,7 @@ async def ask(
     return [str(each) for each in answer] if isinstance(answer, list) else None
 
 
-async def _asked(action: Action) -> str | None:
+async def _asked(action: Action, question: str) -> str | None:
     """The reason; None: they thought better of it."""
 
     def reason() -> Sequence[ui.input]:
@@ -115,7 +144,7 @@ async def _asked(action: Action) -> str | None:
         return [field]
 
     look = "action grave" if action.grave else "action"
-    answer = await ask(action.label, action.question, reason, go=action.label, look=look)
+    answer = await ask(action.label, question, reason, go=action.label, look=look)
     return None if answer is None else answer[0]
 
 

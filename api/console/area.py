@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from nicegui import background_tasks, ui
 
 from api.console.act import Action, button, refused
@@ -65,11 +65,10 @@ def rows_with(
         return
     acts = any(action is not None and view.may(action.permission) for _, action in rows)
     last = Markup('<th scope="col"><span class="unseen">Do</span></th>') if acts else Markup("")
-    with (
-        ui.element("div").classes("scrolls").props(f'tabindex=0 role="region" aria-label="{caption}"'),
-        ui.element("table"),
-    ):
-        ui.html(caption, sanitize=False, tag="caption").classes("unseen")
+    scrolls = ui.element("div").classes("scrolls").props("tabindex=0 role=region")
+    scrolls.props["aria-label"] = caption
+    with scrolls, ui.element("table"):
+        ui.html(escape(caption), sanitize=False, tag="caption").classes("unseen")
         with ui.element("thead"):
             ui.html(Markup("{}{}").format(heads(columns), last), sanitize=False, tag="tr")
         with ui.element("tbody"):

@@ -14,13 +14,14 @@ from ares.store import Record, Value
 LEVELS = 12
 
 
-def depth(book: Record | None, steps: Steps) -> Markup:
-    """The best levels of a book: how much stands at each price, and up to it."""
+def depth(book: Record | None, steps: Steps, aged: Markup | None = None) -> Markup:
+    """The best levels of a book: how much stands at each price, and up to it; above them `aged`, how old it is."""
     bids, asks = levels(book["bids"] if book else None), levels(book["asks"] if book else None)
     if not bids and not asks:
         return nothing("No book came within the last day.")
     most = max((sum(amount for _, amount in side) for side in (bids, asks)), default=0.0) or 1.0
-    return Markup('<div class="scrolls" tabindex="0" role="region" aria-label="Depth">{}{}</div>').format(
+    return Markup('{}<div class="scrolls" tabindex="0" role="region" aria-label="Depth">{}{}</div>').format(
+        aged or "",
         _side("asks", "Asks", list(reversed(_summed(asks))), steps, most),
         _side("bids", "Bids", _summed(bids), steps, most),
     )

@@ -9,6 +9,7 @@ from math import isfinite
 
 from markupsafe import Markup
 
+from api.commands import LimitBody
 from api.console.deeds import deed
 from api.console.formats import NONE, duration, number, share
 from api.console.tables import Col, Form, Reader, table
@@ -150,6 +151,26 @@ def waiting_written(asked: Sequence[Mapping[str, object]], reader: Reader, *, ma
             }
         )
     return table("Waiting for a second person", WAITING, rows, reader, empty="Nothing waits for a second person.")
+
+
+def set_question(wish: LimitBody) -> str:
+    """What is asked before a limit is set.
+
+    >>> set_question(LimitBody(name="leverage_max", value="2"))[:42]
+    'Set leverage_max of the account to 2? What'
+    """
+    scope = scope_of(wish.strategy, wish.symbol)
+    to = f"to {wish.value}" if wish.value else "back to its setting"
+    return f"Set {wish.name} of {scope} {to}? What loosens a limit may have to wait for a second person."
+
+
+def agree_question(asked: Mapping[str, object]) -> str:
+    """What is asked before a second person agrees to a limit."""
+    scope = scope_of(said_of(asked, "strategy"), said_of(asked, "symbol"))
+    before, value = said_of(asked, "before") or "not limited", said_of(asked, "value") or "its setting"
+    why = said_of(asked, "reason") or "no reason given"
+    by = said_of(asked, "asked_by")
+    return f"Agree that {said_of(asked, 'name')} of {scope} goes from {before} to {value}? {by} asks: {why}."
 
 
 def meter(taken: float | None, bound: float | None, unit: str) -> Markup:

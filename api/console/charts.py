@@ -51,10 +51,16 @@ class Mark:
 
 
 def candles(
-    bars: Sequence[Candle], fills: Sequence[Mark], signals: Sequence[Mark], orders: Mapping[str, float], ink: Ink
+    bars: Sequence[Candle],
+    fills: Sequence[Mark],
+    signals: Sequence[Mark],
+    orders: Mapping[str, float],
+    ink: Ink,
+    *,
+    decimals: int = 2,
 ) -> Options:
     """Candles and volume; triangles are fills, diamonds signals, dashed lines open orders (words to price), shaded
-    stretches gaps."""
+    stretches gaps. `decimals`: of a price; chart.js writes it so, and of a mark its words."""
     labels = [bar.label for bar in bars]
     prices = [
         [bar.open, bar.close, bar.low, bar.high] if bar.open is not None else ["-", "-", "-", "-"] for bar in bars
@@ -97,6 +103,7 @@ def candles(
             {
                 "name": "Price",
                 "type": "candlestick",
+                "decimals": decimals,
                 "data": prices,
                 "itemStyle": {"color": ink.up, "color0": ink.down, "borderColor": ink.up, "borderColor0": ink.down},
                 "markLine": _lines(orders, ink),
@@ -125,7 +132,7 @@ def _scatter(name: str, symbol: str, marks: Sequence[Mark], colours: Mapping[str
             }
             for mark in marks
         ],
-        "tooltip": {"formatter": "{b}"},
+        "worded": True,
     }
 
 

@@ -8,6 +8,8 @@ from markupsafe import Markup
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from api.console.act import Once
+
 Take = Callable[[str, str], Awaitable[None]]
 """Is given what shall be done, and to what. Both come from the browser: neither is to be believed."""
 _TEXT_MAX = 200
@@ -26,11 +28,13 @@ def deed(word: str, of: str, label: str, about: str) -> Markup:
 
 
 def listen(html: ui.html, take: Take) -> None:
-    """Give what is pressed within to a function."""
+    """Give what is pressed within to a function, unless it still has what was pressed before."""
+    once = Once()
 
     async def pressed(event: GenericEventArguments) -> None:
         given: object = event.args
         if isinstance(given, list) and len(given) == 2 and all(isinstance(each, str) for each in given):
-            await take(str(given[0])[:_TEXT_MAX], str(given[1])[:_TEXT_MAX])
+            word, of = (str(each)[:_TEXT_MAX] for each in given)
+            await once(lambda: take(word, of))
 
     html.on("click", pressed, js_handler=_LISTEN)

@@ -26,7 +26,8 @@ class Chart:
         self._empty = empty or "Nothing to draw yet."
         with section(title, size):
             self._chart = Drawing({"series": []})
-            self._chart.classes("chart low" if low else "chart").props(f'role="img" aria-label="{title}"')
+            self._chart.classes("chart low" if low else "chart")
+            self._chart.props.update({"role": "img", "aria-label": title})
             self._box = ui.element("div")
 
     def join(self, panels: Panels, *, follows: Sequence[str] = (), every_s: float = 30.0) -> None:
@@ -34,10 +35,11 @@ class Chart:
         panels.join(self._box, self._write, follows, every_s)
 
     async def _write(self) -> Markup:
-        options = await self._draw()
-        self._chart.set_visibility(bool(options))
-        if options and options != self._chart.options:
+        drawn = await self._draw()
+        options = {"backgroundColor": "transparent", **drawn}
+        self._chart.set_visibility(bool(drawn))
+        if drawn and options != self._chart.options:
             self._chart.options.clear()
-            self._chart.options.update({"backgroundColor": "transparent", **options})
+            self._chart.options.update(options)
             self._chart.update()
-        return Markup("") if options else nothing(self._empty)
+        return Markup("") if drawn else nothing(self._empty)

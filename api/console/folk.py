@@ -9,6 +9,8 @@ from ares.security.access.state import ApiKey, User
 from ares.store import Record
 
 AGENT_MAX = 60
+NOBODYS = "(none)"
+"""Stands for no name at all, which is less than no confinement. No account and no strategy is called so."""
 USERS = (
     Col("user", "User", link="users/{user}"),
     Col("role", "Role"),
@@ -97,13 +99,13 @@ def scope_words(scope: Scope) -> str:
 def names_in(text: str) -> frozenset[str] | None:
     """Names that somebody typed, with commas or spaces between; None where they typed none: not confined.
 
-    >>> sorted(names_in("spot-1, spot-2 ,spot-1") or ()), names_in("  ")
-    (['spot-1', 'spot-2'], None)
+    >>> sorted(names_in("spot-1, spot-2 ,spot-1") or ()), names_in("  "), names_in("(none)")
+    (['spot-1', 'spot-2'], None, frozenset())
     """
     names = frozenset(text.replace(",", " ").split())
-    return names or None
+    return names - {NOBODYS} if names else None
 
 
 def typed(scope: frozenset[str] | None) -> str:
-    """Names as somebody would type them."""
-    return ", ".join(sorted(scope or ()))
+    """Names as somebody would type them: `names_in` reads the same again."""
+    return NOBODYS if scope == frozenset() else ", ".join(sorted(scope or ()))

@@ -1,4 +1,4 @@
-"""What stands around every page: who is here, where one can go, whether trading is on."""
+"""What stands around every page: who is here, and where one can go."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from nicegui import ui
 
 from api.console.registry import Page
-from api.console.tables import badge, link
+from api.console.tables import link
 from api.console.view import ROOT, View
 from ares import __version__
 
@@ -33,11 +33,6 @@ def frame(view: View, page: Page, pages: Sequence[Page]) -> Iterator[None]:
         ui.html(Markup("<h1>{}</h1>").format(page.title), sanitize=False).classes("title")
         with ui.element("div").classes("panels"):
             yield
-
-
-def state_badge(words: str) -> Markup:
-    """Whether trading is on, as the header shows it."""
-    return Markup('<span class="unseen">Trading is </span>{}').format(badge(words))
 
 
 def _top(view: View, page: Page) -> Markup:

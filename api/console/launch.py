@@ -20,27 +20,34 @@ from ares.service.registry import job_names
 
 DAYS = 7
 _FIELD = "outlined dense"
-Given = Callable[[str], Mapping[str, object]]
-"""Arguments of an errand, with the reason that was given."""
+Typed = Callable[[], Mapping[str, str | Sequence[str]]]
+"""Arguments of an errand as they stand in a form, without the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Button:
-    """What it says, what is asked before (empty: nothing), whether a reason is, and whether it is grave."""
+    """What it says, what is asked before (with {arguments}; empty: nothing), whether a reason is, if it is grave."""
 
     label: str
     question: str = ""
     reason: bool = True
     grave: bool = False
 
-    def asks(self, view: View, kind: str, given: Given) -> None:
-        """Put it on the page: it asks for an errand."""
+    def asks(self, view: View, kind: str, typed: Typed) -> None:
+        """Put it on the page: it asks for an errand with what is typed as it is pressed."""
+        wish: dict[str, object] = {}
+
+        def question() -> str:
+            wish.clear()
+            wish.update(typed())
+            return self.question.format_map(wish)
 
         async def work(caller: Caller, reason: str) -> str:
-            return await ask(view, caller, kind, given(reason))
+            why = {"reason": reason} if self.question and self.reason else {}
+            return await ask(view, caller, kind, {**wish, **why})
 
         permission = errand(kind).permission
-        button(view, Action(self.label, permission, work, self.question, self.reason, self.grave))
+        button(view, Action(self.label, permission, work, question, self.reason, self.grave))
 
 
 def backtest(view: View, strategy: str) -> None:
@@ -59,18 +66,18 @@ def backtest(view: View, strategy: str) -> None:
         symbols = ui.input("Symbols (empty: all)").props(f"{_FIELD} maxlength=500")
         cash = ui.input("Cash, quote", value="20000").props(f"{_FIELD} inputmode=decimal maxlength=30")
 
-        def given(_: str) -> Mapping[str, object]:
+        def typed() -> Mapping[str, str | Sequence[str]]:
             named = [each.strip() for each in str(symbols.value or "").split(",") if each.strip()]
             return {
                 "strategy": strategy,
                 "from": str(first.value or ""),
                 "to": str(last.value or ""),
-                "tier": tier.value,
+                "tier": str(tier.value),
                 "symbols": named,
                 "cash": str(cash.value or "").strip(),
             }
 
-        _Button("Run it").asks(view, "backtest", given)
+        _Button("Run it").asks(view, "backtest", typed)
 
 
 def job(view: View, name: str = "") -> None:
@@ -80,7 +87,7 @@ def job(view: View, name: str = "") -> None:
     names = [name] if name else job_names()
     with section("Run a job now" if not name else f"Run {name} now", "full"), ui.element("div").classes("row-of"):
         chosen = ui.select(names, value=names[0], label="Job").props(f"{_FIELD} options-dense").classes("instrument")
-        _Button("Run it", "Run this job now?", reason=False).asks(view, "job", lambda _: {"job": chosen.value})
+        _Button("Run it", "Run {job} now?", reason=False).asks(view, "job", lambda: {"job": str(chosen.value)})
 
 
 def model(view: View, name: str, versions: Sequence[str]) -> None:
@@ -92,13 +99,11 @@ def model(view: View, name: str, versions: Sequence[str]) -> None:
         stage = ui.select(["champion", "challenger", "candidate"], value="champion", label="Stage")
         version.classes("instrument")
         stage.props(f"{_FIELD} options-dense").classes("choice")
-        _Button("Promote", "Promote this version, if it passes the gate?").asks(
-            view,
-            "model-promote",
-            lambda reason: {"model": name, "version": version.value, "stage": stage.value, "reason": reason},
+        _Button("Promote", "Make {version} of {model} the {stage}, if it passes the gate?").asks(
+            view, "model-promote", lambda: {"model": name, "version": str(version.value), "stage": str(stage.value)}
         )
-        _Button("Roll back", "Back to the champion before?", grave=True).asks(
-            view, "model-rollback", lambda reason: {"model": name, "reason": reason}
+        _Button("Roll back", "Let {model} go back to the champion before?", grave=True).asks(
+            view, "model-rollback", lambda: {"model": name}
         )
 
 
@@ -109,12 +114,8 @@ def setting(view: View) -> None:
     with section("Change a setting", "full"), ui.element("div").classes("row-of"):
         field = ui.input("Setting").props(f"{_FIELD} maxlength=200 placeholder=trading.risk.price_collar")
         value = ui.input("Value, as in TOML").props(f"{_FIELD} maxlength=2000")
-        _Button("Set it", "Change this setting?", grave=True).asks(
+        _Button("Set it", "Set {field} to {value}?", grave=True).asks(
             view,
             "config-set",
-            lambda reason: {
-                "field": str(field.value or "").strip(),
-                "value": str(value.value or "").strip(),
-                "reason": reason,
-            },
+            lambda: {"field": str(field.value or "").strip(), "value": str(value.value or "").strip()},
         )

@@ -22,6 +22,7 @@ from api.console.entry import COOKIE, STATIC, kept, plain, routes_of
 from api.console.formats import zone_of
 from api.console.frame import frame
 from api.console.house import House
+from api.console.live import section, sentence
 from api.console.pages.listed import PAGES
 from api.console.registry import Page
 from api.console.view import ROOT, View, caller_of
@@ -63,6 +64,7 @@ def _serve(house: House, page: Page, pages: Sequence[Page]) -> None:
     async def show(request: Request) -> Response | None:
         try:
             caller = await asyncio.to_thread(caller_of, house, request.cookies.get(COOKIE, ""))
+            cookie = await asyncio.to_thread(house.parts.door.browser_token, caller)
         except AccessDenied as error:
             here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
             asked = {"next": here, "why": "" if error.reason in _UNSAID else error.reason}
@@ -72,7 +74,7 @@ def _serve(house: House, page: Page, pages: Sequence[Page]) -> None:
         dark = request.cookies.get(_THEME, "dark") == "dark"
         view = View(
             house=house,
-            cookie=request.cookies.get(COOKIE, ""),
+            cookie=cookie,
             origin=origin(request),
             zone=zone_of(unquote(request.cookies.get(_ZONE, ""))),
             dark=dark,
@@ -80,13 +82,17 @@ def _serve(house: House, page: Page, pages: Sequence[Page]) -> None:
             precision=await house.precisions(),
             query=_asked(request),
         )
-        request.scope["state"][COOKIE] = await asyncio.to_thread(house.parts.door.browser_token, caller)
+        request.scope["state"][COOKIE] = cookie
         if not page.shown_to(view):
             words = Markup('<p>{} is not for your role.</p><p><a href="{}/">Overview</a></p>').format(page.title, ROOT)
             return plain("Not for you", words, HTTPStatus.FORBIDDEN)
         ui.dark_mode(dark)
         with frame(view, page, pages):
-            await page.build(view)
+            try:
+                await page.build(view)
+            except AresError as error:
+                with section("Not now", "full"):
+                    ui.html(Markup('<p class="failed" role="status">{}</p>').format(sentence(error)), sanitize=False)
         return None
 
     show.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # FastAPI reads parameters from it

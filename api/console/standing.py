@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from nicegui import ui
@@ -10,10 +10,10 @@ from nicegui import ui
 from api.commands import AmendBody, ReasonBody
 from api.console.act import Action, ask, perform
 from api.console.live import Panel
+from api.console.outcome import sent
 from api.console.trader import body_of, ordered, said_of
 from api.console.view import View
 from api.resource import within
-from ares.control import Json
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
 from ares.store import Record, load_queries
@@ -59,20 +59,11 @@ async def amend(view: View, order_id: str, panel: Panel) -> None:
 
     async def work(caller: Caller, reason: str) -> str:
         body = body_of(AmendBody, reason=reason, **{n: v for n, v in (("quantity", quantity), ("price", price)) if v})
-        said = await ordered(view, caller, "amend", body, order_id=order_id)
-        return amended(said, order_id)
+        return sent(await ordered(view, caller, "amend", body, order_id=order_id), order_id)
 
     asks = " and ".join(f"{name} {value}" for name, value in (("quantity", quantity), ("price", price)) if value)
     question = f"Change order {order_id} to {asks}?" if asks else f"Change nothing of order {order_id}?"
     await perform(view, Action("Amend order", Permission.TRADE, work, question), panel.wanted.set)
-
-
-def amended(said: Mapping[str, Json], order_id: str) -> str:
-    """What came of a change: the same order where it kept its place, else the one that stands for it."""
-    now, state = said_of(said, "order_id") or order_id, said_of(said, "state") or said_of(said, "action")
-    place = "" if now == order_id else f", it stands for {order_id}"
-    why = said_of(said, "reason")
-    return f"Order {now}: {state or 'as it was'}{place}. {why}".strip()
 
 
 def _wish() -> Sequence[ui.input]:

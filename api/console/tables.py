@@ -107,8 +107,8 @@ def facts(pairs: Iterable[tuple[str, str | Markup]]) -> Markup:
 
 
 def badge(word: str) -> Markup:
-    """A state: its word, and a colour that says the same."""
-    tone = _TONE_OF.get(word.lower().replace(" ", "_"), "plain")
+    """A state: its word, and a colour that says the same; what follows a comma is beside it."""
+    tone = _TONE_OF.get(word.partition(",")[0].lower().replace(" ", "_"), "plain")
     return Markup('<span class="badge {}">{}</span>').format(tone, word or NONE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import cast
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from markupsafe import Markup
@@ -11,10 +12,13 @@ from nicegui import ui
 
 from api.commands import OrderBody
 from api.console.act import Action, button, refused, tell
+from api.console.bounds import figure_of
+from api.console.formats import duration, share
 from api.console.live import section
-from api.console.tables import Col, Form, Reader, badge, facts, table
-from api.console.trader import body_of, ordered
-from api.console.view import View
+from api.console.outcome import order_words, sent, warned
+from api.console.tables import Col, Form, Reader, badge, facts, link, table
+from api.console.trader import body_of, ordered, reason_of, said_of
+from api.console.view import ROOT, View
 from ares.control import Json
 from ares.errors import AccessDenied, AresError
 from ares.security.access.door import Caller
@@ -31,35 +35,41 @@ RULES = (
 
 
 class Ticket:
-    """One order that is being thought of. Its key stays while it does, so that sent twice it is one order."""
+    """One order that is being thought of. Its key stays until it was answered, so that sent twice it is one order."""
 
     def __init__(self, view: View, symbol: str) -> None:
         self._view = view
         self._symbol = symbol
         self._key = uuid4().hex
-        self._side = ui.toggle(["buy", "sell"], value="buy").props('no-caps unelevated aria-label="Side"')
-        self._quantity = ui.input("Quantity").props("outlined dense inputmode=decimal maxlength=40")
-        self._price = ui.input("Price (empty: at the market)").props("outlined dense inputmode=decimal maxlength=40")
+        self._wish: OrderBody | None = None
+        self._side = ui.toggle(["buy", "sell"], value="buy", on_change=self._changed)
+        self._side.props('no-caps unelevated aria-label="Side"')
+        self._quantity = self._figure("Quantity")
+        self._price = self._figure("Price (empty: at the market)")
         with ui.element("div").classes("row-of"):
             ui.button("Preview", on_click=self._preview).props("no-caps outline").classes("quiet")
-            place = Action("Place order", Permission.TRADE, self._place, "Place this order?", grave=True)
-            button(view, place, done=self._new)
+            button(view, Action("Place order", Permission.TRADE, self._place, self._question, grave=True))
         self._said = ui.html("", sanitize=False).props('aria-live="polite"')
 
-    async def _order(self, verb: str, caller: Caller, **more: str) -> Mapping[str, Json]:
+    def _figure(self, label: str) -> ui.input:
+        field = ui.input(label, on_change=self._changed)
+        return field.props("outlined dense inputmode=decimal maxlength=40")
+
+    def _typed(self) -> OrderBody:
+        """Raises `UsageError`."""
         price = str(self._price.value or "")
-        body = body_of(
+        return body_of(
             OrderBody,
             symbol=self._symbol,
             side=str(self._side.value),
             quantity=str(self._quantity.value or ""),
             **({"price": price} if price.strip() else {}),
         )
-        return await ordered(self._view, caller, verb, body, **more)
 
     async def _preview(self) -> None:
         try:
-            found = await self._order("preview", await self._view.caller(Permission.TRADE))
+            caller, wish = await self._view.caller(Permission.TRADE), self._typed()
+            found = await ordered(self._view, caller, "preview", wish)
         except AccessDenied as error:
             refused(error)
         except AresError as error:
@@ -67,41 +77,54 @@ class Ticket:
         else:
             self._said.set_content(previewed(found, self._view.reader))
 
-    async def _place(self, caller: Caller, reason: str) -> str:
-        said = await self._order("order", caller, id=self._key, reason=reason)
-        state = str(said.get("state", ""))
-        words = f"Order {said.get('order_id', '')}: {state or said.get('action', 'sent')}"
-        why = str(said.get("reason") or "")
-        return f"{words}. {why}" if why else f"{words}."
+    def _question(self) -> str:
+        """What is asked before it is sent. That, and nothing that is typed afterwards, is then sent."""
+        self._wish = self._typed()
+        trading = self._view.house.parts.config().trading
+        words = order_words(self._wish)
+        return f"{words[:1].upper()}{words[1:]}, on {trading.venue}, for account {trading.account}?"
 
-    def _new(self) -> None:
+    async def _place(self, caller: Caller, reason: str) -> str:
+        assert self._wish is not None, "it was asked for before"
+        said = await ordered(self._view, caller, "order", self._wish, id=self._key, reason=reason_of(reason))
         self._key = uuid4().hex
+        self._changed()
+        return sent(said)
+
+    def _changed(self) -> None:
+        """What was said was of another order."""
         self._said.set_content("")
 
 
-def add_ticket(view: View, symbol: str) -> None:
-    """The panel with a ticket for an instrument."""
+def add_ticket(view: View, venue: str, symbol: str) -> None:
+    """The panel with a ticket for an instrument; where orders do not go to its venue, it says where they go."""
+    trading = view.house.parts.config().trading
     with section(f"Order {symbol}", "third"), ui.element("div").classes("ticket"):
-        Ticket(view, symbol)
+        if venue == trading.venue:
+            Ticket(view, symbol)
+            return
+        where = link(f"{ROOT}/market?{urlencode({'venue': trading.venue, 'symbol': symbol})}", f"its {symbol}")
+        words = Markup('<p class="empty">Orders go to {}, not to {}: see {}.</p>').format(trading.venue, venue, where)
+        ui.html(words, sanitize=False)
 
 
 def previewed(found: Mapping[str, Json], reader: Reader) -> Markup:
     """What the trader says of an order that it was not asked to send."""
     busy = found.get("order_under_way")
     would = Markup("would be sent") if found.get("would_send") else Markup("would not be sent")
+    scale = said_of(found, "limit_scale")
     figures = facts(
         [
             ("It", Markup("{} {}").format(badge("ok" if found.get("would_send") else "refused"), would)),
-            ("Cost", str(found.get("cost_quote", ""))),
-            ("Cost at worst", str(found.get("cost_quote_worst", ""))),
-            ("Fee, about", str(found.get("fee_quote", ""))),
-            ("Mark", str(found.get("mark", ""))),
+            ("Trading is", badge(said_of(found, "state"))),
+            ("Cost", said_of(found, "cost_quote")),
+            ("Cost at worst", said_of(found, "cost_quote_worst")),
+            ("Fee, about", said_of(found, "fee_quote")),
+            ("Mark", f"{said_of(found, 'mark')}, {duration(figure_of(found.get('quote_age_s')))} old"),
+            *([] if scale in ("", "1") else [("Limits are drawn in to", share(figure_of(scale), 0))]),
         ]
     )
     waits = Markup("<p>Order <code>{}</code> is under way.</p>").format(busy) if busy else Markup("")
-    warnings = found.get("warnings")
-    warned = Markup("").join(
-        Markup('<p class="failed">{}</p>').format(each) for each in (warnings if isinstance(warnings, list) else [])
-    )
+    warnings = Markup("").join(Markup('<p class="failed">{}</p>').format(each) for each in warned(found))
     rules = cast("Sequence[Record]", found.get("rules") or [])
-    return Markup("{}{}{}{}").format(figures, waits, warned, table("Rules", RULES, rules, reader))
+    return Markup("{}{}{}{}").format(figures, waits, warnings, table("Rules", RULES, rules, reader))

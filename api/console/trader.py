@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from api.commands import Desk
+from api.commands import Desk, ReasonBody
 from api.console.view import View
 from ares.errors import AccessDenied, UsageError
 from ares.security.access.door import Caller
@@ -52,6 +52,11 @@ async def ordered(view: View, caller: Caller, verb: str, body: BaseModel, **more
     texts = {name: str(value) for name, value in body.model_dump().items() if value not in (None, "")} | more
     Desk(parts).require(caller, verb, texts)
     return await parts.trader.order(verb, {**texts, "actor": caller.user})
+
+
+def reason_of(text: str) -> str:
+    """A reason as the API would take it. Raises `UsageError`."""
+    return body_of(ReasonBody, reason=text).reason
 
 
 def said_of(answer: Mapping[str, object], name: str) -> str:

@@ -6,6 +6,14 @@ SELECT ts::long AS ts, account, quote_currency, worth, profit, best FROM (
   ) SAMPLE BY 15m
 ) ORDER BY ts, account;
 
+-- day: what accounts were worth in the last day, by five minutes.
+SELECT ts::long AS ts, account, worth FROM (
+  SELECT ts, account, last(worth) AS worth FROM (
+    SELECT ts, account, equity_quote::DOUBLE AS worth
+    FROM equity WHERE ts > dateadd('d', -1, now()) AND (%(accounts)s = '' OR account ~ %(accounts)s)
+  ) SAMPLE BY 5m
+) ORDER BY ts, account;
+
 -- days: the profit of each account by days (UTC), as each ended, of the last 30.
 SELECT ts::long AS ts, account, quote_currency, day_pnl_quote, equity_quote FROM (
   SELECT ts, account, quote_currency, last(day) AS day_pnl_quote, last(worth) AS equity_quote FROM (

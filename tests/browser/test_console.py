@@ -9,6 +9,7 @@ import statistics
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import aiohttp
 import pyotp
@@ -26,6 +27,7 @@ from ares.store import Database, RowWriter
 from tests.api import PASSWORD
 from tests.boards_rows import seeds
 from tests.console import (
+    LOADED,
     SIZES,
     Console,
     Seen,
@@ -236,6 +238,22 @@ async def test_text_of_a_row_is_text(filled: None, console: Console, browser: Br
     context, page = await opened(browser, console, "viewer", "")
     await expect(page.get_by_text("<script>window.hacked = 1</script>")).to_be_visible()
     assert await page.evaluate("window.hacked === undefined")
+    await context.close()
+
+
+async def test_words_of_an_address_are_text(filled: None, console: Console, browser: Browser) -> None:
+    name = quote("""x" :a="eval('window.hacked = 1')""")
+    context, page = await opened(browser, console, "viewer", f"data/lineage?name={name}")
+    await expect(page.get_by_role("heading", name="Around x")).to_be_visible()
+    await page.wait_for_function(LOADED)
+    assert await page.evaluate("window.hacked === undefined")
+    assert await page.locator(".chart").first.get_attribute("aria-label") == f"Around {unquote(name)}"
+    await context.close()
+
+
+async def test_price_that_grew_old_is_said_to_be(filled: None, console: Console, browser: Browser) -> None:
+    context, page = await opened(browser, console, "viewer", "market?venue=sim&symbol=BTC/USDT")
+    await expect(page.locator(".quote").get_by_text("stale, ")).to_be_visible()
     await context.close()
 
 

@@ -85,7 +85,7 @@ async def start_trader(settings: dict[str, str], log: Path) -> asyncio.subproces
         )
 
 
-async def feed(exchange: aiohttp.ClientSession, writer: RowWriter, venue: str) -> None:
+async def feed(exchange: aiohttp.ClientSession, writer: RowWriter, venue: str, *, signals: bool = True) -> None:
     """Quotes of the exchange, and a signal that turns from all to nothing and back."""
     for number in count():
         async with exchange.get("/api/v3/ticker/bookTicker", params={"symbol": "BTCUSDT"}) as answer:
@@ -109,7 +109,7 @@ async def feed(exchange: aiohttp.ClientSession, writer: RowWriter, venue: str) -
             {"venue": venue, "symbol": BTC, "strategy": "signal_momentum", "known_at_kind": "live"},
             {"version": 1, "revision": 0, "target": target, "confidence": 1.0, "known_at": UtcNs(now_ns)},
         )
-        await writer.write([quote, wish])
+        await writer.write([quote, wish] if signals else [quote])
         await asyncio.sleep(0.2)
 
 

@@ -77,6 +77,15 @@ def sql_put_together(tree: ast.AST) -> Iterator[int]:
                 yield node.lineno
 
 
+def props_put_together(tree: ast.AST) -> Iterator[int]:
+    """Props written with anything but constants of the module: in a browser a part of such a text may become script."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "props":
+            holes = [part for given in node.args for part in ast.walk(given) if isinstance(part, ast.Name)]
+            if any(not re.fullmatch(r"_?[A-Z][A-Z_]*", hole.id) for hole in holes):
+                yield node.lineno
+
+
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -90,6 +99,7 @@ def test_source_file_keeps_the_house_rules(path: Path) -> None:
     assert not list(long_functions(tree))
     assert not list(log_events_that_are_not_static(tree)), "log events are static snake_case, data goes in keywords"
     assert not list(sql_put_together(tree)), "SQL lives in .sql files"
+    assert not list(props_put_together(tree)), "set element.props[name]: it is not parsed"
     if name not in CLOCK_ALLOWED:
         assert not [(call, line) for call, line in calls(tree) if call in CLOCK_CALLS], "time and chance come in"
     assert not [line for call, line in calls(tree) if call == "print"], "use ares.commands.output or the log"
@@ -102,6 +112,7 @@ def test_rules_catch_what_they_ban() -> None:
     assert list(log_events_that_are_not_static(bad)) == [1, 2]
     assert [call for call, _ in calls(bad) if call in CLOCK_CALLS] == ["datetime.now"]
     assert list(sql_put_together(bad)) == [4]
+    assert list(props_put_together(ast.parse("x.props(f'a={b}')\nx.props(b)\nx.props(f'{_FIELD} c')"))) == [1, 2]
     long = ast.parse("def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX)
     assert list(long_functions(long)) == [f"f: {FUNCTION_LINES_MAX + 1} lines"]
 

@@ -90,9 +90,7 @@ async def test_nothing_changes_when_everything_later_is_randomised(
     assert [view for view in before if after[view] != like(before[view])] == []
 
 
-async def test_a_view_that_peeks_is_caught(
-    database: Database, writer: RowWriter, venue: str, start_ns: int
-) -> None:
+async def test_a_view_that_peeks_is_caught(database: Database, writer: RowWriter, venue: str, start_ns: int) -> None:
     cheat = f"cheat_{venue}"
     await database.execute(
         f"CREATE OR REPLACE VIEW {cheat} AS (DECLARE OVERRIDABLE @from := now(), OVERRIDABLE @to := now()"

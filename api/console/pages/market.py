@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from typing import Final
 from urllib.parse import urlencode
 
@@ -16,13 +17,14 @@ from api.console.charts import Candle, Ink, Mark, candles
 from api.console.drawn import Chart
 from api.console.formats import moment, number
 from api.console.live import Panels, section
-from api.console.prices import QUERIES, Prices
+from api.console.prices import QUERIES, Prices, old
 from api.console.research import finite
 from api.console.standing import open_orders
 from api.console.tables import Col, Form, nothing, table
 from api.console.ticket import add_ticket
 from api.console.view import ROOT, View
 from ares.clock import DAY_NS, NANOS_PER_SECOND, isoformat
+from ares.errors import StoreError
 from ares.model.strategies import MANUAL
 from ares.security.access.roles import Permission
 from ares.store import Param, Record, Value
@@ -34,6 +36,7 @@ STANDING: Final = (
     Col("side", "Side", Form.SIDE),
     Col("quantity", "Quantity", Form.AMOUNT),
     Col("price", "Price", Form.PRICE),
+    Col("stop_price", "Stop", Form.PRICE),
     Col("state", "State", Form.STATE),
     Col("order_id", "Order", Form.CODE, "orders/{order_id}"),
 )
@@ -41,8 +44,8 @@ STANDING: Final = (
 
 async def build(view: View) -> None:
     """One instrument, named by the query; without: the first that is listed."""
-    listed = [(str(row["venue"]), str(row["symbol"])) for row in await view.rows("instruments", 2_000)]
     asked = (view.query.get("venue", ""), view.query.get("symbol", ""))
+    listed = await _listed(view, asked)
     here = asked if asked in listed else next((each for each in listed if each[1] == asked[1]), None)
     if here is None and listed:
         here = listed[0]
@@ -54,6 +57,21 @@ async def build(view: View) -> None:
     await _instrument(view, listed, here, interval if interval in INTERVALS_S else "1m")
 
 
+async def _listed(view: View, asked: tuple[str, str]) -> Sequence[tuple[str, str]]:
+    """Those of the venue that orders go to come first. Without a database the known ones: orders need none.
+
+    Raises `StoreError` where none is known.
+    """
+    own = view.house.parts.config().trading.venue
+    try:
+        found = [(str(row["venue"]), str(row["symbol"])) for row in await view.rows("instruments", 2_000)]
+    except StoreError:
+        found = sorted({*view.precision.of, *([asked] if asked[0] == own and asked[1] else [])})
+        if not found:
+            raise
+    return sorted(found, key=lambda each: each[0] != own)
+
+
 async def _instrument(view: View, listed: Sequence[tuple[str, str]], here: tuple[str, str], interval: str) -> None:
     venue, symbol = here
     panels = Panels(view)
@@ -63,13 +81,14 @@ async def _instrument(view: View, listed: Sequence[tuple[str, str]], here: tuple
     chart = Chart(f"{symbol}, {interval}", lambda: _chart(view, here, interval), "wide", low=False)
     chart.join(panels, follows=("bars", "fills", "signals", "orders"), every_s=15)
     if view.may(Permission.TRADE) and view.known.scope.covers(strategy=MANUAL):
-        add_ticket(view, symbol)
+        add_ticket(view, venue, symbol)
     steps = view.precision.steps(venue, symbol)
 
     async def book() -> Markup:
         await view.caller(Permission.READ_MARKET)
         found = await view.house.parts.database.fetch(QUERIES["book"], {"venue": venue, "symbol": symbol})
-        return depth(found[0] if found else None, steps)
+        book = found[0] if found else None
+        return depth(book, steps, None if book is None else old(book["ts"], view))
 
     async def trades() -> Markup:
         await view.caller(Permission.READ_MARKET)
@@ -110,15 +129,17 @@ async def _chart(view: View, here: tuple[str, str], interval: str) -> dict[str, 
     if not bars:
         return {}
     fills, signals, orders = await asyncio.gather(_seen(view, "fills", of), _seen(view, "signals", of), _open(view, of))
-    drawn = [candle(row, view, interval) for row in bars]
+    drawn = [candle(row, view.zone, interval) for row in bars]
     starts = [int(str(row["ts"])) for row in bars]
-    at = _Places(starts, [bar.label for bar in drawn], [bar.close for bar in drawn])
+    at = Places(starts, [bar.label for bar in drawn], [finite(row["close"]) for row in bars])
+    signalled = [at.signal(row) for row in signals if at.holds(row["ts"]) and row["target"]]
     return candles(
         drawn,
         [at.fill(row, view) for row in fills if at.holds(row["ts"])],
-        [at.signal(row) for row in signals if at.holds(row["ts"]) and row["target"]],
+        [mark for mark in signalled if mark is not None],
         orders,
         Ink.of(dark=view.dark),
+        decimals=view.precision.steps(venue, symbol).price,
     )
 
 
@@ -144,17 +165,17 @@ async def _open(view: View, of: dict[str, str]) -> dict[str, float]:
     }
 
 
-def candle(row: Record, view: View, interval: str) -> Candle:
-    """A bar as it is drawn."""
-    label = moment(row["ts"], view.zone)
-    shown = label[:10] if INTERVALS_S[interval] * NANOS_PER_SECOND >= DAY_NS else label[5:16]
+def candle(row: Record, zone: tzinfo, interval: str) -> Candle:
+    """A bar as it is drawn; a day is one of UTC, as its bar is, and has that name everywhere."""
+    daily = INTERVALS_S[interval] * NANOS_PER_SECOND >= DAY_NS
+    shown = moment(row["ts"], UTC)[:10] if daily else moment(row["ts"], zone)[5:16]
     values = [finite(row[name]) for name in ("open", "high", "low", "close")]
     traded = row["status"] == "traded" and None not in values
     opened, high, low, close = values if traded else [None] * 4
     return Candle(shown, opened, high, low, close, finite(row["volume"]) or 0.0, gap=row["status"] == "gap")
 
 
-class _Places:
+class Places:
     """Where on the chart a moment lies."""
 
     def __init__(self, starts: Sequence[int], labels: Sequence[str], closes: Sequence[float | None]) -> None:
@@ -173,8 +194,9 @@ class _Places:
         words = f"{row['side']} {number(row['quantity'], steps.amount)} at {number(row['price'], steps.price)}"
         return Mark(self._labels[self._index(row["ts"])], float(str(row["price"])), str(row["side"]), words)
 
-    def signal(self, row: Record) -> Mark:
-        """A signal at the price of its bar."""
+    def signal(self, row: Record) -> Mark | None:
+        """A signal at the last price that was known in its bar; None where none was."""
         index, target = self._index(row["ts"]), float(str(row["target"]))
+        close = self._closes[index]
         words = f"{row['strategy']}: {number(target, 2, sign=True)}"
-        return Mark(self._labels[index], self._closes[index] or 0.0, "buy" if target > 0 else "sell", words)
+        return None if close is None else Mark(self._labels[index], close, "buy" if target > 0 else "sell", words)

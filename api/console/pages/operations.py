@@ -10,20 +10,19 @@ from markupsafe import Markup
 from nicegui import ui
 
 from api.console import launch
+from api.console.beats import services_now
 from api.console.errands import add_errands
 from api.console.filters import Filter, form
 from api.console.live import LOADING, Panels, section
 from api.console.loglines import LEVELS, data_of, newest, services
 from api.console.tables import Col, Form, nothing, table
 from api.console.view import View
-from ares.clock import NANOS_PER_SECOND
 from ares.errors import StoreError
 from ares.security.access.roles import Permission
 from ares.service.registry import job_names
 from ares.store import Record
 from ares.store.pool import as_int
 
-BEATS_MISSED = 4
 SERVICES = (
     Col("service", "Service"),
     Col("state", "State", Form.STATE),
@@ -90,7 +89,7 @@ LINES = 100
 async def build(view: View) -> None:
     """The page of who operates it."""
     panels = Panels(view)
-    panels.add("Services", lambda: _services(view), follows=("services",), every_s=5, size="full")
+    panels.add("Services", lambda: services_now(view, SERVICES), follows=("services",), every_s=5, size="full")
     panels.add("Jobs", lambda: _jobs(view), follows=("jobs",), every_s=30, size="full")
     panels.add("Backups", lambda: _backups(view), every_s=30, size="full")
     panels.add("Restore drills", lambda: _drills(view), every_s=30, size="full")
@@ -113,27 +112,6 @@ async def build_job(view: View) -> None:
         add_errands(view, panels, "Runs that were asked for", "job", about=job)
     panels.add(f"Runs of {job}", lambda: _runs(view, job), follows=("jobs",), every_s=30, size="full")
     await panels.settle()
-
-
-async def _services(view: View) -> Markup:
-    rows = await view.rows("services", 200)
-    beat_s = view.house.parts.config().monitoring.heartbeat_s
-    now_ns = view.house.parts.clock.now_ns()
-    return table(
-        "Services", SERVICES, [beaten(row, now_ns, beat_s * BEATS_MISSED) for row in rows], view.reader,
-        empty="Nothing has run here in the last day.",
-    )  # fmt: skip
-
-
-def beaten(row: Record, now_ns: int, silent_s: float) -> Record:
-    """A service with the age of its beat; without one for longer than `silent_s` it is silent, unless it stopped.
-
-    >>> dict(beaten({"ts": 0, "state": "ready"}, 30 * 10**9, 20.0))
-    {'ts': 0, 'state': 'silent', 'age_s': 30.0}
-    """
-    age_s = max(0.0, (now_ns - int(str(row["ts"]))) / NANOS_PER_SECOND)
-    silent = age_s > silent_s and row["state"] != "stopped"
-    return {**row, "state": "silent" if silent else row["state"], "age_s": age_s}
 
 
 async def _jobs(view: View) -> Markup:

@@ -36,6 +36,8 @@ _WHAT = (
 STANDING = (
     Col("ts", "Time", Form.TIME),
     *_WHAT,
+    Col("stop_price", "Stop", Form.PRICE),
+    Col("type", "Type"),
     Col("filled_quantity", "Filled", Form.AMOUNT),
     Col("state", "State", Form.STATE),
     Col("strategy", "Strategy"),

@@ -9,20 +9,18 @@ from markupsafe import Markup
 from nicegui import ui
 
 from api.commands import LimitBody, ReasonBody
-from api.console.act import Action, button, perform
-from api.console.bounds import Book, figure_of, limits_written, of_answer, waiting_written
+from api.console.act import Action, button, perform, refused, tell
+from api.console.bounds import Book, agree_question, figure_of, limits_written, of_answer, set_question, waiting_written
 from api.console.deeds import listen
-from api.console.formats import moment
 from api.console.live import Panel, Panels, section
-from api.console.pages.overview import trading
-from api.console.tables import Col, Form, badge, facts, signed, table
-from api.console.trader import body_of, ordered, said_of, told_or_why
+from api.console.now import trading_now
+from api.console.tables import Col, Form, table
+from api.console.trader import body_of, ordered, reason_of, said_of, told, told_or_why
 from api.console.view import View
 from api.moments import moment_ns
 from api.resource import pattern
 from ares.clock import DAY_NS, isoformat
-from ares.control import Json
-from ares.errors import StoreError
+from ares.errors import AccessDenied, AresError, StoreError, UsageError
 from ares.security.access.door import Caller
 from ares.security.access.roles import Permission
 from ares.store import Record, load_queries
@@ -73,7 +71,7 @@ ALERTS = (
 async def build(view: View) -> None:
     """The page that people open in a hurry: what stops trading comes first."""
     panels = Panels(view)
-    state = panels.add("Trading", lambda: _state(view), follows=("state", "equity"), every_s=3)
+    state = panels.add("Trading", lambda: trading_now(view), follows=("state", "equity"), every_s=3)
     _switch(view, state)
     panels.add("Why nothing is traded", lambda: _why(view), follows=("decisions", "state"), every_s=10, size="full")
     form = LimitForm(view) if view.may(Permission.SET_LIMITS) else None
@@ -89,44 +87,6 @@ async def build(view: View) -> None:
     panels.add("States before", lambda: _rows(view, "trading-state", STATES, "No trader has run here yet."),
                follows=("state",), size="full")  # fmt: skip
     await panels.settle()
-
-
-async def _state(view: View) -> Markup:
-    """What the trader says, with or without a database; where none answers, what the rows say."""
-    answer, why_not = await told_or_why(view, "status")
-    if answer is not None:
-        return state_told(answer, view)
-    silent = Markup('<p class="failed" role="status">{} Halting needs the trader.</p>').format(why_not)
-    try:
-        states, equity = await asyncio.gather(view.rows("trading-state", 1), view.rows("equity", 1))
-    except StoreError as error:
-        return Markup("{}<p>{}</p>").format(silent, f"The database does not answer either: {error}.")
-    return Markup("{}{}").format(silent, trading(states, equity, view))
-
-
-def state_told(answer: Mapping[str, Json], view: View) -> Markup:
-    """Whether it trades, since when, by whom, and whether this trader may."""
-    since = said_of(answer, "state_since")
-    at = moment(moment_ns("since", since), view.zone, now_ns=view.house.parts.clock.now_ns()) if since else ""
-    profit = answer.get("pnl_quote")
-    orders = answer.get("orders_open")
-    shown: list[tuple[str, str | Markup]] = [
-        ("State", badge(said_of(answer, "state"))),
-        ("Since", at),
-        ("By", said_of(answer, "state_actor")),
-        ("Reason", said_of(answer, "state_reason") or "none given"),
-        ("Account", f"{said_of(answer, 'account')} on {said_of(answer, 'venue')}"),
-        ("Trader", badge("ready" if answer.get("ready") and answer.get("leader") else "not leading")),
-        ("Today", signed(figure_of(profit.get("day")) if isinstance(profit, dict) else None)),
-        ("Open orders", str(len(orders)) if isinstance(orders, list) else ""),
-    ]
-    paused = answer.get("paused")
-    rests = ", ".join(paused) if isinstance(paused, dict) else ""
-    if rests:
-        shown.append(("Strategies that rest", rests))
-    if answer.get("maintenance"):
-        shown.append(("Maintenance", badge("warn")))
-    return facts(shown)
 
 
 def _switch(view: View, state: Panel) -> None:
@@ -185,6 +145,7 @@ class LimitForm:
         self._view = view
         self._names: list[str] = []
         self._name: ui.select | None = None
+        self._wish: LimitBody | None = None
 
     def know(self, names: Sequence[str]) -> None:
         """Offer these."""
@@ -205,16 +166,18 @@ class LimitForm:
                 for label in ("Value, or empty: its setting", "Strategy, or all", "Symbol, or all")
             )
 
-            async def work(caller: Caller, reason: str) -> str:
+            def question() -> str:
                 assert self._name is not None, "the form is shown"
-                given = {"name": str(self._name.value or ""), "value": str(value.value), "reason": reason}
-                body = body_of(LimitBody, **given, strategy=str(strategy.value), symbol=str(symbol.value))
-                said = await ordered(view, caller, "limit", body)
+                given = {"name": str(self._name.value or ""), "value": str(value.value)}
+                self._wish = body_of(LimitBody, **given, strategy=str(strategy.value), symbol=str(symbol.value))
+                return set_question(self._wish)
+
+            async def work(caller: Caller, reason: str) -> str:
+                assert self._wish is not None, "it was asked for before"
+                said = await ordered(view, caller, "limit", self._wish, reason=reason_of(reason))
                 bound = said_of(said, "value") or "as the settings say"
                 holds = "from the next cycle on" if said.get("holds") else "is asked for; another person must agree"
                 return f"{said_of(said, 'name')}: {bound} {holds}."
-
-            question = "Set this limit? What loosens one may have to wait for a second person."
 
             def again() -> None:
                 limits.wanted.set()
@@ -227,11 +190,26 @@ class LimitForm:
                 said = await ordered(view, caller, "approve", body_of(ReasonBody, reason=reason), id=change)
                 return f"{said_of(said, 'name')}: {said_of(said, 'value') or 'its setting'} from the next cycle on."
 
-            if word == "approve":
-                question = f"Agree to {change}?"
+            if word != "approve":
+                return
+            try:
+                question = agree_question(await _asked(view, change))
+            except AccessDenied as error:
+                refused(error)
+            except AresError as error:
+                tell(str(error), good=False)
+            else:
                 await perform(view, Action("Approve", Permission.SET_LIMITS, agree, question), again)
 
         listen(waiting.html, approve)
+
+
+async def _asked(view: View, change: str) -> Mapping[str, object]:
+    """A change that waits, as the trader has it now. Raises `NoTrader`, `AccessDenied`, `UsageError`."""
+    for each in of_answer(await told(view, "limits"), "asked"):
+        if said_of(each, "id") == change:
+            return each
+    raise UsageError(f"{change}: does not wait any more. Somebody agreed, or it was asked for anew")
 
 
 async def _limits(view: View, form: LimitForm | None) -> Markup:

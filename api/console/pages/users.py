@@ -10,7 +10,7 @@ from nicegui import ui
 
 from api.console.act import Action, button
 from api.console.area import Area
-from api.console.folk import HISTORY, SESSIONS, USERS, names_in, scope_words, session_row, typed, user_row
+from api.console.folk import HISTORY, NOBODYS, SESSIONS, USERS, names_in, scope_words, session_row, typed, user_row
 from api.console.formats import moment
 from api.console.keys import Keys
 from api.console.live import Panels, section
@@ -100,18 +100,21 @@ class Scoped:
         roles = [each.value for each in Role]
         self._role = ui.select(roles, value=user.role.value, label="Role").props("outlined dense options-dense")
         self._role.classes("interval")
-        self._accounts = ui.input("Accounts (empty: all)", value=typed(user.scope.accounts)).props(_NAMES)
-        self._strategies = ui.input("Strategies (empty: all)", value=typed(user.scope.strategies)).props(_NAMES)
+        self._accounts = _names("Accounts", user.scope.accounts)
+        self._strategies = _names("Strategies", user.scope.strategies)
 
-    @property
-    def role(self) -> Role:
-        """The one that is chosen."""
-        return Role(self._role.value)
+    def chosen(self) -> tuple[Role, Scope]:
+        """The role, and what was typed, as they are now."""
+        scope = Scope(names_in(str(self._accounts.value or "")), names_in(str(self._strategies.value or "")))
+        return Role(self._role.value), scope
 
-    @property
-    def scope(self) -> Scope:
-        """What was typed."""
-        return Scope(names_in(str(self._accounts.value or "")), names_in(str(self._strategies.value or "")))
+
+def _names(what: str, names: frozenset[str] | None) -> ui.input:
+    return ui.input(f"{what} (empty: all, {NOBODYS}: none)", value=typed(names)).props(_NAMES)
+
+
+def _rights(name: str, role: Role, scope: Scope) -> str:
+    return f"{name} as {role.value}, confined to {scope_words(scope) or 'nothing'}"
 
 
 class NewUser:
@@ -124,16 +127,20 @@ class NewUser:
         self._password = ui.input("Password", password=True).props(
             "outlined dense maxlength=200 autocomplete=new-password"
         )
-        button(view, Action("Add", P.MANAGE_USERS, self._add, "Add this user?"), done=self._show)
+        self._wish = ("", Role.VIEWER, Scope(), "")
+        button(view, Action("Add", P.MANAGE_USERS, self._add, self._question), done=self._show)
+
+    def _question(self) -> str:
+        name, password = str(self._name.value or "").strip(), str(self._password.value or "")
+        self._wish = (name, *self._may.chosen(), password)
+        return f"Add {_rights(*self._wish[:3])}?"
 
     async def _add(self, caller: Caller, reason: str) -> str:
-        name, by = str(self._name.value or "").strip(), By(caller.user, reason)
-        add = self._view.house.parts.door.users.add
-        await asyncio.to_thread(add, name, self._may.role, self._may.scope, str(self._password.value or ""), by)
-        return f"{name} may come in."
+        await asyncio.to_thread(self._view.house.parts.door.users.add, *self._wish, By(caller.user, reason))
+        return f"{self._wish[0]} may come in."
 
     def _show(self) -> None:
-        ui.navigate.to(f"{ROOT}/users/{str(self._name.value).strip()}")
+        ui.navigate.to(f"{ROOT}/users/{self._wish[0]}")
 
 
 class Rights:
@@ -142,6 +149,7 @@ class Rights:
     def __init__(self, view: View, name: str) -> None:
         self._view = view
         self._name = name
+        self._wish = (Role.VIEWER, Scope())
         self.area = Area("What they may do", self._load, self._draw, "full")
 
     async def _load(self) -> User:
@@ -155,29 +163,33 @@ class Rights:
         with ui.element("div").classes("row-of"):
             scoped = Scoped(user)
 
+            def question() -> str:
+                self._wish = scoped.chosen()
+                return f"Set {_rights(self._name, *self._wish)}?"
+
             async def allow(caller: Caller, reason: str) -> str:
                 users = self._view.house.parts.door.users
-                await asyncio.to_thread(users.allow, self._name, scoped.role, scoped.scope, By(caller.user, reason))
-                return f"{self._name} is {scoped.role.value} from now on."
+                await asyncio.to_thread(users.allow, self._name, *self._wish, By(caller.user, reason))
+                return f"{self._name} is {self._wish[0].value} from now on."
 
-            self._button("Set", allow, f"Set role and scope of {self._name}?")
+            self._button("Set", allow, question)
         with ui.element("div").classes("row-of"):
             if user.enabled:
-                question = f"Let {self._name} in no more? Sessions and keys are void at once."
-                self._button("Disable", self._switching(enabled=False), question, grave=True)
+                out = f"Let {self._name} in no more? Sessions and keys are void at once."
+                self._button("Disable", self._switching(enabled=False), out, grave=True)
             else:
                 self._button("Enable", self._switching(enabled=True), f"Let {self._name} in again?")
             self._button("End sessions", self._end, f"Log {self._name} out everywhere?", grave=True)
             if user.second_factor:
-                question = f"Take the second factor of {self._name} away?"
-                self._button("Reset second factor", self._drop, question, grave=True)
+                drop = f"Take the second factor of {self._name} away?"
+                self._button("Reset second factor", self._drop, drop, grave=True)
             self._button("Unlock", self._unlock, f"Forget that logins of {self._name} failed?", reason=False)
 
     def _button(
         self,
         label: str,
         work: Callable[[Caller, str], Awaitable[str]],
-        question: str,
+        question: str | Callable[[], str],
         *,
         grave: bool = False,
         reason: bool = True,

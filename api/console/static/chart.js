@@ -19,8 +19,21 @@ export default {
   },
   methods: {
     update_chart() {
-      const drawn = this.chart?.getOption()?.series?.length;
-      this.chart?.setOption(this.options, { notMerge: drawn !== this.options.series?.length });
+      if (!this.chart) return;
+      const { dataZoom, ...options } = this.options;
+      options.series = this.options.series.map((each) => ({ ...each, ...told(each) }));
+      const anew = this.chart.getOption()?.series?.length !== options.series.length;
+      // Where somebody has zoomed to stays: what is new is drawn there.
+      this.chart.setOption(anew ? { ...options, dataZoom } : options, { notMerge: anew });
     },
   },
 };
+
+// What a series says where the pointer is: a mark its words, a price its instrument's decimals.
+function told({ worded, decimals, data }) {
+  if (worded) return { tooltip: { valueFormatter: (_, index) => data[index]?.name ?? "" } };
+  if (decimals === undefined) return {};
+  const places = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  const written = (value) => (Number.isFinite(value) ? value.toLocaleString("en-US", places) : value === "-" ? "–" : "");
+  return { tooltip: { valueFormatter: written } };
+}

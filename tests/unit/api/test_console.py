@@ -16,6 +16,7 @@ from api.console.book import depth, levels, tape
 from api.console.charts import Candle, Ink, Mark, candles
 from api.console.entry import inside
 from api.console.formats import Precision, Steps, duration, moment, number, places, share, since, zone_of
+from api.console.pages.market import Places, candle
 from api.console.tables import Col, Form, Reader, badge, signed, table
 from api.console.ticket import previewed
 from ares.control import Json
@@ -91,6 +92,11 @@ def test_links_lead_to_what_a_row_is_about_whatever_it_is_called() -> None:
     )
 
 
+def test_what_is_old_is_said_beside_a_state_without_changing_its_colour() -> None:
+    assert badge("stale, 6 h") == Markup('<span class="badge warn">stale, 6 h</span>')
+    assert depth({"bids": [[1.0], [1.0]], "asks": None}, Steps(), badge("stale, 6 h")).startswith("<span")
+
+
 def test_depth_shows_best_levels_with_how_much_stands_up_to_each() -> None:
     book: Record = {"bids": [[100.0, 99.0], [1.0, 2.0]], "asks": [[101.0, 102.0], [0.5, 0.25]]}
     shown = depth(book, Steps(1, 2))
@@ -113,7 +119,7 @@ def test_the_tape_says_sides_in_words() -> None:
 def test_candles_mark_what_was_done_and_shade_what_nobody_knows() -> None:
     traded = Candle("10:00", 1.0, 2.0, 0.5, 1.5, 9.0)
     bars = [traded, replace(traded, label="10:01", open=None, close=None, gap=True), replace(traded, label="10:02")]
-    options = candles(bars, [Mark("10:02", 1.4, "buy", "buy 1")], [], {"sell 2": 1.9}, INK)
+    options = candles(bars, [Mark("10:02", 1.4, "buy", "buy 1")], [], {"sell 2": 1.9}, INK, decimals=4)
     series = options["series"]
     assert isinstance(series, list)
     price, fills = series[0], series[1]
@@ -121,6 +127,23 @@ def test_candles_mark_what_was_done_and_shade_what_nobody_knows() -> None:
     assert price["markArea"]["data"] == [[{"name": "gap", "xAxis": "10:01"}, {"xAxis": "10:01"}]]
     assert price["markLine"]["data"] == [{"name": "sell 2", "yAxis": 1.9}]
     assert fills["data"][0]["value"] == ["10:02", 1.4]
+    assert (price["decimals"], fills["worded"]) == (4, True), "chart.js writes prices and marks by these"
+
+
+def bar(ts: int, status: str, close: float | None) -> Record:
+    figures = dict.fromkeys(("open", "high", "low", "volume"), close)
+    return {"ts": ts, "venue": "sim", "symbol": "BTC/USDT", "status": status, "close": close, **figures}
+
+
+def test_a_bar_of_a_day_has_the_name_of_its_day_west_of_greenwich_too() -> None:
+    drawn = candle(bar(1_764_374_400 * 10**9, "traded", 1.0), ZoneInfo("America/New_York"), "1d")
+    assert drawn.label == "2025-11-29"
+
+
+def test_a_signal_of_a_quiet_minute_is_at_the_last_price_and_without_one_nowhere() -> None:
+    at = Places([0, 60, 120], ["a", "b", "c"], [None, 5.0, 6.0])
+    signals: list[Record] = [{"ts": ts, "strategy": "trend", "target": -0.5} for ts in (1, 61)]
+    assert [at.signal(row) for row in signals] == [None, Mark("b", 5.0, "sell", "trend: −0.50")]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +165,15 @@ def test_after_logging_in_one_stays_inside(following: str) -> None:
 
 def test_a_preview_says_each_rule_and_what_is_under_way() -> None:
     rules: list[Json] = [{"rule": "max_order", "verdict": "refused", "observed": "9", "limit": "5", "unit": "quote"}]
-    shown = previewed({"would_send": False, "order_under_way": "ares1", "rules": rules, "warnings": ["<b>"]}, READER)
+    near: list[Json] = [{"rule": "<b>", "observed": "4", "soft": "3", "unit": "quote"}]
+    said: dict[str, Json] = {"state": "REDUCING", "mark": "61500", "quote_age_s": "4.2", "limit_scale": "0.5"}
+    shown = previewed(
+        {**said, "would_send": False, "order_under_way": "ares1", "rules": rules, "warnings": near}, READER
+    )
+    assert "REDUCING" in shown
+    assert "61500, 4 s old" in shown
+    assert "50 %" in shown
+    assert "saw 4 quote, it warns from 3" in shown
     assert "would not be sent" in shown
     assert "ares1" in shown
     assert "max order" in shown

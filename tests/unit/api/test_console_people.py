@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.console.changes import breaks, changes, listed, written
 from api.console.filters import Filter, form, older
-from api.console.folk import key_row, user_row
+from api.console.folk import key_row, names_in, typed, user_row
 from api.console.keys import days_in
 from api.console.loglines import TAIL_BYTES, lines, newest, services
 from api.console.pages.config import settings
@@ -37,6 +39,11 @@ def test_user_in_the_list_tells_role_scope_and_last_login() -> None:
 ])  # fmt: skip
 def test_key_is_active_until_it_expires_or_is_revoked(key: ApiKey, now_ns: int, state: str) -> None:
     assert key_row(key, now_ns)["state"] == state
+
+
+@given(st.none() | st.frozensets(st.from_regex(r"[a-z0-9-]{1,12}", fullmatch=True)))
+def test_a_confinement_that_nobody_touches_stays_what_it_is(names: frozenset[str] | None) -> None:
+    assert names_in(typed(names)) == names
 
 
 @pytest.mark.parametrize("text", ["0", "3651", "1.5", "many", "-1", "²"])

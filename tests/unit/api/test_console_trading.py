@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.commands import AmendBody, LimitBody, ReasonBody
-from api.console.bounds import Book, limits_written, meter, used, waiting_written
+from api.console.bounds import Book, agree_question, limits_written, meter, used, waiting_written
 from api.console.charts import Ink, equity
 from api.console.deeds import deed
 from api.console.formats import Precision, Steps
+from api.console.outcome import sent
 from api.console.pages.commands import told
 from api.console.pages.positions import at_mark, drawdowns, totals
-from api.console.standing import amended
 from api.console.story import Story, figures, legs, sentence, timeline, worse_bips
 from api.console.tables import Reader
 from api.console.trader import body_of
+from ares.control import Json
 from ares.errors import UsageError
 from ares.store import Record
 
@@ -234,9 +235,51 @@ def test_a_command_says_what_was_asked_and_what_came_of_it() -> None:
 
 
 def test_a_change_says_whether_it_is_the_same_order() -> None:
-    assert amended({"order_id": "a", "state": "ACCEPTED"}, "a") == "Order a: ACCEPTED."
-    assert amended({"order_id": "b", "state": "ACCEPTED"}, "a") == "Order b: ACCEPTED, it stands for a."
-    assert amended({"action": "skip", "reason": "it is over"}, "a") == "Order a: skip. it is over"
+    stands: dict[str, Json] = {"order_id": "a", "state": "ACCEPTED", "sent": True, "action": "buy"}
+    assert sent(stands, "a") == "Order a: ACCEPTED."
+    instead = sent({**stands, "order_id": "b", "cancelled": True}, "a")
+    assert instead == "Order a is cancelled. Order b: ACCEPTED, it stands for a."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"action": "skip", "reason": "order_open", "sent": False}, "Not sent: order_open"),
+        (
+            {
+                "action": "refuse",
+                "sent": False,
+                "rule": "PositionLimit",
+                "observed": "9",
+                "limit": "5",
+                "unit": "quote",
+            },
+            "Refused: PositionLimit saw 9 quote, allowed are 5",
+        ),
+        ({"action": "refuse", "sent": False, "observed": None, "reason": "halted"}, "Refused: halted"),
+        (
+            {"action": "buy", "sent": False, "state": "REJECTED", "order_id": "a", "reason": "too little"},
+            "Not sent, order a is REJECTED: too little",
+        ),
+        ({"action": "skip", "cancelled": True, "sent": False, "reason": "x"}, "Order a is cancelled. Not sent: x"),
+    ],
+)
+def test_what_was_not_sent_is_told_as_what_went_wrong(answer: dict[str, Json], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        sent(answer, "a")
+
+
+def test_an_order_near_a_limit_says_by_how_much() -> None:
+    near: list[Json] = [{"rule": "PositionLimit", "observed": "4.5", "soft": "4", "unit": "quote"}]
+    answer: dict[str, Json] = {"order_id": "a", "state": "FILLED", "sent": True, "action": "buy", "warnings": near}
+    assert sent(answer).endswith("FILLED. Near a limit: PositionLimit saw 4.5 quote, it warns from 4.")
+
+
+def test_who_agrees_to_a_limit_is_told_what_it_was_and_will_be() -> None:
+    asked = {"name": "leverage_max", "before": "2", "value": "", "asked_by": "maria", "symbol": "BTC/USDT"}
+    assert agree_question(asked) == (
+        "Agree that leverage_max of BTC/USDT goes from 2 to its setting? maria asks: no reason given."
+    )
 
 
 def test_what_is_typed_is_held_to_what_the_api_takes() -> None:
