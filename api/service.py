@@ -94,6 +94,7 @@ class ApiService:
             port=api.port,
             http=ImpatientProtocol,
             ws_per_message_deflate=False,  # it would be done for each reader anew: most of the processor goes there
+            ws_max_size=2**20,  # what the console's socket takes (engine.io: 10**6); `/stream` takes far less of it
             log_config=None,
             access_log=False,
             lifespan="on" if api.console else "off",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from api.stream.channels import Channel
 from api.stream.pending import Item
-from api.stream.recent import item_of, rows_of
-from ares.clock import NANOS_PER_SECOND, Clock
+from api.stream.recent import AHEAD_NS, ROWS_MAX, item_of, rows_of
+from ares.clock import Clock
 from ares.errors import StoreError
 from ares.store import Database, load_queries
 from ares.store.pool import Record, as_int, as_str
@@ -21,24 +21,40 @@ log = get_logger(__name__)
 
 QUERIES = load_queries("api", "queries/stream.sql")
 LOOK_S = 0.05
+LOOKS_AT_ONCE = 2
+"""So one channel that takes long does not keep the others."""
 AWAY_S = 1.0
-LATE_S = 10.0
-"""Rows that come so much later than newer ones are still noticed: trades of several connections, a healed gap."""
-SEEN_MAX = 50_000
-AHEAD_NS = 3_600 * NANOS_PER_SECOND
 
-Reader = Callable[[Sequence[Item]], None]
+Given = Callable[[Sequence[Item]], None]
+
+
+def _nothing(_: object = None) -> None:
+    """What who does not care does about it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reader:
+    given: Given
+    missed: Callable[[], None]
+    away: Callable[[StoreError | None], None]
 
 
 @dataclass(slots=True)
 class _Followed:
-    """A channel that somebody reads: what was given out already, as it came and as it went out, and up to when."""
+    """A channel that somebody reads: what the last look saw, as it came and as it went out, and the newest moment.
+
+    The next look begins a little before that moment, not before now: what waited elsewhere while the database was away
+    comes in parts, each of them old.
+    """
 
     channel: Channel
-    readers: set[Reader] = field(default_factory=set)
-    seen: OrderedDict[tuple[object, ...], tuple[Record, bytes]] = field(default_factory=OrderedDict)
-    until_ns: int = 0
-    applied: dict[str, int] = field(default_factory=dict)
+    until_ns: int
+    readers: set[_Reader] = field(default_factory=set)
+    seen: Mapping[tuple[object, ...], tuple[Record, bytes]] = field(default_factory=dict)
+    applied: Mapping[str, int] = field(default_factory=dict)
+    looking: bool = False
+    away: StoreError | None = None
+    again_s: float = 0.0
 
 
 class Feed:
@@ -48,21 +64,34 @@ class Feed:
         self._database = database
         self._clock = clock
         self._followed: dict[str, _Followed] = {}
-        self._beginning = asyncio.Lock()
+        self._beginning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turn = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._wanted = asyncio.Event()
 
     @asynccontextmanager
-    async def reading(self, channel: Channel, reader: Reader) -> AsyncIterator[None]:
-        """While the block lasts the reader is given what is new in a channel."""
-        async with self._beginning:  # of many who come at once the first looks
+    async def reading(
+        self,
+        channel: Channel,
+        given: Given,
+        missed: Callable[[], None] = _nothing,
+        away: Callable[[StoreError | None], None] = _nothing,
+    ) -> AsyncIterator[None]:
+        """While the block lasts the reader is given what is new in a channel.
+
+        `missed`: rows came that it is not given, for they were too many. `away`: why the channel cannot be read, once;
+        None: it can again.
+        """
+        reader = _Reader(given, missed, away)
+        async with self._beginning[channel.name]:  # of many who come at once the first looks
             followed = self._followed.get(channel.name)
             if followed is None:
-                followed = _Followed(channel, until_ns=self._clock.now_ns())
-                await self._look(followed)
+                followed = await self._begin(channel)
                 self._followed[channel.name] = followed
             followed.readers.add(reader)
         self._wanted.set()
         try:
+            if followed.away is not None:
+                away(followed.away)
             yield
         finally:
             followed.readers.discard(reader)
@@ -71,45 +100,104 @@ class Feed:
             if not self._followed:
                 self._wanted.clear()
 
+    def place_ns(self, channel: Channel) -> int:
+        """From where who has all that was given out so far goes on, in UTC ns: not so far back that a break of half
+        the reach is more than all of it.
+        """
+        now_ns = self._clock.now_ns()
+        followed = self._followed.get(channel.name)
+        if followed is None or not channel.resource.timed:
+            return now_ns - channel.late_ns
+        return max(followed.until_ns, now_ns - channel.reach_ns // 2) - channel.late_ns
+
     async def run(self) -> None:
         """Look again and again while somebody reads; a database that is away is asked ever again."""
-        while True:
-            await self._wanted.wait()
-            try:
-                await self._round()
-            except StoreError as error:
-                log.warning("stream_waits_for_database", cause=str(error))
-                await self._clock.sleep(AWAY_S)
-            await self._clock.sleep(LOOK_S)
+        async with asyncio.TaskGroup() as looks:
+            while True:
+                await self._wanted.wait()
+                try:
+                    rows = await self._database.fetch(QUERIES["applied"])
+                except StoreError as error:
+                    for followed in list(self._followed.values()):
+                        self._lose(followed, error)
+                    await self._clock.sleep(AWAY_S)
+                    continue
+                applied = {as_str(row["name"]): as_int(row["applied"]) for row in rows}
+                for followed in self._followed.values():
+                    now = {name: applied.get(name, 0) for name in followed.channel.tables}
+                    if self._is_due(followed, now):
+                        followed.looking = True
+                        looks.create_task(self._follow(followed, now), name=f"look {followed.channel.name}")
+                await self._clock.sleep(LOOK_S)
 
-    async def _round(self) -> None:
-        applied = {
-            as_str(row["name"]): as_int(row["applied"]) for row in await self._database.fetch(QUERIES["applied"])
-        }
-        for followed in list(self._followed.values()):
-            now = {name: applied.get(name, 0) for name in followed.channel.tables}
-            if now != followed.applied:
-                items = await self._look(followed)
-                followed.applied = now
-                if items:
-                    for reader in list(followed.readers):
-                        reader(items)
+    def _is_due(self, followed: _Followed, applied: Mapping[str, int]) -> bool:
+        if followed.looking or self._clock.monotonic_s() < followed.again_s:
+            return False
+        return followed.away is not None or applied != followed.applied
 
-    async def _look(self, followed: _Followed) -> list[Item]:
-        """What is there now and was not given out."""
-        channel = followed.channel
-        since_ns = followed.until_ns - round(LATE_S * NANOS_PER_SECOND)
+    async def _follow(self, followed: _Followed, applied: Mapping[str, int]) -> None:
+        """Give out what a channel has now. Another that fails is no reason for it to stand still."""
+        try:
+            async with self._turn:
+                items, whole = await self._look(followed)
+        except StoreError as error:
+            self._lose(followed, error)
+            return
+        finally:
+            followed.looking = False
+        followed.applied = applied
+        back, followed.away = followed.away is not None, None
+        for reader in list(followed.readers):
+            if not whole:
+                reader.missed()
+            if items:
+                reader.given(items)
+            if back:
+                reader.away(None)
+
+    def _lose(self, followed: _Followed, error: StoreError) -> None:
+        """The channel cannot be read: who reads it is told once."""
+        followed.again_s = self._clock.monotonic_s() + AWAY_S
+        if followed.away is None:
+            log.warning("stream_waits_for_database", channel=followed.channel.name, cause=str(error))
+            followed.away = error
+            for reader in list(followed.readers):
+                reader.away(error)
+
+    async def _begin(self, channel: Channel) -> _Followed:
+        """A channel from where it is now: all before is for snapshots to tell."""
+        now_ns = self._clock.now_ns()
+        followed = _Followed(channel, now_ns - channel.reach_ns)
+        for back_ns in (channel.late_ns, channel.reach_ns) if channel.resource.timed else ():
+            newest = await rows_of(self._database, channel, (now_ns - back_ns, now_ns), {}, 1)
+            if newest:
+                followed.until_ns = as_int(newest[0]["ts"])
+                break
+        await self._look(followed)
+        return followed
+
+    async def _look(self, followed: _Followed) -> tuple[list[Item], bool]:
+        """What is there now and was not given out, and whether that is all of it.
+
+        What an earlier look saw and this one does not is before it, and none of a later one.
+        """
+        channel, now_ns = followed.channel, self._clock.now_ns()
+        since_ns = max(followed.until_ns, now_ns - channel.reach_ns) - channel.late_ns
+        rows = await rows_of(self._database, channel, (since_ns, now_ns + AHEAD_NS), {}, ROWS_MAX + 1)
+        whole = len(rows) <= ROWS_MAX or not channel.resource.timed or channel.key_of(rows[0]) in followed.seen
+        rows = rows[-ROWS_MAX:]
+        seen: dict[tuple[object, ...], tuple[Record, bytes]] = {}
         fresh: list[Item] = []
-        for row in await rows_of(self._database, channel, (since_ns, followed.until_ns + AHEAD_NS)):
+        for row in rows:
             key = channel.key_of(row)
-            before = followed.seen.get(key)
-            if before is None or before[0] != row:
+            known = followed.seen.get(key)
+            if known is None or known[0] != row:
                 item = item_of(row, channel)
-                if before is None or before[1] != item.text:  # a number that is none differs from itself, its text not
+                if known is None or known[1] != item.text:  # a number that is none differs from itself, its text not
                     fresh.append(item)
-                followed.seen[key] = row, item.text
-            followed.seen.move_to_end(key)
-        while len(followed.seen) > SEEN_MAX:
-            followed.seen.popitem(last=False)
-        followed.until_ns = max(followed.until_ns, self._clock.now_ns())
-        return fresh
+                known = row, item.text
+            seen[key] = known
+        followed.seen = seen
+        if rows and channel.resource.timed:
+            followed.until_ns = max(followed.until_ns, min(as_int(rows[-1]["ts"]), now_ns))
+        return fresh, whole

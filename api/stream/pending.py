@@ -43,6 +43,10 @@ class Pending:
             del self._items[next(iter(self._items))]
             self.lost += 1
 
+    def miss(self) -> None:
+        """Note that rows never came here, nobody counted how many: `lost` is so many at least."""
+        self.lost += 1
+
     def take(self) -> tuple[list[Item], int]:
         """All that waits, and how many were let go before it; nothing waits then."""
         items, lost = list(self._items.values()), self.lost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
 
 import orjson
 
@@ -20,9 +21,17 @@ from ares.store.pool import Record
 ROWS_MAX = 5_000
 LOOKS_AT_ONCE = 2
 """Hundreds who come together after a restart leave the database to those who are there already."""
-RESUME_S_MAX = 3_600.0
 RESUME_STEP_NS = 5 * NANOS_PER_SECOND
 """Who goes on from nearly the same moment shares a look: some rows come again, which the protocol allows."""
+AHEAD_NS = 3_600 * NANOS_PER_SECOND
+"""Clocks of venues may be so far ahead of ours."""
+
+
+class Found(NamedTuple):
+    """Rows, the oldest first. `whole`: none of those that were asked for is missing before the first."""
+
+    rows: Sequence[Item]
+    whole: bool
 
 
 class Recent:
@@ -31,11 +40,11 @@ class Recent:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._coming: dict[Hashable, asyncio.Task[list[Item]]] = {}
+        self._coming: dict[Hashable, asyncio.Task[Found]] = {}
         self._turn = asyncio.Semaphore(LOOKS_AT_ONCE)
 
-    async def items(self, channel: Channel, filters: Mapping[str, str], since_ns: int | None = None) -> list[Item]:
-        """Rows of a channel up to now, the oldest first; without `since_ns` (UTC ns) as far back as a snapshot goes.
+    async def found(self, channel: Channel, filters: Mapping[str, str], since_ns: int | None = None) -> Found:
+        """Rows of a channel up to now; without `since_ns` (UTC ns) as far back as a snapshot goes.
 
         Of `filters` those are taken into account that the channel's statement knows. Raises `StoreError`.
         """
@@ -46,27 +55,32 @@ class Recent:
         coming = self._coming.get(kind)
         if coming is None:
 
-            async def look() -> list[Item]:
+            async def look() -> Found:
                 async with self._turn:
                     del self._coming[kind]
-                    from_ns = self._begin_ns(channel, since_ns)
-                    rows = await rows_of(self._database, channel, (from_ns, self._clock.now_ns()), wanted)
-                    return [item_of(row, channel) for row in rows]
+                    return await self._look(channel, wanted, since_ns)
 
             coming = asyncio.create_task(look(), name="recent")
             coming.add_done_callback(heard)
             self._coming[kind] = coming
         return await asyncio.shield(coming)
 
-    def _begin_ns(self, channel: Channel, since_ns: int | None) -> int:
+    async def _look(self, channel: Channel, wanted: Mapping[str, str], since_ns: int | None) -> Found:
         now_ns = self._clock.now_ns()
-        if since_ns is None:
-            return now_ns - round(_SNAPSHOT_S.get(channel.name, 60.0) * NANOS_PER_SECOND)
-        return max(since_ns, now_ns - round(RESUME_S_MAX * NANOS_PER_SECOND))
+        begin_ns = now_ns - round(channel.snapshot_s * NANOS_PER_SECOND)
+        if since_ns is not None:
+            begin_ns = max(since_ns, now_ns - channel.reach_ns)
+        rows = await rows_of(self._database, channel, (begin_ns, now_ns + AHEAD_NS), wanted, ROWS_MAX + 1)
+        reached = since_ns is None or since_ns == begin_ns or not channel.resource.timed
+        return Found([item_of(row, channel) for row in rows[-ROWS_MAX:]], reached and len(rows) <= ROWS_MAX)
 
 
 async def rows_of(
-    database: Database, channel: Channel, span_ns: tuple[int, int], wanted: Mapping[str, str] | None = None
+    database: Database,
+    channel: Channel,
+    span_ns: tuple[int, int],
+    wanted: Mapping[str, str],
+    rows_max: int,
 ) -> Sequence[Record]:
     """The newest rows of a channel between two moments (UTC ns), the oldest first. `wanted`: filters of its statement.
 
@@ -74,9 +88,9 @@ async def rows_of(
     """
     resource = channel.resource
     since, until = map(isoformat, span_ns)
-    params = {**_unfiltered(resource), **(wanted or {}), "since": since, "until": until}
+    params = {**_unfiltered(resource), **wanted, "since": since, "until": until}
     statement = next(iter(resource.statements.values()))
-    return (await database.fetch(statement, {**params, "skip": 0, "end": ROWS_MAX}))[::-1]
+    return (await database.fetch(statement, {**params, "skip": 0, "end": rows_max}))[::-1]
 
 
 def item_of(row: Record, channel: Channel) -> Item:
@@ -87,20 +101,3 @@ def item_of(row: Record, channel: Channel) -> Item:
 
 def _unfiltered(resource: Resource) -> dict[str, Param]:
     return {**dict.fromkeys(resource.filters, ""), **resource.confinement(EVERYTHING)}
-
-
-_SNAPSHOT_S: Mapping[str, float] = {
-    "bars": 7_200.0,
-    "signals": 3_600.0,
-    "decisions": 3_600.0,
-    "orders": 86_400.0,
-    "fills": 86_400.0,
-    "equity": 86_400.0,
-    "state": 30 * 86_400.0,
-    "limits": 30 * 86_400.0,
-    "commands": 86_400.0,
-    "jobs": 86_400.0,
-    "errands": 86_400.0,
-    "events": 3_600.0,
-}
-"""How far back a snapshot reaches; others a minute, or, where rows have no moments, all that is there."""

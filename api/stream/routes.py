@@ -39,7 +39,7 @@ def router_of(parts: Parts, feed: Feed) -> APIRouter:
         token = socket.headers.get("Authorization", "").removeprefix("Bearer ")
         code, reason = 1000, ""
         try:
-            await StreamSession(common, socket, token).serve()
+            await StreamSession(common, _Wire(socket), token).serve()
         except WebSocketDisconnect:
             return
         except AccessDenied as error:
@@ -57,6 +57,21 @@ def router_of(parts: Parts, feed: Feed) -> APIRouter:
         await _close(socket, code, reason)
 
     return router
+
+
+class _Wire:
+    """A socket whose messages may be no text."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self.send_text = socket.send_text
+
+    async def receive_text(self) -> str | None:
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"], message.get("reason"))
+        text: str | None = message.get("text")
+        return text
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -15,11 +15,11 @@ from api.cells import Kind
 from api.moments import moment_ns
 from api.stream.callers import Callers
 from api.stream.channels import BY_NAME, Channel
-from api.stream.feed import LATE_S, Feed
+from api.stream.feed import Feed
 from api.stream.pending import Item, Pending
 from api.stream.recent import Recent
-from ares.clock import NANOS_PER_SECOND, Clock, isoformat
-from ares.errors import AccessDenied, AresError, UsageError
+from ares.clock import Clock, isoformat
+from ares.errors import AccessDenied, AresError, StoreError, UsageError
 from ares.security.access.door import Caller
 
 SUBSCRIPTIONS_MAX = 50
@@ -34,14 +34,17 @@ SEND_S_MAX = 30.0
 class Wire(Protocol):
     """A WebSocket, as far as it is used."""
 
-    async def receive_text(self) -> str: ...
+    async def receive_text(self) -> str | None:
+        """The next message; None: one that is no text."""
+
     async def send_text(self, message: str) -> None: ...
 
 
 class Wish(BaseModel):
     """What a reader asks for. `since`: the `place` of the last message they had; without: a snapshot comes first.
 
-    What came just before a place may come again: rows are told apart by their channel's key.
+    What came just before a place may come again: rows are told apart by their channel's key. What cannot be gone on
+    with, for it is too long ago or too much came, is answered with a snapshot that says `lost`.
     """
 
     op: Literal["auth", "subscribe", "unsubscribe"]
@@ -59,6 +62,8 @@ class _Subscription:
     pending: Pending
     filters: Mapping[str, str]
     closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+    away: StoreError | None = None
+    told: StoreError | None = None
 
     @property
     def channel(self) -> Channel:
@@ -110,9 +115,24 @@ class StreamSession:
         self._caller = await self._callers.caller(token)
         self._token = token
 
+    async def _know_again(self) -> None:
+        """Who they are may be other than it was; of a token that they renewed meanwhile nothing matters any more."""
+        token = self._token
+        try:
+            caller = await self._callers.caller(token)
+        except AresError:
+            if self._token == token:
+                raise
+        else:
+            if self._token == token:
+                self._caller = caller
+
     async def _listen(self) -> None:
         while True:
             text = await self._wire.receive_text()
+            if text is None:
+                await self._refuse("", "invalid", "message: bytes, JSON as a text is taken")
+                continue
             if len(text) > MESSAGE_MAX:
                 await self._refuse("", "too_long", f"message: {len(text)} characters, {MESSAGE_MAX} are taken")
                 continue
@@ -157,17 +177,36 @@ class StreamSession:
         subscription = _Subscription(Pending(channel), wish.filters)
         since_ns = moment_ns("since", wish.since) if wish.since else None
 
-        def reader(items: Sequence[Item]) -> None:
+        async with AsyncExitStack() as reading:  # until it is a subscription: whatever comes between ends it
+            await reading.enter_async_context(self._follow(subscription))
+            place_ns = self._feed.place_ns(channel)
+            found = await self._recent.found(channel, wish.filters, since_ns)
+            subscription.closing = reading.pop_all()
+        self._subscriptions[wish.id] = subscription
+        goes_on = since_ns is not None and found.whole
+        lost = 0 if since_ns is None or found.whole else 1
+        kept = self._visible(subscription, found.rows)
+        await self._rows("delta" if goes_on else "snapshot", wish.id, kept, place_ns=place_ns, lost=lost)
+        self._news.set()
+
+    def _follow(self, subscription: _Subscription) -> AbstractAsyncContextManager[None]:
+        """While it lasts what is new waits for the reader."""
+
+        def given(items: Sequence[Item]) -> None:
             mine = self._visible(subscription, items)
             if mine:
                 subscription.pending.put(mine)
                 self._news.set()
 
-        await subscription.closing.enter_async_context(self._feed.reading(channel, reader))
-        kept = self._visible(subscription, await self._recent.items(channel, wish.filters, since_ns))
-        self._subscriptions[wish.id] = subscription
-        await self._rows("delta" if wish.since else "snapshot", wish.id, kept, lost=0)
-        self._news.set()
+        def missed() -> None:
+            subscription.pending.miss()
+            self._news.set()
+
+        def away(error: StoreError | None) -> None:
+            subscription.away = error
+            self._news.set()
+
+        return self._feed.reading(subscription.channel, given, missed, away)
 
     async def _unsubscribe(self, name: str) -> None:
         subscription = self._subscriptions.pop(name, None)
@@ -190,10 +229,20 @@ class StreamSession:
             await self._news.wait()
             self._news.clear()
             for name, subscription in list(self._subscriptions.items()):
+                back = await self._say_away(name, subscription)
                 items, lost = subscription.pending.take()
                 kept = self._visible(subscription, items)
-                if kept or lost:
-                    await self._rows("delta", name, kept, lost=lost)
+                if kept or lost or back:
+                    place_ns = self._feed.place_ns(subscription.channel)
+                    await self._rows("delta", name, kept, place_ns=place_ns, lost=lost)
+
+    async def _say_away(self, name: str, subscription: _Subscription) -> bool:
+        """Say that a channel cannot be read; whether it can again, which a delta says, even one without rows."""
+        away, told = subscription.away, subscription.told
+        subscription.told = away
+        if away is not None and away is not told:
+            await self._refuse(name, away.code, str(away))
+        return away is None and told is not None
 
     async def _beat(self) -> None:
         while True:
@@ -205,14 +254,13 @@ class StreamSession:
         while True:
             await self._clock.sleep(CHECKED_S)
             if self._caller is not None:
-                await self._know(self._token)
+                await self._know_again()
             elif self._clock.monotonic_s() - began_s > KNOWN_S_MAX:
                 raise AccessDenied("credentials_missing")
 
-    async def _rows(self, op: str, name: str, items: Sequence[Item], *, lost: int) -> None:
+    async def _rows(self, op: str, name: str, items: Sequence[Item], *, place_ns: int, lost: int) -> None:
         """Rows of a subscription; those that were written for all are put together as they are."""
-        place = isoformat(self._clock.now_ns() - round(LATE_S * NANOS_PER_SECOND))
-        head = orjson.dumps({"op": op, "id": name, "place": place, "lost": lost})
+        head = orjson.dumps({"op": op, "id": name, "place": isoformat(place_ns), "lost": lost})
         await self._put(b'%b,"rows":[%b]}' % (head[:-1], b",".join(item.text for item in items)))
 
     async def _say(self, body: Mapping[str, object]) -> None:

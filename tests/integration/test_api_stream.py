@@ -13,13 +13,16 @@ import aiohttp
 import pytest
 
 from analytics.testing import SyntheticMarket
-from ares.clock import SystemClock
+from api.moments import moment_ns
+from api.stream.channels import BY_NAME
+from api.stream.recent import ROWS_MAX
+from ares.clock import NANOS_PER_SECOND, SystemClock, isoformat
 from ares.config.settings import DatabaseConfig
 from ares.control import Json
 from ares.model.row import Row
 from ares.security.access.roles import Role, Scope
 from ares.security.access.users import By
-from ares.store import RowWriter
+from ares.store import Database, RowWriter
 from tests.api import ACCOUNT, PASSWORD, OpenDoor, config_of, open_door
 from tests.integration.test_api import fill
 
@@ -69,7 +72,8 @@ class Reader:
 @asynccontextmanager
 async def reading(door: OpenDoor, user: str = "") -> AsyncIterator[Reader]:
     headers = {"Authorization": f"Bearer {door.token(user)}"} if user else {}
-    async with door.http.ws_connect(f"{door.address}/api/v1/stream", headers=headers) as socket:
+    address = f"{door.address}/api/v1/stream"
+    async with door.http.ws_connect(address, headers=headers, max_msg_size=2**24) as socket:
         yield Reader(socket)
 
 
@@ -96,6 +100,64 @@ async def test_a_snapshot_is_what_is_there_and_a_resume_what_came_since(
     async with reading(door, "viewer") as reader:
         await reader.say(op="subscribe", id="t", channel="trades", filters={"venue": venue}, since=place)
         assert len(await reader.rows(1)) == 1
+
+
+async def test_who_comes_back_after_hours_hears_what_still_holds(door: OpenDoor, writer: RowWriter, venue: str) -> None:
+    halted_ns = SystemClock().now_ns() - 5_400 * NANOS_PER_SECOND
+    symbols = {"account": venue, "state": "HALTED", "actor": "maria"}
+    await writer.write([Row("trading_state", halted_ns, symbols, {"seq": 1, "reason": "lost"})])
+    async with await Database.connect(door.context.config.database) as database:
+        await database.wait_applied(["trading_state"])
+    async with reading(door, "viewer") as reader:
+        place = isoformat(halted_ns - 1_800 * NANOS_PER_SECOND)
+        await reader.say(op="subscribe", id="s", channel="state", filters={"account": venue}, since=place)
+        said = await reader.next("snapshot", "delta")
+    assert (said["op"], said["lost"]) == ("delta", 0)
+    assert [row["state"] for row in cast("list[Said]", said["rows"])] == ["HALTED"]
+
+
+async def test_who_cannot_be_told_all_since_a_moment_is_told_so_with_a_snapshot(
+    door: OpenDoor, writer: RowWriter, venue: str
+) -> None:
+    market, now_ns = SyntheticMarket(venue, symbols=("BTC/USDT",)), SystemClock().now_ns()
+    begin_ns = now_ns - 30 * NANOS_PER_SECOND
+    step_ns = 25 * NANOS_PER_SECOND // ROWS_MAX
+    await writer.write([market.trade("BTC/USDT", begin_ns + number * step_ns) for number in range(ROWS_MAX + 1)])
+    async with await Database.connect(door.context.config.database) as database:
+        await database.wait_applied(["trades"])
+    async with reading(door, "viewer") as reader:
+        for name, since_ns, said in (
+            ("all of it", begin_ns + 15 * NANOS_PER_SECOND, ("delta", 0)),
+            ("too many", begin_ns - NANOS_PER_SECOND, ("snapshot", 1)),
+            ("too old", now_ns - 7_200 * NANOS_PER_SECOND, ("snapshot", 1)),
+        ):
+            filters = {"venue": venue if name != "too old" else "nowhere"}
+            await reader.say(op="subscribe", id=name, channel="trades", filters=filters, since=isoformat(since_ns))
+            came = await reader.next("snapshot", "delta")
+            assert (came["op"], came["lost"]) == said, name
+
+
+async def test_rows_that_come_too_many_at_once_are_given_or_counted(
+    door: OpenDoor, writer: RowWriter, venue: str
+) -> None:
+    market, now_ns = SyntheticMarket(venue, symbols=("BTC/USDT",)), SystemClock().now_ns()
+    async with reading(door, "viewer") as reader:
+        await reader.say(op="subscribe", id="t", channel="trades", filters={"venue": venue})
+        await reader.next("snapshot")
+        await writer.write([market.trade("BTC/USDT", now_ns + number) for number in range(ROWS_MAX + 1)])
+        told = 0
+        while told <= ROWS_MAX:
+            said = await reader.next("delta")
+            told += len(cast("list[Said]", said["rows"])) + cast("int", said["lost"])
+    assert told == ROWS_MAX + 1
+
+
+async def test_a_place_is_before_all_that_may_still_come(door: OpenDoor, venue: str) -> None:
+    async with reading(door, "viewer") as reader:
+        for channel in ("trades", "bars", "signals", "positions"):
+            await reader.say(op="subscribe", id=channel, channel=channel, filters={"venue": venue})
+            place = moment_ns("place", str((await reader.next("snapshot"))["place"]))
+            assert place <= SystemClock().now_ns() - BY_NAME[channel].late_ns
 
 
 async def test_who_is_confined_is_told_nothing_beyond_and_a_new_scope_holds_at_once(
@@ -158,6 +220,23 @@ async def test_a_wish_that_cannot_be_met_is_an_error_and_the_connection_stays(do
             assert said in str((await reader.next("error"))["detail"])
         await reader.say(op="auth", token=door.token("viewer"))
         assert (await reader.next("known"))["user"] == "viewer"
+
+
+@pytest.mark.parametrize("user", ["", "viewer"])
+async def test_a_message_that_is_no_text_is_an_error_and_the_connection_stays(door: OpenDoor, user: str) -> None:
+    async with reading(door, user) as reader:
+        await reader.socket.send_bytes(b'{"op": "subscribe", "id": "a", "channel": "trades"}')
+        assert (await reader.next("error"))["code"] == "invalid"
+        await reader.say(op="auth", token=door.token("viewer"))
+        assert (await reader.next("known"))["user"] == "viewer"
+
+
+async def test_a_message_is_read_as_far_as_the_console_may_send_and_no_further(door: OpenDoor) -> None:
+    async with reading(door) as reader:
+        await reader.socket.send_str("x" * 10**6)
+        assert (await reader.next("error"))["code"] == "too_long"
+        await reader.socket.send_str("x" * 2 * 10**6)
+        assert await reader.closed() == 1009
 
 
 async def test_who_logs_in_by_message_reads_and_unsubscribes(door: OpenDoor) -> None:

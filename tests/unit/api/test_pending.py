@@ -41,3 +41,12 @@ def test_of_facts_every_one_waits_or_is_counted_as_lost_the_oldest_first(items_m
     items, lost = pending.take()
     assert [int(item.text) for item in items] == numbers[lost:]
     assert lost == max(0, len(numbers) - items_max)
+
+
+def test_rows_that_never_came_count_as_one_at_least_until_it_was_told() -> None:
+    pending = Pending(BY_NAME["trades"])
+    pending.put([trade(1)])
+    pending.miss()
+    items, lost = pending.take()
+    assert ([int(item.text) for item in items], lost) == ([1], 1)
+    assert pending.take() == ([], 0)
