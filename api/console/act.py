@@ -16,6 +16,7 @@ from ares.security.access.roles import DANGEROUS, Permission
 Work = Callable[[Caller, str], Awaitable[str]]
 """Is given who asks and the reason they gave; returns what came of it, in a sentence. Raises `AresError`."""
 _HELD_S = 12.0
+_CODE = "outlined dense maxlength=6 inputmode=numeric autocomplete=one-time-code autofocus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,7 @@ async def _fresh(view: View, caller: Caller, action: Action) -> bool:
         return True
 
     def code() -> Sequence[ui.input]:
-        of_numbers = "outlined dense maxlength=6 inputmode=numeric autocomplete=one-time-code autofocus"
-        return [ui.input("Code").props(of_numbers)]
+        return [ui.input("Code").props(_CODE)]
 
     answer = await ask("Second factor", "This needs a code of your second factor.", code)
     if answer is None:

@@ -95,10 +95,7 @@ def candles(
             },
             {"scale": True, "gridIndex": 1, "axisLabel": {"show": False}, "splitLine": {"show": False}},
         ],
-        "dataZoom": [
-            {"type": "inside", "xAxisIndex": [0, 1], "start": 0 if len(bars) < 130 else 50, "end": 100},
-            {"type": "slider", "xAxisIndex": [0, 1], "bottom": 4, "height": 18, "textStyle": {"color": ink.text}},
-        ],
+        "dataZoom": _zoom(0 if len(bars) < 130 else 50, ink),
         "series": [
             {
                 "name": "Price",
@@ -114,6 +111,13 @@ def candles(
             {"name": "Volume", "type": "bar", "xAxisIndex": 1, "yAxisIndex": 1, "data": volumes},
         ],
     }
+
+
+def _zoom(start: float, ink: Ink) -> list[Options]:
+    return [
+        {"type": "inside", "xAxisIndex": [0, 1], "start": start, "end": 100},
+        {"type": "slider", "xAxisIndex": [0, 1], "bottom": 4, "height": 18, "textStyle": {"color": ink.text}},
+    ]
 
 
 def _scatter(name: str, symbol: str, marks: Sequence[Mark], colours: Mapping[str, str], ink: Ink) -> Options:

@@ -170,4 +170,6 @@ def qr(uri: str) -> Markup:
 
 
 def _secret(label: str, autocomplete: str) -> ui.input:
-    return ui.input(label, password=True).props(f"{_ASKS} autocomplete={autocomplete}")
+    field = ui.input(label, password=True).props(_ASKS)
+    field.props["autocomplete"] = autocomplete
+    return field
