@@ -36,6 +36,7 @@ SAID_BY_TERRAFORM: Object = {
     "buckets": {"backup": "x-backup", "cold": "x-cold", "trail": "x-trail"},
     "secret_names": {"control": "ares-x/control", "venues/binance": "ares-x/venues/binance"},
     "file_system_id": "fs-2",
+    "api_host": "api.x.example.com",
     "ranges": {
         "public": "10.9.0.0/22",
         "endpoints": "10.9.8.0/22",

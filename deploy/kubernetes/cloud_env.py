@@ -16,7 +16,10 @@ OVERLAYS = Path(__file__).resolve().parent / "overlays"
 
 
 def lines(said: Mapping[str, Any]) -> dict[str, str]:
-    """Terraform's output `kustomize` as variables. Raises `KeyError` for what it lacks."""
+    """Terraform's output `kustomize` as variables. Raises `KeyError` for what it lacks.
+
+    Where it has no zone of names, the API's own is not its to say.
+    """
     volume = said["volumes"]["primary"]
     roles, buckets, ranges, region = said["role_arns"], said["buckets"], said["ranges"], said["region"]
     return {
@@ -36,6 +39,7 @@ def lines(said: Mapping[str, Any]) -> dict[str, str]:
         "endpoint_cidr": ranges["endpoints"],
         "api_server_cidr": ranges["api_server"],
         "control_store_cidr": ranges["control_store"],
+        **({"public_url": f"https://{said['api_host']}"} if said["api_host"] else {}),
     }
 
 

@@ -92,10 +92,11 @@ run "refuses_what_cannot_be" {
     database_ports      = { pg = 70000 } # out of range
     gateway_port        = 8443.5         # not whole
     ingress_cidrs       = ["everybody"]  # no network
+    api_server_cidrs    = ["0.0.0.0/0"]  # everybody
   }
   expect_failures = [
     var.name, var.cidr, var.zones, var.nat, var.interface_endpoints, var.database_ports, var.gateway_port,
-    var.ingress_cidrs,
+    var.ingress_cidrs, var.api_server_cidrs,
   ]
 }
 
@@ -120,6 +121,24 @@ run "refuses_whole_names_of_zones" {
     zones = ["eu-central-1a", "eu-central-1b"]
   }
   expect_failures = [var.zones]
+}
+
+run "people_reach_the_api_server_from_networks_that_are_named" {
+  command = plan
+  module {
+    source = "./modules/network"
+  }
+  variables {
+    api_server_cidrs = ["10.8.0.0/24"]
+  }
+  assert {
+    condition = (
+      keys(aws_vpc_security_group_ingress_rule.api_server) == ["10.8.0.0/24"]
+      && aws_vpc_security_group_ingress_rule.api_server["10.8.0.0/24"].from_port == 443
+      && aws_vpc_security_group_ingress_rule.api_server["10.8.0.0/24"].to_port == 443
+    )
+    error_message = "by HTTPS, and by nothing else"
+  }
 }
 
 run "health_checks_come_in" {

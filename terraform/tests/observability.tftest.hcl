@@ -46,15 +46,35 @@ run "told_and_noted" {
   }
 }
 
+run "tells_of_what_the_accounts_own_monitor_finds" {
+  command = plan
+  module {
+    source = "./modules/observability"
+  }
+  variables {
+    anomaly_monitor_arn = "arn:aws:ce::123456789012:anomalymonitor/11111111-2222-3333-4444-555555555555"
+  }
+  assert {
+    condition = (
+      length(aws_ce_anomaly_monitor.services) == 0
+      && aws_ce_anomaly_subscription.services[0].monitor_arn_list == tolist([var.anomaly_monitor_arn])
+    )
+    error_message = "a second monitor would be refused"
+  }
+}
+
 run "refuses_what_cannot_be" {
   command = plan
   module {
     source = "./modules/observability"
   }
   variables {
-    log_retention_days = 100     # CloudWatch does not know it
-    alert_emails       = ["ops"] # no address
-    budget_monthly_usd = 0
+    log_retention_days  = 100     # CloudWatch does not know it
+    alert_emails        = ["ops"] # no address
+    budget_monthly_usd  = 0
+    anomaly_monitor_arn = "Default-Services-Monitor" # its name
   }
-  expect_failures = [var.log_retention_days, var.alert_emails, var.budget_monthly_usd]
+  expect_failures = [
+    var.log_retention_days, var.alert_emails, var.budget_monthly_usd, var.anomaly_monitor_arn,
+  ]
 }

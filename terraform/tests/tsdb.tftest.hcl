@@ -57,6 +57,14 @@ run "encrypted_copied_and_watched" {
     error_message = "alarms on operations, throughput and standstill"
   }
   assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.failed["backups"].metric_name == "NumberOfBackupJobsFailed"
+      && aws_cloudwatch_metric_alarm.failed["copies"].metric_name == "NumberOfCopyJobsFailed"
+      && aws_backup_vault.first.name == aws_backup_vault.second.name
+    )
+    error_message = "alarms on copies here, and on their way to the second region"
+  }
+  assert {
     condition     = length(aws_instance.questdb) == 0
     error_message = "no instance beside the cluster"
   }

@@ -75,7 +75,8 @@ def test_questdbs_claim_gets_terraforms_volume_and_no_other(name: str) -> None:
     claim = next(each for each in stateful["spec"]["volumeClaimTemplates"] if each["metadata"]["name"] == "data")
     wanted = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace["metadata"]["name"]}
     assert volume["claimRef"] == {**wanted, "name": f"data-{stateful['metadata']['name']}-0"}
-    assert gib(volume["capacity"]) >= gib(claim["spec"]["resources"]["requests"])
+    assert claim["spec"]["volumeName"] == "ares-questdb", "where it does not fit, none is better than another one"
+    assert gib(claim["spec"]["resources"]["requests"]) <= min(gib(volume["capacity"]), *sizes_of_volumes())
     assert volume["storageClassName"] == claim["spec"]["storageClassName"]
     assert volume["accessModes"] == claim["spec"]["accessModes"]
     assert volume["persistentVolumeReclaimPolicy"] == "Retain"
@@ -92,6 +93,34 @@ def test_no_volume_asks_for_more_operations_than_its_size_may_have(name: str) ->
         for claim in stateful["spec"]["volumeClaimTemplates"]:
             operations = int(classes[claim["spec"]["storageClassName"]].get("iops", "0"))
             assert operations <= 500 * gib(claim["spec"]["resources"]["requests"]), claim["metadata"]["name"]
+
+
+def sizes_of_volumes() -> list[int]:
+    """In GiB: QuestDB's in each environment, and the least that Terraform lets anybody choose."""
+    files = sorted((ROOT / "terraform" / "environments").glob("*/sizes.tf"))
+    questdb = [re.search(r"questdb = \{.*?size_gib += (\d+)", file.read_text(), re.DOTALL) for file in files]
+    rule = (ROOT / "terraform" / "modules" / "tsdb" / "variables.tf").read_text(encoding="utf-8")
+    found = [*questdb, re.search(r"var\.size_gib >= (\d+)", rule)]
+    assert len(found) == 4
+    return [int(each[1]) for each in found if each]
+
+
+@pytest.mark.parametrize("name", CLOUD)
+def test_a_cluster_that_is_made_anew_finds_the_shared_folder_as_it_was(name: str) -> None:
+    """Its driver's own names hold the claim's uid, which is another one in each cluster."""
+    parameters = named(overlay(name), "StorageClass", "ares-shared")["parameters"]
+    assert parameters["subPathPattern"] == "${.PVC.name}"
+    assert parameters["ensureUniqueDirectory"] == "false"
+    claims = of_kind(overlay(name), "PersistentVolumeClaim")
+    assert [each["metadata"]["name"] for each in claims] == ["ares-state"], "two of one name would share a folder"
+
+
+@pytest.mark.parametrize("name", CLOUD)
+def test_snapshots_that_are_let_go_of_do_not_stay_with_the_account(name: str) -> None:
+    (made,) = of_kind(overlay(name), "VolumeSnapshotClass")
+    assert made["deletionPolicy"] == "Delete"
+    cron = named(overlay(name), "CronJob", "snapshots")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert f"--class={made['metadata']['name']}" in cron["containers"][0]["args"]
 
 
 def gib(size: Object) -> int:
@@ -118,12 +147,24 @@ def test_the_output_of_terraform_fills_every_line_and_leaves_one_of_somebodys_ow
     assert cidrs == ["10.9.64.0/18", "10.9.8.0/22", "10.9.12.0/22", "10.9.16.0/22"]
     assert (said["installation"], said["region"], said["questdb_volume_id"]) == ("ares-x", "eu-west-1", "vol-1")
     assert said["questdb_volume_size"] == "1000Gi"
+    assert said["public_url"] == "https://api.x.example.com"
     assert said["backup_repository"] == "s3:https://s3.eu-west-1.amazonaws.com/x-backup/ares"
     assert set(said) == {"ours", *SCRIPT["lines"](SAID_BY_TERRAFORM)}
     for name in ("staging", "prod"):
         assert set(SCRIPT["lines"](SAID_BY_TERRAFORM)) == set(cloud(name)), (
             "a line that no overlay has, or that nobody fills"
         )
+
+
+def test_where_terraform_has_no_name_for_the_api_it_keeps_the_one_that_somebody_wrote() -> None:
+    text = SCRIPT["merged"]("public_url=https://ours\n", SCRIPT["lines"]({**SAID_BY_TERRAFORM, "api_host": None}))
+    assert dict(line.partition("=")[::2] for line in text.splitlines())["public_url"] == "https://ours"
+
+
+@pytest.mark.parametrize("name", CLOUD)
+def test_browsers_find_the_api_where_its_account_says(name: str) -> None:
+    settings = named(overlay(name), "ConfigMap", "ares-cluster")["data"]
+    assert settings["ARES_API__PUBLIC_URL"] == cloud(name)["public_url"]
 
 
 def test_what_is_no_output_of_terraform_is_refused(

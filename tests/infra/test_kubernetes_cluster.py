@@ -86,13 +86,13 @@ def test_snapshots_are_made_and_removed_by_their_account_alone(production: Clust
         return Snapshots(production.address, token, "ares", trust)
 
     ours = as_account("snapshots")
-    ours.create("questdb-one", "data-questdb-0", "ares-data")
+    ours.create("questdb-one", "data-questdb-0", "ares-questdb")
     assert [each["name"] for each in ours.ours()] == ["questdb-one"]
     seen = ours.get("questdb-one")
     assert (seen["ready"], seen["cut_at"]) == (False, ""), "no storage does anything here"
     assert datetime.fromisoformat(seen["made_at"])
     with pytest.raises(KubernetesRefused, match="409"):
-        ours.create("questdb-one", "data-questdb-0", "ares-data")
+        ours.create("questdb-one", "data-questdb-0", "ares-questdb")
     with pytest.raises(KubernetesRefused, match=r"403 .*trader.* cannot list"):
         as_account("trader").ours()
     ours.delete("questdb-one")

@@ -205,7 +205,7 @@ class Night:
     work: Any
 
     async def run(self, keep: int = 2) -> tuple[str, list[str]]:
-        name, gone = await self.work.run("data-questdb-0", "ares-data", keep)
+        name, gone = await self.work.run("data-questdb-0", "ares-questdb", keep)
         return name, list(gone)
 
 
@@ -278,7 +278,7 @@ async def test_a_checkpoint_that_stays_is_the_end_of_it(night: Night, cluster: D
     work = Work(cluster, night.work.snapshots, SystemClock(), tmp_path / "backup", impatient)
     async with only_one(other / "lock", SystemClock(), 0.0) as lock, checkpoint(cluster, other, lock, 10.0):
         with pytest.raises(BackupIncomplete, match="that no backup of ours took"):
-            await work.run("data-questdb-0", "ares-data", 2)
+            await work.run("data-questdb-0", "ares-questdb", 2)
         assert await asyncio.to_thread(holds, cluster), "another one's checkpoint is not ours to end"
 
 

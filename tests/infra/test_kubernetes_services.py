@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -132,6 +133,25 @@ def test_settings_load_in_every_pod_and_are_the_same_in_all(name: str, tmp_path:
     config = next(iter(loaded.values()))
     assert config.environment.profile == name.removesuffix("-kafka")
     assert config.trading.control_url == f"http://trader:{config.trading.control_port}"
+
+
+@pytest.mark.parametrize("name", ["staging", "prod", "prod-kafka"])
+def test_readers_that_come_by_one_gateway_are_not_taken_for_one_that_asks_too_much(name: str, tmp_path: Path) -> None:
+    """A pod of the API is there for so many, and sees a single address: each may ask something every second."""
+    there = overlay(name)
+    scaled = named(there, "HorizontalPodAutoscaler", "api")["spec"]["metrics"]
+    readers = next(int(each["pods"]["target"]["averageValue"]) for each in scaled if each["type"] == "Pods")
+    container = next(container for pod, container, _ in commands(there) if pod.name == "api")
+    api = Place(there, tmp_path).config(container).api
+    assert api.requests_per_minute_address >= 60 * readers
+    assert api.requests_per_minute_address > api.requests_per_minute, "one user who asks too much stops nobody else"
+
+
+def test_users_are_made_by_the_guide_in_a_pod_that_has_what_seals_their_factors() -> None:
+    guide = (KUBERNETES.parents[1] / "docs" / "guides" / "operator" / "kubernetes.md").read_text(encoding="utf-8")
+    found = re.findall(r"exec -it deployment/(\S+) -- ares (user|doctor)", guide)
+    assert {what for _, what in found} == {"user", "doctor"}
+    assert {pod for pod, _ in found} <= holders(overlay("prod"), "ares-access")
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

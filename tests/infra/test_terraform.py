@@ -300,6 +300,27 @@ def test_the_guide_counts_what_costs_by_the_piece() -> None:
         assert [int(cell) for cell in rows[row]] == counted, row
 
 
+def test_the_guide_says_how_many_processors_the_nodes_have(plans: Mapping[str, Mapping[str, object]]) -> None:
+    """A quota that is too small shows when nodes do not come, and on the day of the disaster."""
+    text = (ROOT / "docs" / "guides" / "operator" / "cloud.md").read_text(encoding="utf-8")
+    for row, field in (("at the start", "desired_size"), ("when all groups are at their upper bound", "max_size")):
+        said = re.search(rf"^ *\| {row} \| (\d+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+        assert said, row
+        assert [int(each) for each in said.groups()] == [processors(plans[name], field) for name in ENVIRONMENTS], row
+
+
+def processors(plan: Mapping[str, object], field: str) -> int:
+    """Virtual ones of all node groups at a size: two of a `large`, four of an `xlarge`, eight of a `2xlarge`."""
+    count = 0
+    for _, after in resources(plan, "aws_eks_node_group"):
+        scaling, types = after["scaling_config"], after["instance_types"]
+        assert isinstance(scaling, list)
+        assert isinstance(types, list)
+        sizes = [re.fullmatch(r"[a-z0-9]+\.(\d*)(x?)large", each) for each in types]
+        count += scaling[0][field] * max((4 * int(each[1] or 1) if each[2] else 2) for each in sizes if each)
+    return count
+
+
 def test_the_guide_names_every_feature_that_a_local_aws_lacks() -> None:
     text = (ROOT / "docs" / "guides" / "operator" / "cloud.md").read_text(encoding="utf-8")
     local = (TREE / "environments" / "dev" / "local.tfvars").read_text(encoding="utf-8")

@@ -169,6 +169,17 @@ def test_every_job_ends_and_of_those_that_would_clash_one_runs_at_a_time() -> No
         assert job.said["with"]["environment"] == job.name
 
 
+def test_nobodys_credentials_end_before_the_job_that_needs_them() -> None:
+    """An apply that loses its role half way leaves a lock, and a cluster between two releases."""
+    found = {}
+    for job in jobs():
+        for step in job.said.get("steps", ()):
+            if "configure-aws-credentials" in step.get("uses", ""):
+                lasts_s = step["with"].get("role-duration-seconds", 3600)
+                found[job.file.name, job.name] = lasts_s >= 60 * job.said["timeout-minutes"]
+    assert found == {("deploy-environment.yml", "plan"): True, ("deploy-environment.yml", "apply"): True}
+
+
 def test_what_is_released_is_built_without_what_others_left_behind() -> None:
     assert all("cache" not in str(step.get("uses")) for place, step in steps() if place.startswith("release.yml"))
     prepared = [step for place, step in steps() if place.startswith("ci.yml") and "prepare" in str(step.get("uses"))]

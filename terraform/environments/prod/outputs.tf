@@ -4,7 +4,7 @@ output "kustomize" {
 }
 
 output "cluster" {
-  description = "Name and address of the API server."
+  description = "Name and address of the API server, and the group of the nodes, whose members reach it."
   value       = module.platform.cluster
 }
 

@@ -33,6 +33,12 @@ variable "cluster_public_cidrs" {
   default     = []
 }
 
+variable "cluster_private_cidrs" {
+  description = "Who may reach the API server by its private address, beside the nodes: a VPN's network, a machine."
+  type        = set(string)
+  default     = []
+}
+
 variable "alert_emails" {
   description = "Who is told of alarms and costs."
   type        = set(string)
@@ -41,6 +47,12 @@ variable "alert_emails" {
 variable "budget_monthly_usd" {
   description = "What a month may cost, in USD; work it out first (docs/guides/operator/cloud.md)."
   type        = number
+}
+
+variable "anomaly_monitor_arn" {
+  description = "The account's monitor of services' costs (aws ce get-anomaly-monitors); null: there is none, make it."
+  type        = string
+  default     = null
 }
 
 variable "domain" {

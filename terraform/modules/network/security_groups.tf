@@ -138,3 +138,14 @@ resource "aws_vpc_security_group_ingress_rule" "https" {
   from_port         = 443
   to_port           = 443
 }
+
+resource "aws_vpc_security_group_ingress_rule" "api_server" {
+  for_each = var.api_server_cidrs
+
+  security_group_id = aws_security_group.main["control_plane"].id
+  description       = "people and deploys"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}

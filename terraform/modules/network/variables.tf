@@ -112,6 +112,16 @@ variable "ingress_cidrs" {
   }
 }
 
+variable "api_server_cidrs" {
+  description = "Whence people reach Kubernetes' API server within the network, or over a VPN. Nobody by default."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for cidr in var.api_server_cidrs : can(cidrhost(cidr, 0)) && !endswith(cidr, "/0")])
+    error_message = "api_server_cidrs = ${jsonencode(var.api_server_cidrs)}: networks as 10.8.0.0/24, never everybody."
+  }
+}
+
 variable "watched" {
   description = "Whether Route 53 asks the load balancer from outside how it is."
   type        = bool

@@ -31,8 +31,9 @@ resource "aws_budgets_budget" "monthly" {
   depends_on = [aws_sns_topic_policy.alerts]
 }
 
+# An account has one of services at most, and AWS makes it where it makes Cost Explorer.
 resource "aws_ce_anomaly_monitor" "services" {
-  count = var.anomalies_enabled ? 1 : 0
+  count = var.anomalies_enabled && var.anomaly_monitor_arn == null ? 1 : 0
 
   name              = "${var.name}-services"
   monitor_type      = "DIMENSIONAL"
@@ -44,7 +45,7 @@ resource "aws_ce_anomaly_subscription" "services" {
 
   name             = "${var.name}-services"
   frequency        = "IMMEDIATE"
-  monitor_arn_list = [aws_ce_anomaly_monitor.services[0].arn]
+  monitor_arn_list = [try(aws_ce_anomaly_monitor.services[0].arn, var.anomaly_monitor_arn)]
 
   subscriber {
     type    = "SNS"

@@ -70,9 +70,24 @@ variable "budgets_enabled" {
 }
 
 variable "anomalies_enabled" {
-  description = "Whether unusual costs of a service are told. An account may have few monitors of this kind."
+  description = "Whether unusual costs of a service are told."
   type        = bool
   default     = true
+}
+
+variable "anomaly_monitor_arn" {
+  description = "The account's monitor of services' costs, if it has one: it may have no second. Null: make it."
+  type        = string
+  default     = null
+  validation {
+    condition = var.anomaly_monitor_arn == null || can(
+      regex("^arn:[a-z-]+:ce::[0-9]{12}:anomalymonitor/.+$", var.anomaly_monitor_arn)
+    )
+    error_message = join(" ", [
+      "anomaly_monitor_arn = ${jsonencode(var.anomaly_monitor_arn)}: an ARN as",
+      "arn:aws:ce::123456789012:anomalymonitor/…; `aws ce get-anomaly-monitors` says it.",
+    ])
+  }
 }
 
 variable "anomaly_usd" {

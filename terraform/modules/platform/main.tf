@@ -55,6 +55,7 @@ module "network" {
   zones              = var.zones
   nat                = var.nat
   ingress_cidrs      = var.ingress_cidrs
+  api_server_cidrs   = var.cluster_private_cidrs
   watched            = var.load_balancer != null
   gateway_port       = var.gateway_port
   logs_key_arn       = module.secrets.key_arns["logs"]
@@ -221,9 +222,12 @@ module "observability" {
   autoscaling_groups = module.cluster.autoscaling_groups
   budget_monthly_usd = var.budget_monthly_usd
   budgets_enabled    = var.features.budgets
-  anomalies_enabled  = var.features.anomalies
   account_baseline   = var.features.account_baseline
   trail_logging      = var.features.trail_logging
+
+  # The second place comes to an account whose one monitor is there: it has to be named, or the first place's tells.
+  anomalies_enabled   = var.features.anomalies && (var.takes_over == null || var.anomaly_monitor_arn != null)
+  anomaly_monitor_arn = var.anomaly_monitor_arn
 }
 
 module "dns" {

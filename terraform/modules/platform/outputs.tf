@@ -32,8 +32,12 @@ output "kustomize" {
 }
 
 output "cluster" {
-  description = "Name and address of the API server."
-  value       = { name = module.cluster.name, endpoint = module.cluster.endpoint }
+  description = "Name and address of the API server, and the group of the nodes, whose members reach it."
+  value = {
+    name                 = module.cluster.name
+    endpoint             = module.cluster.endpoint
+    nodes_security_group = module.network.security_group_ids["general"]
+  }
 }
 
 output "control_store" {

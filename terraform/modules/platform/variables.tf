@@ -57,6 +57,12 @@ variable "cluster_public_cidrs" {
   default     = []
 }
 
+variable "cluster_private_cidrs" {
+  description = "Who may reach the API server by its private address, beside the nodes: a VPN's network, a machine."
+  type        = set(string)
+  default     = []
+}
+
 variable "general" {
   description = "Nodes of everything but QuestDB."
   type = object({
@@ -175,6 +181,12 @@ variable "alert_emails" {
 variable "budget_monthly_usd" {
   description = "What a month may cost, in USD."
   type        = number
+}
+
+variable "anomaly_monitor_arn" {
+  description = "The account's monitor of services' costs, if it has one: it may have no second. Null: make it."
+  type        = string
+  default     = null
 }
 
 variable "domain" {

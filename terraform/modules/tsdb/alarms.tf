@@ -77,14 +77,20 @@ resource "aws_cloudwatch_metric_alarm" "stalled" {
   ok_actions          = [var.alarm_topic_arn]
 }
 
-resource "aws_cloudwatch_metric_alarm" "copies_failed" {
-  alarm_name          = "${var.name}-copies-failed"
-  alarm_description   = "A daily copy of a volume of QuestDB failed: see the jobs of AWS Backup."
+# A copy in this region is one job, its way to the second region another; both vaults have one name.
+resource "aws_cloudwatch_metric_alarm" "failed" {
+  for_each = {
+    backups = { metric = "NumberOfBackupJobsFailed", what = "A daily copy of a volume of QuestDB failed" }
+    copies  = { metric = "NumberOfCopyJobsFailed", what = "A daily copy of QuestDB did not reach the second region" }
+  }
+
+  alarm_name          = "${var.name}-${each.key}-failed"
+  alarm_description   = "${each.value.what}: see the jobs of AWS Backup."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 1
   namespace           = "AWS/Backup"
-  metric_name         = "NumberOfBackupJobsFailed"
+  metric_name         = each.value.metric
   period              = 3600
   statistic           = "Sum"
   dimensions          = { BackupVaultName = aws_backup_vault.first.name }

@@ -1,6 +1,6 @@
 """Takes a snapshot of QuestDB's volume while QuestDB holds a checkpoint, and lets old ones go.
 
-    python snapshot.py --claim=data-questdb-0 --class=ares-data --keep=28
+    python snapshot.py --claim=data-questdb-0 --class=ares-questdb --keep=28
 
 It runs in the image of Ares, in a pod whose ServiceAccount may make and remove VolumeSnapshots of its namespace. The
 checkpoint holds until the storage says that the snapshot is cut, seconds as a rule: what is uploaded after that does
