@@ -248,11 +248,12 @@ class Door:
         """Keep a second factor whose code was shown. Raises `UsageError` or `AccessDenied`."""
         try:
             factor = pyotp.parse_uri(uri)
+            if not isinstance(factor, pyotp.TOTP):
+                raise UsageError("uri: not of a code by time. Take what was given out")
+            shown = self._step(factor.secret, code)  # a secret is read only now
         except ValueError as error:
             raise UsageError(f"uri: {error}. Take what was given out") from None
-        if not isinstance(factor, pyotp.TOTP):
-            raise UsageError("uri: not of a code by time. Take what was given out")
-        if self._step(factor.secret, code) is None:
+        if shown is None:
             raise AccessDenied("second_factor_wrong")
         self.users.set_second_factor(name, self._keyring.seal(factor.secret), by)
 

@@ -310,7 +310,8 @@ def test_a_code_is_good_once_and_lets_dangerous_things_be_done_for_a_while(door:
 def test_a_second_factor_holds_only_once_its_code_was_shown(door: Door) -> None:
     with pytest.raises(AccessDenied, match="code is wrong"):
         door.confirm_second_factor("maria", door.begin_second_factor("maria"), "000000", ADMIN)
-    for uri in ("otpauth://hotp/Ares:maria?secret=JBSWY3DPEHPK3PXP", "http://example.com", "otpauth://totp/x"):
+    hotp, nonsense = "otpauth://hotp/Ares:maria?secret=JBSWY3DPEHPK3PXP", "otpauth://totp/x?secret="
+    for uri in (hotp, "http://example.com", "otpauth://totp/x", f"{nonsense}1", f"{nonsense}é"):
         with pytest.raises(UsageError, match="uri"):
             door.confirm_second_factor("maria", uri, "000000", ADMIN)
     assert log_in(door).session.user == "maria"
