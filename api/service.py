@@ -99,6 +99,8 @@ class ApiService:
             access_log=False,
             lifespan="on" if api.console else "off",
             server_header=False,
+            proxy_headers=bool(api.proxies),  # by default uvicorn believes whoever connects from this machine
+            forwarded_allow_ips=list(api.proxies),
             limit_concurrency=api.connections_max,
             timeout_keep_alive=int(api.idle_s_max),
             timeout_graceful_shutdown=int(config.environment.stop_s_max) or 1,

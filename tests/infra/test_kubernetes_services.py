@@ -135,6 +135,13 @@ def test_settings_load_in_every_pod_and_are_the_same_in_all(name: str, tmp_path:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
+def test_no_guesses_lock_the_gateways_address_which_is_everybodys(name: str, tmp_path: Path) -> None:
+    there = overlay(name)
+    config = Place(there, tmp_path).config(next(each for _, each, args in commands(there) if "api" in args))
+    assert config.access.failed_from_address_max > 60 * config.api.requests_per_minute_address
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
 def test_every_secret_that_a_container_is_told_of_is_mounted_there_and_none_beside(name: str) -> None:
     there = overlay(name)
     for pod, container, args in commands(there):

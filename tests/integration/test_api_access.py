@@ -152,6 +152,21 @@ async def test_who_asks_too_often_waits_and_others_do_not(questdb_config: Databa
         assert [(await door.ask("/nothing")).status for _ in range(6)] == [404] * 5 + [429]
 
 
+async def test_where_a_request_comes_from_is_said_by_proxies_that_are_believed_and_by_nobody_else(
+    questdb_config: DatabaseConfig, tmp_path: Path
+) -> None:
+    for number, (proxies, believed) in enumerate(
+        [((), False), (("10.0.0.0/8",), False), (("10.0.0.0/8", "127.0.0.1"), True), (("127.0.0.0/8",), True)]
+    ):
+        bounds = {"proxies": proxies, "requests_per_minute_address": 2}
+        async with open_door(config_of(questdb_config, tmp_path / str(number), **bounds)) as door:
+            said = [
+                (await door.ask("/nothing", headers={"X-Forwarded-For": f"192.0.2.{client}"})).status
+                for client in (1, 2, 3, 3, 3)
+            ]
+            assert said == ([404, 404, 404, 404, 429] if believed else [404, 404, 429, 429, 429]), proxies
+
+
 async def test_a_body_that_is_too_long_is_refused_before_it_is_read(
     questdb_config: DatabaseConfig, tmp_path: Path
 ) -> None:
