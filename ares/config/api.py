@@ -34,6 +34,9 @@ class ApiConfig(Section):
     sql_s_max: Reloadable[Seconds] = Field(10.0, description="a statement that takes longer is cancelled")
     sql_rows_max: Reloadable[Count] = Field(10_000, description="more are cut off, which the answer says")
     sql_at_once_max: Count = Field(2, description="statements of people at once; more wait")
+    reads_at_once_max: Count = Field(
+        4, description="collections and ways of orders that are read at once, half of them by one user; more wait"
+    )
     request_s_max: Seconds = Field(30.0, description="a request that is not answered by then is given up")
     idle_s_max: Seconds = Field(15.0, description="a connection that says nothing, or not enough, is closed")
     connections_max: Count = 2_000
