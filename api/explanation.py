@@ -69,7 +69,8 @@ def router_of(parts: Parts) -> APIRouter:
         order_id: OrderId, caller: Annotated[Caller, Depends(guard(parts, sees))]
     ) -> Explanation | Response:
         """Signal, features, decision, refusals, commands, steps and fills of an order."""
-        way = await way_of(parts.database, caller, order_id, parts.clock.now_ns())
+        async with parts.turns.of(caller.user) as database:
+            way = await way_of(database, caller, order_id, parts.clock.now_ns())
         if way is None:
             text = f"order_id = {order_id!r}: no such order, or none that you may see"
             return problem(HTTPStatus.NOT_FOUND, "unknown_name", text)

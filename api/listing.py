@@ -22,7 +22,7 @@ from api.resource import Resource, askers_of
 from ares.clock import DAY_NS, isoformat
 from ares.errors import UsageError
 from ares.security.access.door import Caller
-from ares.store import Param
+from ares.store import Database, Param
 
 EVER_NS = 0
 WORD_MAX = 200
@@ -69,7 +69,9 @@ def add(router: APIRouter, parts: Parts, resource: Resource) -> None:
     asked_model = filters_of(resource, parts.config().api.rows_max)
 
     async def read(request: Request, asked: Asked, caller: Caller) -> Response:
-        return answer(request, await page_of(parts, resource, asked, caller))
+        async with parts.turns.of(caller.user) as database:
+            page = await page_of(parts, resource, asked, caller, database)
+        return answer(request, page)
 
     parameters = inspect.signature(read).parameters
     signature = inspect.Signature(
@@ -101,8 +103,10 @@ def add(router: APIRouter, parts: Parts, resource: Resource) -> None:
 _BINARY = {"type": "string", "format": "binary"}
 
 
-async def page_of(parts: Parts, resource: Resource, asked: Asked, caller: Caller) -> Page:
-    """A page of what the caller may see."""
+async def page_of(
+    parts: Parts, resource: Resource, asked: Asked, caller: Caller, database: Database | None = None
+) -> Page:
+    """A page of what the caller may see; `database`: given with a turn, else the one of what is shown."""
     until_ns = moment_ns("to", asked.until) if asked.until is not None else parts.clock.now_ns()
     since_ns = moment_ns("from", asked.since) if asked.since is not None else _since_ns(resource, until_ns)
     place = Place.read(asked.cursor) if asked.cursor else Place(until_ns if resource.timed else 0)
@@ -120,7 +124,7 @@ async def page_of(parts: Parts, resource: Resource, asked: Asked, caller: Caller
         "skip": place.skip,
         "end": place.skip + asked.limit,
     }
-    rows = await parts.database.fetch(resource.statements[choice], params)
+    rows = await (database or parts.database).fetch(resource.statements[choice], params)
     after = following(place, rows, asked.limit, timed=resource.timed)
     return Page(resource.columns, rows, after.text() if after else "")
 

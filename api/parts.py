@@ -10,6 +10,7 @@ from pathlib import Path
 from api.notify.senders import Senders
 from api.rates import Rates
 from api.trader import TraderDoor
+from api.turns import Turns
 from ares.clock import Clock
 from ares.config.settings import AresConfig
 from ares.control.access import AccessStore
@@ -22,7 +23,8 @@ from ares.store import Database
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`database` reads; `people` is for statements that people write: it has a shorter deadline, and is watched.
+    """`database` reads what is followed and shown, and is kept free for it: what a route reads may take long, and is
+    read in `turns`. `people` is for statements that people write: it has a shorter deadline, and is watched.
     `provider`: of identities, if one is set.
     `reports`: the folder of pages that errands write.
     """
@@ -34,6 +36,7 @@ class Parts:
     errands: ErrandStore
     reports: Path
     database: Database
+    turns: Turns
     people: Database
     trader: TraderDoor
     targets: Targets

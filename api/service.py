@@ -18,6 +18,7 @@ from api.patience import ImpatientProtocol
 from api.rates import Rates
 from api.stream.feed import Feed
 from api.trader import TraderDoor
+from api.turns import Turns
 from api.versions import EDITIONS, Edition
 from ares.config import AresConfig
 from ares.control import ControlStore
@@ -56,6 +57,10 @@ class ApiService:
         people = config.database.model_copy(
             update={"statement_s_max": config.api.sql_s_max, "pool_size_max": config.api.sql_at_once_max}
         )
+        s_max = min(config.api.request_s_max, config.database.statement_s_max)  # nobody waits for it any longer
+        reads = config.database.model_copy(
+            update={"statement_s_max": s_max, "pool_size_max": config.api.reads_at_once_max}
+        )
         bot = bot_of(self._context)
         if bot is not None:
             self._stack.push_async_callback(bot.close)
@@ -69,6 +74,10 @@ class ApiService:
             errands=ErrandStore(control),
             reports=reports_dir(self._context.state_dir),
             database=await self._stack.enter_async_context(await Database.connect(config.database, readonly=True)),
+            turns=Turns(
+                await self._stack.enter_async_context(await Database.connect(reads, readonly=True)),
+                config.api.reads_at_once_max,
+            ),
             people=await self._stack.enter_async_context(await Database.connect(people, readonly=True, ours=False)),
             trader=TraderDoor(TraderPlace.of(config)),
             targets=targets_of(self._context, control),
@@ -99,6 +108,8 @@ class ApiService:
             access_log=False,
             lifespan="on" if api.console else "off",
             server_header=False,
+            proxy_headers=bool(api.proxies),  # by default uvicorn believes whoever connects from this machine
+            forwarded_allow_ips=list(api.proxies),
             limit_concurrency=api.connections_max,
             timeout_keep_alive=int(api.idle_s_max),
             timeout_graceful_shutdown=int(config.environment.stop_s_max) or 1,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ares.config.section import Count, Port, Reloadable, Seconds, Section
 
@@ -19,6 +20,9 @@ class ApiConfig(Section):
     public_url: str = Field(
         "http://127.0.0.1:8840", description="where browsers find the door; an identity provider sends them back there"
     )
+    proxies: tuple[str, ...] = Field(
+        (), description="addresses and networks of those whose X-Forwarded-For and -Proto are believed; nobody else is"
+    )
     rows_max: Reloadable[Annotated[int, Field(ge=1, le=100_000)]] = Field(
         10_000, description="of one page; who wants more follows its cursor"
     )
@@ -30,6 +34,19 @@ class ApiConfig(Section):
     sql_s_max: Reloadable[Seconds] = Field(10.0, description="a statement that takes longer is cancelled")
     sql_rows_max: Reloadable[Count] = Field(10_000, description="more are cut off, which the answer says")
     sql_at_once_max: Count = Field(2, description="statements of people at once; more wait")
+    reads_at_once_max: Count = Field(
+        4, description="collections and ways of orders that are read at once, half of them by one user; more wait"
+    )
     request_s_max: Seconds = Field(30.0, description="a request that is not answered by then is given up")
     idle_s_max: Seconds = Field(15.0, description="a connection that says nothing, or not enough, is closed")
     connections_max: Count = 2_000
+
+    @field_validator("proxies")
+    @classmethod
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for each in proxies:
+            try:
+                ip_network(each)
+            except ValueError as error:
+                raise ValueError(f"{error}: 10.0.0.7 or 10.0.0.0/8 is expected") from None
+        return proxies

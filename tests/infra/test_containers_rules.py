@@ -138,6 +138,11 @@ def test_settings_load_in_every_container_and_are_the_same_in_all(tmp_path: Path
     assert config.database.password.get_secret_value() != DatabaseConfig().password.get_secret_value()
 
 
+def test_no_guesses_lock_the_gateways_address_which_is_everybodys(tmp_path: Path) -> None:
+    config = ConfigSource.of(environ=settings(SERVICES["api"], tmp_path)).load()
+    assert config.access.failed_from_address_max > 60 * config.api.requests_per_minute_address
+
+
 def test_the_settings_of_scale_send_ticks_over_kafka(tmp_path: Path) -> None:
     lines = (IMAGES / "scale.env").read_text(encoding="utf-8").splitlines()
     more = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))

@@ -155,6 +155,13 @@ def test_users_are_made_by_the_guide_in_a_pod_that_has_what_seals_their_factors(
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
+def test_no_guesses_lock_the_gateways_address_which_is_everybodys(name: str, tmp_path: Path) -> None:
+    there = overlay(name)
+    config = Place(there, tmp_path).config(next(each for _, each, args in commands(there) if "api" in args))
+    assert config.access.failed_from_address_max > 60 * config.api.requests_per_minute_address
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
 def test_every_secret_that_a_container_is_told_of_is_mounted_there_and_none_beside(name: str) -> None:
     there = overlay(name)
     for pod, container, args in commands(there):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ares.control import Json
 from ares.security.access.roles import DANGEROUS, KEYLESS, Permission, Role, permissions_of
 from ares.security.access.users import By, KeyWish
 from tests.api import ACCOUNT, PASSWORD, STRATEGY, OpenDoor, config_of, open_door, operations, with_second_factor
+from tests.helpers import ROOT
 
 SAMPLES = {
     "user": "nobody",
@@ -31,6 +33,9 @@ SAMPLES = {
     "target": "5d1e2f3a",
 }
 FORBIDDEN = {401, 403}
+NAMED = re.compile(r"`(GET|POST|PUT|DELETE|PATCH) (?:/api/v1)?(/[^`?]+)")
+OF_OTHERS = ("POST /-/", "POST /alerts", "POST /alive", "GET /api/v3/", "GET /config", "POST /predict", "GET /sim/")
+"""Routes of the probe port, the control port, the scorer, the simulated exchange and venues."""
 REFUSED = {(401, "credentials_missing"), (401, "token_invalid"), (403, "forbidden")}
 
 
@@ -152,6 +157,21 @@ async def test_who_asks_too_often_waits_and_others_do_not(questdb_config: Databa
         assert [(await door.ask("/nothing")).status for _ in range(6)] == [404] * 5 + [429]
 
 
+async def test_where_a_request_comes_from_is_said_by_proxies_that_are_believed_and_by_nobody_else(
+    questdb_config: DatabaseConfig, tmp_path: Path
+) -> None:
+    for number, (proxies, believed) in enumerate(
+        [((), False), (("10.0.0.0/8",), False), (("10.0.0.0/8", "127.0.0.1"), True), (("127.0.0.0/8",), True)]
+    ):
+        bounds = {"proxies": proxies, "requests_per_minute_address": 2}
+        async with open_door(config_of(questdb_config, tmp_path / str(number), **bounds)) as door:
+            said = [
+                (await door.ask("/nothing", headers={"X-Forwarded-For": f"192.0.2.{client}"})).status
+                for client in (1, 2, 3, 3, 3)
+            ]
+            assert said == ([404, 404, 404, 404, 429] if believed else [404, 404, 429, 429, 429]), proxies
+
+
 async def test_a_body_that_is_too_long_is_refused_before_it_is_read(
     questdb_config: DatabaseConfig, tmp_path: Path
 ) -> None:
@@ -196,6 +216,19 @@ async def test_a_statement_that_takes_too_long_is_cancelled(questdb_config: Data
         sql = "SELECT count() FROM long_sequence(1000000000) WHERE rnd_double() > 2"
         said = await asyncio.wait_for(door.ask("/sql", "trader", method="POST", body={"sql": sql}), 20)
         assert (said.status, said.json["code"]) == (503, "store_unavailable")
+
+
+async def test_every_route_that_a_guide_names_is_there(door: OpenDoor) -> None:
+    there = [(each.method, re.sub(r"\{\w+\}", "[^/]+", each.path)) for each in await operations(door)]
+    named = [
+        (guide.name, method, path)
+        for guide in sorted((ROOT / "docs" / "guides").rglob("*.md"))
+        for method, path in NAMED.findall(guide.read_text(encoding="utf-8"))
+        if not f"{method} {path}".startswith(OF_OTHERS)
+    ]
+    assert len(named) > 15
+    unknown = [each for each in named if not any(each[1] == m and re.fullmatch(p, each[2]) for m, p in there)]
+    assert unknown == []
 
 
 def test_a_route_without_a_policy_is_not_served() -> None:

@@ -16,7 +16,6 @@ from ares.control import Json
 from ares.store import Database, RowWriter
 from tests.api import ACCOUNT, OpenDoor, config_of, open_door
 from tests.integration.test_api import fill, rows
-from tests.integration.test_api_access import as_dict
 
 FILLS = next(resource for resource in RESOURCES if resource.path == "fills")
 NEW_FILLS = replace(
@@ -29,6 +28,11 @@ NEW_FILLS = replace(
 )
 ANNOUNCED, OVER = datetime(2026, 6, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
 SAID = {"Deprecation": "@1780272000", "Sunset": "Thu, 01 Jan 2099 00:00:00 GMT"}
+
+
+def as_dict(value: Json) -> dict[str, Json]:
+    assert isinstance(value, dict)
+    return value
 
 
 async def paths(door: OpenDoor, version: int) -> dict[str, Json]:

@@ -93,7 +93,8 @@ class Door:
     def login(self, name: str, password: str, code: str, origin: Origin) -> Tokens:
         """A session for who proves who they are. Raises `AccessDenied`, which does not tell which names exist."""
         name = name[:USER_CHARACTERS_MAX]
-        self._require_unlocked(name, origin)
+        self._require_unlocked(name)
+        self._require_address(origin)
         user = self.users.find(name)
         kept = self._store.credential(name, PASSWORD) if user.seq else ""
         if not fits(kept, password) or not user.enabled:
@@ -180,7 +181,7 @@ class Door:
     def step_up(self, caller: Caller, code: str, origin: Origin) -> str:
         """An access token that says that a second factor was shown just now. Raises `AccessDenied`."""
         user = self.users.get(caller.user)
-        self._require_unlocked(user.name, origin)
+        self._require_unlocked(user.name)
         if not user.second_factor:
             raise AccessDenied("second_factor_needed", "you have none: set one up first")
         if not self._shows(user, code):
@@ -235,7 +236,7 @@ class Door:
 
     def prove(self, name: str, password: str, origin: Origin) -> None:
         """Raises `AccessDenied` unless this is the user's password; failures count like those of logins."""
-        self._require_unlocked(name, origin)
+        self._require_unlocked(name)
         if not fits(self._store.credential(name, PASSWORD), password):
             raise self._failed(self.users.get(name), origin, AccessDenied("credentials_wrong"))
 
@@ -247,11 +248,12 @@ class Door:
         """Keep a second factor whose code was shown. Raises `UsageError` or `AccessDenied`."""
         try:
             factor = pyotp.parse_uri(uri)
+            if not isinstance(factor, pyotp.TOTP):
+                raise UsageError("uri: not of a code by time. Take what was given out")
+            shown = self._step(factor.secret, code)  # a secret is read only now
         except ValueError as error:
             raise UsageError(f"uri: {error}. Take what was given out") from None
-        if not isinstance(factor, pyotp.TOTP):
-            raise UsageError("uri: not of a code by time. Take what was given out")
-        if self._step(factor.secret, code) is None:
+        if shown is None:
             raise AccessDenied("second_factor_wrong")
         self.users.set_second_factor(name, self._keyring.seal(factor.secret), by)
 
@@ -330,7 +332,8 @@ class Door:
                 return step
         return None
 
-    def _require_unlocked(self, name: str, origin: Origin) -> None:
+    def _require_unlocked(self, name: str) -> None:
+        """Raises `AccessDenied` where too many attempts failed with this name."""
         now_ns, config = self.clock.now_ns(), self._config()
         since_ns = now_ns - _ns(ATTEMPTS_S)
         attempts = self._store.attempts_of(name, since_ns)
@@ -338,10 +341,11 @@ class Door:
         until_ns = attempts.last_ns + _ns(wait_s)
         if wait_s and now_ns < until_ns:
             raise AccessDenied("locked", retry_after_s=-(-(until_ns - now_ns) // NANOS_PER_SECOND))
-        self._require_address(origin)
 
     def _require_address(self, origin: Origin) -> None:
-        """Raises `AccessDenied` where too many attempts came from."""
+        """Raises `AccessDenied` where too many attempts came from. For strangers alone: who is known has a lock of
+        their own, and what others try behind the same gateway must not keep them from resuming.
+        """
         config, since_ns = self._config(), self.clock.now_ns() - _ns(ATTEMPTS_S)
         if self._store.attempts_from(origin.address, since_ns) >= config.failed_from_address_max:
             raise AccessDenied("locked", retry_after_s=int(config.locked_s_max))

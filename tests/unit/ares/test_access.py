@@ -265,6 +265,32 @@ def test_an_admin_unlocks_and_an_address_that_tries_many_names_is_locked_too(doo
     assert door.login("maria", PASSWORD, "", THERE).session.address == THERE.address
 
 
+def test_who_is_known_shows_who_they_are_though_others_tried_from_their_address(
+    door: Door, clock: SteppedClock
+) -> None:
+    factor = second_factor(door, clock)
+    caller = door.caller(door.login("maria", PASSWORD, factor.at(clock.now_ns() // NANOS_PER_SECOND), HOME).access)
+    for number in range(AccessConfig().failed_from_address_max):
+        refused_login(door, name=f"guess{number}")
+    assert refused_login(door) == "locked"
+    later(clock, 60)
+    shown = door.step_up(caller, factor.at(clock.now_ns() // NANOS_PER_SECOND), HOME)
+    door.require_fresh(door.caller(shown), Permission.SET_LIMITS)
+    door.prove("maria", PASSWORD, HOME)
+
+
+def test_who_is_known_and_guesses_is_locked_as_a_stranger_is(door: Door, clock: SteppedClock) -> None:
+    caller = door.caller(log_in(door).access)
+    second_factor(door, clock)
+    for _ in range(AccessConfig().failed_logins_max):
+        with pytest.raises(AccessDenied, match="wrong"):
+            door.prove("maria", OTHER, HOME)
+    with pytest.raises(AccessDenied, match="too many attempts failed"):
+        door.prove("maria", PASSWORD, THERE)
+    with pytest.raises(AccessDenied, match="too many attempts failed"):
+        door.step_up(caller, "000000", THERE)
+
+
 def test_a_code_is_good_once_and_lets_dangerous_things_be_done_for_a_while(door: Door, clock: SteppedClock) -> None:
     factor = second_factor(door, clock)
     assert refused_login(door) == "second_factor_needed"
@@ -284,7 +310,8 @@ def test_a_code_is_good_once_and_lets_dangerous_things_be_done_for_a_while(door:
 def test_a_second_factor_holds_only_once_its_code_was_shown(door: Door) -> None:
     with pytest.raises(AccessDenied, match="code is wrong"):
         door.confirm_second_factor("maria", door.begin_second_factor("maria"), "000000", ADMIN)
-    for uri in ("otpauth://hotp/Ares:maria?secret=JBSWY3DPEHPK3PXP", "http://example.com", "otpauth://totp/x"):
+    hotp, nonsense = "otpauth://hotp/Ares:maria?secret=JBSWY3DPEHPK3PXP", "otpauth://totp/x?secret="
+    for uri in (hotp, "http://example.com", "otpauth://totp/x", f"{nonsense}1", f"{nonsense}é"):
         with pytest.raises(UsageError, match="uri"):
             door.confirm_second_factor("maria", uri, "000000", ADMIN)
     assert log_in(door).session.user == "maria"

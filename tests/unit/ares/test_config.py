@@ -137,6 +137,8 @@ def test_half_a_certificate_and_an_encrypted_loopback_are_refused() -> None:
         ({"ARES_PROFILE": "x"}, r"ARES_PROFILE = 'x': no such profile. Choose one of dev, staging, prod"),
         ({"ARES_CONFIG": "/nope.toml"}, r"config file = '/nope.toml': no such file"),
         ({"ARES_INGEST__SYMBOLS": "BTC"}, r"ARES_INGEST.*not JSON"),
+        ({"ARES_API__PROXIES": '["10.0.0.1/8"]'}, r"api\.proxies = .*has host bits set: .*ARES_API__PROXIES"),
+        ({"ARES_API__PROXIES": '["10.0.0.7", "*"]'}, r"api\.proxies = .*'\*' does not .*10\.0\.0\.0/8 is expected"),
         ({"ARES_ENVIRONMENT__QQQ": "1"}, r"environment\.qqq = '1': no such setting. Known here: .*state_dir"),
     ],
 )
