@@ -64,7 +64,8 @@ def routes_of(house: House) -> list[Route]:
         except AresError as error:
             return form(str(error).capitalize(), following, HTTPStatus.SERVICE_UNAVAILABLE)
         answer = RedirectResponse(inside(following), HTTPStatus.SEE_OTHER)
-        answer.headers.append("Set-Cookie", kept(cookie, secure=request.url.scheme == "https"))
+        public_url = house.parts.config().api.public_url
+        answer.headers.append("Set-Cookie", kept(cookie, request.url.scheme, public_url))
         return answer
 
     async def logout(request: Request) -> Response:
@@ -96,8 +97,15 @@ def routes_of(house: House) -> list[Route]:
     ]
 
 
-def kept(token: str, *, secure: bool) -> str:
-    """The header that lets a browser keep its token: no script can read it, no other site can send it."""
+def kept(token: str, scheme: str, public_url: str) -> str:
+    """The header that lets a browser keep its token: no script can read it, no other site can send it.
+
+    Nor does it go out in the clear where browsers come by TLS, which a gateway before us may end: `public_url` knows.
+
+    >>> kept("x", "http", "https://ares.example.com").endswith("Secure"), kept("x", "http", "http://127.0.0.1:8840")[-6:]
+    (True, 'Strict')
+    """
+    secure = "https" in (scheme, urlsplit(public_url).scheme)
     return f"{COOKIE}={token}; Path={ROOT}; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
 
 

@@ -26,6 +26,7 @@ from api.console.live import section, sentence
 from api.console.pages.listed import PAGES
 from api.console.registry import Page
 from api.console.view import ROOT, View, caller_of
+from api.parts import Parts
 from ares.errors import AccessDenied, AresError
 
 _ZONE, _THEME = "ares_zone", "ares_theme"
@@ -42,7 +43,7 @@ def mount(app: FastAPI, house: House) -> None:
     pages_app.add_static_files("/static", STATIC, max_cache_age=3_600)
     for page in PAGES:
         _serve(house, page, PAGES)
-    app.add_middleware(KeepsSessions)
+    app.add_middleware(KeepsSessions, parts=house.parts)
     # Its bar for requests in the background has no name that is read aloud, and nobody here waits for such.
     pages_app.config.quasar_config["loadingBar"]["skipHijack"] = True
     # The arrow of a list would be the only sign that is taken from a font of all signs, which is larger than any page.
@@ -104,14 +105,15 @@ def _serve(house: House, page: Page, pages: Sequence[Page]) -> None:
 class KeepsSessions:
     """ASGI middleware: who looks at a page was not idle, which their cookie has to say."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, parts: Parts) -> None:
         self._app = app
+        self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def keeping(message: Message) -> None:
             token = scope.get("state", {}).get(COOKIE)
             if token and message["type"] == "http.response.start":
-                cookie = kept(token, secure=scope["scheme"] == "https")
+                cookie = kept(token, scope["scheme"], self._parts.config().api.public_url)
                 message = {**message, "headers": [*message.get("headers", ()), (b"set-cookie", cookie.encode())]}
             await send(message)
 
