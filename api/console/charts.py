@@ -70,7 +70,8 @@ def candles(
         {"value": bar.volume, "itemStyle": {"color": ink.up if rose else ink.down, "opacity": 0.5}}
         for bar, rose in zip(bars, rises, strict=True)
     ]
-    axis = {"type": "category", "data": labels, "boundaryGap": True, "axisLine": {"lineStyle": {"color": ink.line}}}
+    rule = {"lineStyle": {"color": ink.line}}
+    axis = {"type": "category", "data": labels, "boundaryGap": True, "axisLine": rule}
     return {
         "animation": False,
         "textStyle": {"color": ink.text},
@@ -87,12 +88,7 @@ def candles(
             {**axis, "gridIndex": 1, "axisLabel": {"show": False}, "axisTick": {"show": False}},
         ],
         "yAxis": [
-            {
-                "scale": True,
-                "position": "right",
-                "axisLabel": {"color": ink.text},
-                "splitLine": {"lineStyle": {"color": ink.line}},
-            },
+            {"scale": True, "position": "right", "axisLabel": {"color": ink.text}, "splitLine": rule},
             {"scale": True, "gridIndex": 1, "axisLabel": {"show": False}, "splitLine": {"show": False}},
         ],
         "dataZoom": _zoom(0 if len(bars) < 130 else 50, ink),
