@@ -10,7 +10,7 @@ import structlog
 from tests.simulation import run as bulk
 from tests.simulation.schedule import Outcome, Schedule
 
-SEEDS = int(os.environ.get("ARES_TEST_SIMULATION", "50"))
+SEEDS = int(os.environ.get("ARES_TEST_SIMULATION", "25"))
 FAILED_ONCE = {
     312: "an order of a plan that was thought absent stood beside the next one of it",
     133: "a fill of an order thought absent had a lower id than the last one booked before a restart",
