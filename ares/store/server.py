@@ -78,6 +78,7 @@ def statement_bounds(config: DatabaseConfig) -> dict[str, str]:
     pages = {f"{name}_MAX_PAGES": size_max // size for name, size in STRUCTURE_PAGES.items()}
     return {
         "QDB_PG_WORKER_COUNT": str(config.pg_workers),
+        "QDB_PG_NET_CONNECTION_LIMIT": "128",  # of pools: eight doors in a cluster have 10 connections each
         "QDB_QUERY_TIMEOUT": f"{round(config.statement_s_max)}s",
         **{name: str(max(1, count)) for name, count in pages.items()},
     }
