@@ -183,9 +183,11 @@ class Database:
     async def _lent(self, sql: str) -> AsyncIterator[Connection]:
         """A connection for a statement; what the driver raises becomes ours here."""
         loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        began_s, ended_before = loop.time(), _ends_asked()
         try:
             async with asyncio.timeout(self._statement_s_max), self._pool.connection(timeout=10) as connection:
+                if _ends_asked() > ended_before:
+                    raise asyncio.CancelledError  # the pool waits by `wait_for`, which may lose it before Python 3.12
                 yield connection
         except (PoolTimeout, psycopg.OperationalError, TimeoutError) as error:
             raise StoreUnavailable(f"QuestDB did not answer: {str(error) or 'statement timed out'}") from error
@@ -202,6 +204,12 @@ class Database:
         if seconds >= self._slow_s:
             metrics.SLOW_STATEMENTS.inc()
             log.warning("slow_statement", seconds=round(seconds, 3), statement=_excerpt(sql))
+
+
+def _ends_asked() -> int:
+    """How often this task was asked to end and did not yet."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 class IdleCheck:

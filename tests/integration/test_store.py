@@ -232,3 +232,26 @@ async def test_a_table_that_takes_no_more_rows_is_told_with_its_reason(tmp_path:
             await database.execute("INSERT INTO stuck VALUES ('2020-01-01', 1)")
             with pytest.raises(StoreUnavailable, match=r"WAL of stuck \(.+\) is suspended: writes are kept"):
                 await database.wait_applied(["stuck"])
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_is_ended_as_their_turn_for_a_connection_comes_is_ended(
+    questdb_config: DatabaseConfig, turns: int
+) -> None:
+    one_at_a_time = questdb_config.model_copy(update={"pool_size_max": 1})
+    async with await Database.connect(one_at_a_time) as database:
+
+        async def reads() -> None:
+            await database.fetch("SELECT 1 AS one")
+            await asyncio.Event().wait()
+
+        before = asyncio.create_task(database.fetch("SELECT sum(x) AS s FROM long_sequence(10000000)"))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(reads())
+        await before
+        for _ in range(turns):  # of the loop, until who waits has noticed
+            await asyncio.sleep(0)
+        waiting.cancel()
+        done, _ = await asyncio.wait([waiting], timeout=10)
+        waiting.cancel()
+        assert done
