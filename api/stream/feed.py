@@ -177,7 +177,8 @@ class Feed:
         return followed
 
     async def _look(self, followed: _Followed) -> tuple[list[Item], bool]:
-        """What is there now and was not given out, and whether that is all of it.
+        """What is there now and was not given out, and whether that is all of it: it is not where there are too many
+        rows, of which even the oldest is new.
 
         What an earlier look saw and this one does not is before it, and none of a later one.
         """
@@ -185,7 +186,6 @@ class Feed:
         since_ns = max(followed.until_ns, now_ns - channel.reach_ns) - channel.late_ns
         rows = await rows_of(self._database, channel, (since_ns, now_ns + AHEAD_NS), {}, ROWS_MAX + 1)
         whole = len(rows) <= ROWS_MAX or not channel.resource.timed or channel.key_of(rows[0]) in followed.seen
-        rows = rows[-ROWS_MAX:]
         seen: dict[tuple[object, ...], tuple[Record, bytes]] = {}
         fresh: list[Item] = []
         for row in rows:
@@ -200,4 +200,4 @@ class Feed:
         followed.seen = seen
         if rows and channel.resource.timed:
             followed.until_ns = max(followed.until_ns, min(as_int(rows[-1]["ts"]), now_ns))
-        return fresh, whole
+        return fresh if whole else fresh[1:], whole

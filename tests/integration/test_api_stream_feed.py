@@ -14,6 +14,7 @@ from api.moments import moment_ns
 from api.stream.channels import BY_NAME, Row
 from api.stream.feed import Feed
 from api.stream.pending import Item
+from api.stream.recent import ROWS_MAX
 from ares.clock import MINUTE_NS, NANOS_PER_SECOND, SystemClock, isoformat
 from ares.model.row import Row as Stored
 from ares.model.row import UtcNs
@@ -46,12 +47,16 @@ class Given:
 
     def __init__(self, venue: str) -> None:
         self.rows: list[Row] = []
+        self.missed = 0
         self._venue = venue
         self._more = asyncio.Event()
 
     def __call__(self, items: Sequence[Item]) -> None:
         self.rows += [item.row for item in items if item.row["venue"] == self._venue]
         self._more.set()
+
+    def miss(self) -> None:
+        self.missed += 1
 
     async def until(self, **wanted: object) -> None:
         """Wait for a row."""
@@ -72,7 +77,7 @@ async def reading(database: Database, clock: Then, channel: str, given: Given) -
     feed = Feed(database, clock)
     running = asyncio.create_task(feed.run())
     try:
-        async with feed.reading(BY_NAME[channel], given):
+        async with feed.reading(BY_NAME[channel], given, given.miss):
             yield feed
     finally:
         running.cancel()
@@ -128,6 +133,22 @@ async def test_what_was_there_before_is_not_given_though_it_is_the_newest(
         await writer.write([of_then(venue, 1, minute_ns + 30 * NANOS_PER_SECOND)])
         await given.until(fill_id="f1")
     assert [row["fill_id"] for row in given.rows] == ["f1"]
+
+
+async def test_a_crowd_that_was_there_before_hides_nothing_and_is_nothing_missed(
+    database: Database, writer: RowWriter, venue: str, minute_ns: int
+) -> None:
+    market, given = SyntheticMarket(venue, symbols=SYMBOLS[:1]), Given(venue)
+    milli_ns = NANOS_PER_SECOND // 1_000
+    crowd = [market.trade(SYMBOLS[0], minute_ns + number * milli_ns) for number in range(ROWS_MAX + 10)]
+    await writer.write(crowd)
+    await database.wait_applied(["trades"])
+    async with reading(database, Then(minute_ns + 6 * NANOS_PER_SECOND), "trades", given):
+        await asyncio.sleep(0.5)  # a look that finds nothing new
+        new = market.trade(SYMBOLS[0], minute_ns + 5_500 * milli_ns)
+        await writer.write([new])
+        await given.until(trade_id=new.trade_id)
+    assert (len(given.rows), given.missed) == (1, 0)
 
 
 async def test_a_quiet_channel_is_read_no_further_back_than_it_reaches(

@@ -80,6 +80,7 @@ async def followed(there: DoorProcess, writer: RowWriter, venue: str, readers: i
         async with asyncio.timeout(60):
             while len(times) < len(sent) * len(reading):
                 await asyncio.sleep(0.1)
+                assert not [task.result() for task in reading if task.done()], "a reader stopped reading"
         for task in reading:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
