@@ -13,7 +13,7 @@ import pytest
 
 from tests.controlplane import Cluster
 from tests.infra.test_kubernetes_questdb import KubernetesRefused, Snapshots
-from tests.kubernetes import OVERLAYS, named, of_kind, overlay, pods, text_of
+from tests.kubernetes import OVERLAYS, Object, named, of_kind, overlay, pods, text_of
 
 APPLY = ("apply", "--server-side", "--validate=strict", "--filename=-")
 PLAIN_POD = {
@@ -99,10 +99,20 @@ def test_snapshots_are_made_and_removed_by_their_account_alone(production: Clust
     assert ours.ours() == []
 
 
+def is_ready(pod: Object) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
 def ready_is_who_leads(cluster: Cluster) -> None:
-    """What a kubelet would do for pods of which the oldest holds the lease: it is ready, the others wait."""
-    for number, pod in enumerate(pods_there(cluster, "trader")):
-        state = "True" if number == 0 else "False"
+    """What a kubelet would do for pods of which one holds the lease: it is ready, and stays so; the others wait.
+
+    Who holds it already comes first, else the oldest: two may be of the same second.
+    """
+    waiting = pods_there(cluster, "trader")
+    leader = next((pod for pod in waiting if is_ready(pod)), waiting[0] if waiting else None)
+    for pod in waiting:
+        state = "True" if pod is leader else "False"
         now = "2026-01-01T00:00:00Z"
         status = {
             "phase": "Running",
