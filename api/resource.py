@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from api.cells import Column
@@ -39,13 +39,15 @@ class Resource:
         """What a statement confines rows to, as patterns; empty: not confined."""
         return {_PARAMETERS[column]: pattern(names) for column, names in self._bounds(scope, askers).items()}
 
-    def shows(self, caller: Caller, row: Mapping[str, object]) -> bool:
-        """Whether a row is within what its reader is confined to, as the statement would say."""
+    def sight(self, caller: Caller) -> Callable[[Mapping[str, object]], bool]:
+        """What tells of each row whether it is within what its reader is confined to, as the statement would say."""
         bounds = self._bounds(caller.scope, askers_of(caller))
-        return all(
-            names is None or row[column] in names or (self.common and not row[column])
-            for column, names in bounds.items()
-        )
+        confined = [(column, names) for column, names in bounds.items() if names is not None]
+
+        def shows(row: Mapping[str, object]) -> bool:
+            return all(row[column] in names or (self.common and not row[column]) for column, names in confined)
+
+        return shows if confined else _everything
 
     def _bounds(self, scope: Scope, askers: frozenset[str] | None) -> Mapping[str, frozenset[str] | None]:
         """What rows are of (who asked: others see theirs alone, but for who reads what everybody did), and whose are
@@ -53,6 +55,10 @@ class Resource:
         """
         known = {"asked_by": askers, "account": scope.accounts, "strategy": scope.strategies}
         return {column.name: known[column.name] for column in self.columns if column.name in known}
+
+
+def _everything(_: Mapping[str, object]) -> bool:
+    return True
 
 
 _PARAMETERS = {"asked_by": "askers", "account": "accounts", "strategy": "strategies"}

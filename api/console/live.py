@@ -125,7 +125,8 @@ class Panels:
         channel = BY_NAME[name]
 
         def reader(items: Sequence[Item]) -> None:
-            mine = [item for item in items if channel.resource.shows(self._view.known, item.row)]
+            shows = channel.resource.sight(self._view.known)
+            mine = [item for item in items if shows(item.row)]
             if mine:
                 take(mine)
 

@@ -69,6 +69,12 @@ class _Subscription:
     def channel(self) -> Channel:
         return self.pending.channel
 
+    def wanted(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Those that are asked for."""
+        for name, value in self.filters.items():
+            items = [item for item in items if item.row[name] == value]
+        return items
+
 
 @dataclass(frozen=True, slots=True)
 class Common:
@@ -185,7 +191,7 @@ class StreamSession:
         self._subscriptions[wish.id] = subscription
         goes_on = since_ns is not None and found.whole
         lost = 0 if since_ns is None or found.whole else 1
-        kept = self._visible(subscription, found.rows)
+        kept = self._visible(subscription, subscription.wanted(found.rows))
         await self._rows("delta" if goes_on else "snapshot", wish.id, kept, place_ns=place_ns, lost=lost)
         self._news.set()
 
@@ -193,7 +199,7 @@ class StreamSession:
         """While it lasts what is new waits for the reader."""
 
         def given(items: Sequence[Item]) -> None:
-            mine = self._visible(subscription, items)
+            mine = self._visible(subscription, subscription.wanted(items))
             if mine:
                 subscription.pending.put(mine)
                 self._news.set()
@@ -216,13 +222,12 @@ class StreamSession:
         await self._say({"op": "unsubscribed", "id": name})
 
     def _visible(self, subscription: _Subscription, items: Sequence[Item]) -> Sequence[Item]:
-        """Those that are asked for, and within what who reads is confined to now."""
+        """Those within what who reads is confined to now."""
         caller, resource = self._caller, subscription.channel.resource
         if caller is None or resource.permission not in caller.permissions:
             return ()
-        for name, value in subscription.filters.items():
-            items = [item for item in items if item.row[name] == value]
-        return [item for item in items if resource.shows(caller, item.row)]
+        shows = resource.sight(caller)
+        return [item for item in items if shows(item.row)]
 
     async def _send(self) -> None:
         while True:

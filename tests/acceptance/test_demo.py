@@ -21,6 +21,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from ares.store.server import STOP_S_MAX
 from backup.restore.scratch import free_ports
 from tests.conftest import free_port
 from tests.helpers import typed
@@ -32,6 +33,8 @@ DRAINS = int(os.environ.get("ARES_TEST_DRAINS", "4"))
 DURATION_S = 900 + RELOADS + 10 * DRAINS
 """A bound: it is interrupted, as by Ctrl-C, once it did all that the report is asked for."""
 DRAIN_S_MAX = 10.0
+DRAIN_S_MAX_OF = {"questdb": STOP_S_MAX}
+"""QuestDB ends what its workers are at first, and beside other work a refresh of views takes longer."""
 SERVICES = ("ingest", "analytics", "mirror", "trader", "exchange", "questdb")
 REPORT_KEYS = {
     *("trades_stored", "quotes_stored", "books_stored", "gaps_open", "quarantined", "bars_1m", "features", "signals"),
@@ -301,7 +304,7 @@ def test_terminated_process_drains_in_time_at_whatever_moment_and_is_brought_bac
         process.send_signal(signal.SIGTERM)
         psutil.wait_procs([process], timeout=60)
         slowest[service] = max(slowest.get(service, 0.0), time.monotonic() - began)
-        assert slowest[service] <= DRAIN_S_MAX, slowest
+        assert slowest[service] <= DRAIN_S_MAX_OF.get(service, DRAIN_S_MAX), slowest
     for service in SERVICES:
         demo.until(f"{service} brought back", lambda s=service: demo.pid(s), 90)  # type: ignore[misc]
     sys.stdout.write(f"slowest drain: { ({name: round(s, 2) for name, s in slowest.items()}) }\n")

@@ -21,7 +21,7 @@ from ares.model.row import Row
 from ares.service.trader_door import NoTrader, TraderPlace
 from ares.store import RowWriter
 from tests.console import LOADED, chromium, logged_in, serving_console
-from tests.integration.test_trader_service import BTC, environ, feed, serving, start_trader, tail, told
+from tests.integration.test_trader_service import BTC, environ, feeding, serving, tail, told, trading
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,28 +64,20 @@ async def desk(questdb_config: DatabaseConfig, tmp_path_factory: pytest.TempPath
         writer = RowWriter(questdb_config)
         stack.push_async_callback(writer.close)
         await writer.write([listed(venue)])
-        feeding = asyncio.create_task(feed(http, writer, venue, signals=False))
+        await stack.enter_async_context(feeding(http, writer, venue, signals=False))
         settings = environ(exchange, questdb_config, venue, folder)
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         for name in settings:
             if name.startswith("ARES_"):
                 environment.setenv(name, settings[name])
-        trader = await start_trader(settings, log)
-        try:
-            await ready(TraderDoor(TraderPlace(folder)), trader, log)
-            there = await asyncio.to_thread(stack.enter_context, serving_console(questdb_config, folder))
-            context = await logged_in(await stack.enter_async_context(chromium()), there, "trader")
-            page = await context.new_page()
-            await page.goto(f"{there.root}/market?venue={venue}&symbol={BTC}")
-            await page.wait_for_function(LOADED)
-            yield Desk(page, http)
-            assert trader.returncode is None, tail(log)
-        finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
-            if trader.returncode is None:
-                trader.terminate()
-            await trader.wait()
+        trader = await stack.enter_async_context(trading(settings, log))
+        await ready(TraderDoor(TraderPlace(folder)), trader, log)
+        there = await asyncio.to_thread(stack.enter_context, serving_console(questdb_config, folder))
+        context = await logged_in(await stack.enter_async_context(chromium()), there, "trader")
+        page = await context.new_page()
+        await page.goto(f"{there.root}/market?venue={venue}&symbol={BTC}")
+        await page.wait_for_function(LOADED)
+        yield Desk(page, http)
 
 
 async def ready(door: TraderDoor, trader: asyncio.subprocess.Process, log: Path) -> None:

@@ -14,7 +14,7 @@ from ares.store import RowWriter
 from tests.api import config_of
 from tests.api_process import shown_by_an_admin, started
 from tests.conftest import free_port
-from tests.integration.test_trader_service import environ, feed, orders_reach, serving, start_trader, tail, told
+from tests.integration.test_trader_service import environ, feeding, orders_reach, serving, told, trading
 
 
 async def test_trading_goes_on_when_api_and_console_are_killed(
@@ -24,11 +24,9 @@ async def test_trading_goes_on_when_api_and_console_are_killed(
     async with AsyncExitStack() as stack:
         exchange = await stack.enter_async_context(serving(tmp_path / "exchange"))
         http = await stack.enter_async_context(aiohttp.ClientSession(exchange.address))
-        feeding = asyncio.create_task(feed(http, writer, venue))
         settings = environ(exchange, questdb_config, venue, tmp_path)
         headers = shown_by_an_admin(config_of(questdb_config, tmp_path))
-        trader = await start_trader(settings, log)
-        try:
+        async with feeding(http, writer, venue), trading(settings, log):
             address = f"http://127.0.0.1:{port}"
             api = started(
                 ["-m", "ares.cli", "service", "run", "api", "--port", "0"],
@@ -47,12 +45,4 @@ async def test_trading_goes_on_when_api_and_console_are_killed(
                     process.kill()
                     before, _ = await told(http)
                     await orders_reach(http, len(before) + 3, log)
-            assert trader.returncode is None, tail(log)
-        finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
-            if trader.returncode is None:
-                trader.terminate()
-            ended = await trader.wait()
-        assert ended == 0, tail(log)
         assert set((await told(http))[1].values()) == {1}

@@ -32,7 +32,7 @@ from simulator.auth import Keys
 from simulator.exchange import Exchange, ExchangeOptions
 from simulator.paper.upstream import FeedOptions
 from tests.conftest import free_port
-from tests.integration.test_trader_service import environ, feed, start_trader, tail, told
+from tests.integration.test_trader_service import environ, feeding, told, trading
 
 Json = dict[str, object]
 ROOT = Path(__file__).resolve().parents[2]
@@ -435,16 +435,9 @@ async def test_the_trader_buys_and_sells_on_paper_what_the_venue_trades(
         async def both_sides() -> bool:
             return {order["side"] for order in (await told(http))[0]} == {"BUY", "SELL"}
 
-        feeding = asyncio.create_task(feed(http, writer, name))
-        process = await start_trader(environ(paper, questdb_config, name, tmp_path), log)
-        try:
+        settings = environ(paper, questdb_config, name, tmp_path)
+        async with feeding(http, writer, name), trading(settings, log):
             await becomes(both_sides, 120.0)
-        finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
-            process.send_signal(signal.SIGTERM)
-            ended = await process.wait()
-        assert ended == 0, tail(log)
         orders, submissions = await told(http)
         assert any(Decimal(order["executedQty"]) > 0 for order in orders)
         assert set(submissions.values()) == {1}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -31,6 +30,7 @@ CLOCK = SystemClock()
 ROOT = Path(__file__).resolve().parents[2]
 OPENING = {"USDT": Decimal(20_000), "BTC": Decimal("0.05")}
 FLIP_S = 2.0
+DRAIN_S_MAX = 20
 
 
 @asynccontextmanager
@@ -113,6 +113,34 @@ async def feed(exchange: aiohttp.ClientSession, writer: RowWriter, venue: str, *
         await asyncio.sleep(0.2)
 
 
+@asynccontextmanager
+async def feeding(
+    exchange: aiohttp.ClientSession, writer: RowWriter, venue: str, *, signals: bool = True
+) -> AsyncIterator[None]:
+    """While the block lasts there are quotes, and signals if so wanted."""
+    task = asyncio.create_task(feed(exchange, writer, venue, signals=signals))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def trading(settings: dict[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A trader that runs to the block's end, and then drains."""
+    process = await start_trader(settings, log)
+    try:
+        yield process
+        assert process.returncode is None, tail(log)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(DRAIN_S_MAX):
+            ended = await process.wait()
+    assert ended == 0, tail(log)
+
+
 async def told(http: aiohttp.ClientSession) -> tuple[list[dict[str, str]], dict[str, int]]:
     """What the exchange knows of our orders: all it accepted, and how often each client id was sent."""
     async with http.get("/sim/orders") as answer:
@@ -138,28 +166,23 @@ async def test_a_trader_killed_again_and_again_sends_nothing_twice_and_its_book_
 ) -> None:
     log = tmp_path / "trader.log"
     async with serving(tmp_path / "exchange") as exchange, aiohttp.ClientSession(exchange.address) as http:
-        feeding = asyncio.create_task(feed(http, writer, venue))
         settings = environ(exchange, questdb_config, venue, tmp_path)
-        process = await start_trader(settings, log)
-        try:
-            await orders_reach(http, 1, log)
-            async with http.post("/sim/misbehave", json={"kind": "accept_timeout", "on": "order"}):
-                pass
+        async with feeding(http, writer, venue):
+            killed = await start_trader(settings, log)
+            try:
+                await orders_reach(http, 1, log)
+                async with http.post("/sim/misbehave", json={"kind": "accept_timeout", "on": "order"}):
+                    pass
+                orders, _ = await told(http)
+                await orders_reach(http, len(orders) + 1, log)
+                assert killed.returncode is None, tail(log)
+            finally:
+                with suppress(ProcessLookupError):
+                    killed.kill()
+                await killed.wait()
             orders, _ = await told(http)
-            await orders_reach(http, len(orders) + 1, log)
-            process.kill()
-            await process.wait()
-            orders, _ = await told(http)
-            process = await start_trader(settings, log)
-            await orders_reach(http, len(orders) + 2, log)
-        finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(20):
-                ended = await process.wait()
-        assert ended == 0, tail(log)
+            async with trading(settings, log):
+                await orders_reach(http, len(orders) + 2, log)
         orders, submissions = await told(http)
         assert set(submissions.values()) == {1}
         control = ControlStore.open(f"sqlite:///{tmp_path / 'control.db'}")

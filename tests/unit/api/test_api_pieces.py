@@ -153,7 +153,7 @@ def test_what_is_of_none_is_shown_to_all_only_where_it_may_be() -> None:
         ({"account": "spot-2", "strategy": "trend"}, False, False),
         ({"account": None, "strategy": None}, False, True),
     ):
-        assert (fills.shows(maria, row), alerts.shows(maria, row)) == (of_fills, of_alerts)
-    assert errands.shows(maria, {"asked_by": "maria"})
-    assert not errands.shows(maria, {"asked_by": "root"})
+        assert (fills.sight(maria)(row), alerts.sight(maria)(row)) == (of_fills, of_alerts)
+    assert errands.sight(maria)({"asked_by": "maria"})
+    assert not errands.sight(maria)({"asked_by": "root"})
     assert errands.confinement(maria.scope, askers_of(maria)) == {"askers": "^(maria)$"}
