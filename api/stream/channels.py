@@ -19,8 +19,8 @@ Row = Mapping[str, Cell]
 class Channel:
     """A collection that is followed.
 
-    `key`: columns of which each row has its own. `conflates`: a newer row of the same `subject` stands for those before
-    it, so that who is slow misses none that still hold; else rows are facts, of which none may be left out unsaid.
+    `key`: columns of which each row has its own. `subject`: what it is the newest of: a newer row stands for those
+    before it, so that who is slow misses none that still hold. A fact is its own: none may be left out unsaid.
     `tables`: whose commits may bring rows. `late_s`: rows that come so much later than newer ones are still noticed:
     trades of several connections, a healed gap; rows of a minute bear its start. `snapshot_s`: how far back a snapshot
     goes, where rows have moments.
@@ -31,7 +31,6 @@ class Channel:
     key: tuple[str, ...]
     subject: tuple[str, ...]
     tables: tuple[str, ...]
-    conflates: bool = False
     late_s: float = 10.0
     snapshot_s: float = 60.0
 
@@ -62,7 +61,7 @@ def _newest(
     name: str, path: str, key: str, subject: str, *tables: str, late_s: float = 10.0, snapshot_s: float = 60.0
 ) -> Channel:
     columns, of = tuple(key.split()), tuple(subject.split())
-    return Channel(name, _BY_PATH[path], columns, of, tables, conflates=True, late_s=late_s, snapshot_s=snapshot_s)
+    return Channel(name, _BY_PATH[path], columns, of, tables, late_s=late_s, snapshot_s=snapshot_s)
 
 
 _OF_MINUTES_S = 180.0

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from api.stream.channels import Channel, Row
+from api.stream.channels import Row
 
 PENDING_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A row, and itself as JSON: written once for all who read it."""
+    """A row, itself as JSON, and what it is the newest of (`Channel.subject_of`): once for all who read it."""
 
     row: Row
     text: bytes
+    subject: tuple[object, ...]
 
 
 @dataclass(slots=True)
 class Pending:
     """Rows of one subscription that were not sent yet, in order.
 
-    Of a channel that conflates the newest of each subject is kept, at its subject's place. Of facts the oldest are let
-    go once there are too many, and how many is told (`lost`): the reader asks again from where it was.
+    Of each subject the newest is kept, at its subject's place. The oldest are let go once there are too many, and how
+    many is told (`lost`): the reader asks again from where it was.
     """
 
-    channel: Channel
     items_max: int = PENDING_MAX
     lost: int = 0
     _items: dict[tuple[object, ...], Item] = field(default_factory=dict)
@@ -36,9 +36,8 @@ class Pending:
 
     def put(self, items: Sequence[Item]) -> None:
         """Add what is new."""
-        place_of = self.channel.subject_of if self.channel.conflates else self.channel.key_of
         for item in items:
-            self._items[place_of(item.row)] = item
+            self._items[item.subject] = item
         while len(self._items) > self.items_max:
             del self._items[next(iter(self._items))]
             self.lost += 1

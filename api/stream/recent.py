@@ -96,7 +96,7 @@ async def rows_of(
 def item_of(row: Record, channel: Channel) -> Item:
     """A row as it goes out."""
     (cells,) = written([row], channel.resource.columns)
-    return Item(cells, orjson.dumps(cells))
+    return Item(cells, orjson.dumps(cells), channel.subject_of(cells))
 
 
 def _unfiltered(resource: Resource) -> dict[str, Param]:

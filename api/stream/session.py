@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import orjson
@@ -29,6 +30,8 @@ CHECKED_S = 1.0
 """So often it is looked whether a reader may still read: a session that ended is cut off within it and `FRESH_S`."""
 KNOWN_S_MAX = 10.0
 SEND_S_MAX = 30.0
+_written = lru_cache(maxsize=64)(isoformat)
+"""Places of messages: hundreds of readers are at the same."""
 
 
 class Wire(Protocol):
@@ -59,15 +62,12 @@ class Wish(BaseModel):
 
 @dataclass(slots=True)
 class _Subscription:
-    pending: Pending
+    channel: Channel
     filters: Mapping[str, str]
+    pending: Pending = field(default_factory=Pending)
     closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     away: StoreError | None = None
     told: StoreError | None = None
-
-    @property
-    def channel(self) -> Channel:
-        return self.pending.channel
 
     def wanted(self, items: Sequence[Item]) -> Sequence[Item]:
         """Those that are asked for."""
@@ -180,7 +180,7 @@ class StreamSession:
         for name in wish.filters:
             if name not in words:
                 raise UsageError(f"filters.{name}: no text of {channel.name}. There are {', '.join(words)}")
-        subscription = _Subscription(Pending(channel), wish.filters)
+        subscription = _Subscription(channel, wish.filters)
         since_ns = moment_ns("since", wish.since) if wish.since else None
 
         async with AsyncExitStack() as reading:  # until it is a subscription: whatever comes between ends it
@@ -265,7 +265,7 @@ class StreamSession:
 
     async def _rows(self, op: str, name: str, items: Sequence[Item], *, place_ns: int, lost: int) -> None:
         """Rows of a subscription; those that were written for all are put together as they are."""
-        head = orjson.dumps({"op": op, "id": name, "place": isoformat(place_ns), "lost": lost})
+        head = orjson.dumps({"op": op, "id": name, "place": _written(place_ns), "lost": lost})
         await self._put(b'%b,"rows":[%b]}' % (head[:-1], b",".join(item.text for item in items)))
 
     async def _say(self, body: Mapping[str, object]) -> None:

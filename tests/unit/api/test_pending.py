@@ -13,16 +13,17 @@ BATCHES = st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 50)), ma
 
 def quote(symbol: int, update: int) -> Item:
     row = {"ts": str(update), "venue": "sim", "symbol": str(symbol), "update_id": update}
-    return Item(row, str(update).encode())
+    return Item(row, str(update).encode(), BY_NAME["quotes"].subject_of(row))
 
 
 def trade(number: int) -> Item:
-    return Item({"ts": "", "venue": "sim", "symbol": "", "trade_id": str(number)}, str(number).encode())
+    row = {"ts": "", "venue": "sim", "symbol": "", "trade_id": str(number)}
+    return Item(row, str(number).encode(), BY_NAME["trades"].subject_of(row))
 
 
 @given(BATCHES)
 def test_of_what_only_holds_now_the_newest_of_each_subject_waits(batches: list[list[tuple[int, int]]]) -> None:
-    pending = Pending(BY_NAME["quotes"])
+    pending = Pending()
     newest: dict[int, int] = {}
     for batch in batches:
         pending.put([quote(*each) for each in batch])
@@ -34,7 +35,7 @@ def test_of_what_only_holds_now_the_newest_of_each_subject_waits(batches: list[l
 
 @given(st.integers(1, 30), st.lists(st.integers(0, 100), unique=True))
 def test_of_facts_every_one_waits_or_is_counted_as_lost_the_oldest_first(items_max: int, numbers: list[int]) -> None:
-    pending = Pending(BY_NAME["trades"], items_max)
+    pending = Pending(items_max)
     for number in numbers:
         pending.put([trade(number)])
         assert len(pending) <= items_max
@@ -44,7 +45,7 @@ def test_of_facts_every_one_waits_or_is_counted_as_lost_the_oldest_first(items_m
 
 
 def test_rows_that_never_came_count_as_one_at_least_until_it_was_told() -> None:
-    pending = Pending(BY_NAME["trades"])
+    pending = Pending()
     pending.put([trade(1)])
     pending.miss()
     items, lost = pending.take()
