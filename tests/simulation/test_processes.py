@@ -21,7 +21,7 @@ from tests.integration.test_trader_service import (
     CLOCK,
     FLIP_S,
     environ,
-    feed,
+    feeding,
     orders_reach,
     serving,
     start_trader,
@@ -46,28 +46,25 @@ async def test_a_trader_killed_at_random_moments_has_the_exchanges_record_in_its
 ) -> None:
     log, rng = tmp_path / "trader.log", random.Random(KILLS)
     async with serving(tmp_path / "exchange") as exchange, aiohttp.ClientSession(exchange.address) as http:
-        feeding = asyncio.create_task(feed(http, writer, venue))
         settings = environ(exchange, questdb_config, venue, tmp_path)
         process = await start_trader(settings, log)
         try:
-            for _ in range(KILLS):
+            async with feeding(http, writer, venue):
+                for _ in range(KILLS):
+                    orders, _ = await told(http)
+                    await orders_reach(http, len(orders) + 1, log)
+                    if rng.random() < 0.5:
+                        async with http.post("/sim/misbehave", json=rng.choice(FAULTS)):
+                            pass
+                    await asyncio.sleep(rng.uniform(0, FLIP_S))
+                    assert process.returncode is None, tail(log)
+                    process.kill()
+                    await process.wait()
+                    process = await start_trader(settings, log)
                 orders, _ = await told(http)
                 await orders_reach(http, len(orders) + 1, log)
-                if rng.random() < 0.5:
-                    async with http.post("/sim/misbehave", json=rng.choice(FAULTS)):
-                        pass
-                await asyncio.sleep(rng.uniform(0, FLIP_S))
-                assert process.returncode is None, tail(log)
-                process.kill()
-                await process.wait()
-                process = await start_trader(settings, log)
-            orders, _ = await told(http)
-            await orders_reach(http, len(orders) + 1, log)
-            feeding.cancel()
             await all_settled(tmp_path)
         finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(ENDED_S_MAX):
